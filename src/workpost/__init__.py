@@ -1,1 +1,1 @@
-"""Workpost: self-hosted business mail, calendar and contacts that speaks the Amazon WorkMail API."""
+"""Workpost: self-hosted mail, calendar and contacts that speaks the Amazon WorkMail API."""
