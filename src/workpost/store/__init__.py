@@ -1,0 +1,1 @@
+"""Store: rows, contents, keys and announcements. The only floor that speaks SQL."""

@@ -1,0 +1,1 @@
+"""The two engines behind `store.read` and `store.write`."""

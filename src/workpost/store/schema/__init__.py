@@ -1,0 +1,1 @@
+"""Numbered migrations, written once for both engines."""
