@@ -1,0 +1,69 @@
+# Sourced by the other scripts: makes a virtual environment from a lock file, once per lock file.
+#
+#   prepare NAME LOCK    after it, "$python" is the interpreter of the environment $root/NAME
+#
+# The environment's stamp is a hash of the lock file, the project's metadata and the interpreter;
+# while it fits, nothing is installed and no network is needed.
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+cd "$root"
+
+fail() {
+    echo "$(basename "$0"): $1" >&2
+    exit 1
+}
+
+find_python() {
+    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+prepare() {
+    base=$(find_python) || fail "Python 3.11 or later is needed; install it or name it with PYTHON=/path/to/python3"
+    directory=$root/$1
+    lock=$root/requirements/$2
+    python=$directory/bin/python
+    stamp=$directory/.installed
+    wanted=$("$base" - "$lock" "$root/pyproject.toml" "$root" <<'PYTHON'
+import hashlib, sys, tomllib
+lock, metadata, root = sys.argv[1:]
+with open(metadata, "rb") as file:
+    project = tomllib.load(file)["project"]
+with open(lock, "rb") as file:
+    print(hashlib.sha256(f"{sys.version} {root} {project}".encode() + file.read()).hexdigest())
+PYTHON
+    )
+    if [ -x "$python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    # Two scripts started together on a fresh clone take turns.
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>"$root/.venv-lock"
+        flock 9
+        if [ -x "$python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+            exec 9>&-
+            return
+        fi
+    fi
+    echo "$(basename "$0"): installing $2 into $1 (once)" >&2
+    rm -f "$stamp"
+    if ! "$python" -c '' 2>/dev/null; then
+        "$base" -m venv --clear "$directory" >/dev/null ||
+            fail "cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
+    fi
+    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+    export PIP_DISABLE_PIP_VERSION_CHECK PIP_ROOT_USER_ACTION
+    "$python" -m pip install --quiet --no-input --require-hashes --requirement "$lock" ||
+        fail "installing requirements/$2 failed; the reason stands above"
+    "$python" -m pip install --quiet --no-input --no-deps --no-build-isolation --editable "$root" ||
+        fail "installing workpost itself failed; the reason stands above"
+    echo "$wanted" >"$stamp"
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>&-
+    fi
+}
