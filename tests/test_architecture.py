@@ -13,8 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "workpost"
 MODULES = sorted(SOURCE.rglob("*.py"))
 OUTSIDE_WORLD = {
     "apsw", "asyncio", "httptools", "multiprocessing", "psycopg", "requests", "select", "selectors",
-    "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "urllib3",
-    "uvloop",
+    "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading",
+    "urllib3", "uvloop",
 }  # fmt: skip
 STATEMENT = re.compile(
     r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|CREATE\s+(TABLE|"
