@@ -1,0 +1,30 @@
+"""Rows of `event`: the trace of what happened to messages, sealed under the organization's key."""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.store.database.unit import Tx
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    """An event made before the transaction; `kind` is in clear, its story is sealed."""
+
+    id: int
+    org: str
+    kind: str
+    gen: int
+    sealed: bytes
+
+
+def insert_event(tx: Tx, event: NewEvent) -> None:
+    """Append an event at the transaction's time."""
+    tx.run(
+        "INSERT INTO event (org, at, id, kind, gen, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+        event.org,
+        tx.env.now(),
+        event.id,
+        event.kind,
+        event.gen,
+        event.sealed,
+    )

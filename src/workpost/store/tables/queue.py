@@ -1,0 +1,174 @@
+"""Rows of `queue` and `queue_rcpt`: mail that was accepted and is not delivered yet.
+
+`state` of a recipient: `waiting` (due at `due`), `leased` (a runner works on it until
+`lease_until`, fenced by `fence`), `held` (an operator or the demo keeps it). A row goes away in the
+transaction that delivers or bounces; an entry goes away with its last recipient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from workpost.store.database.unit import Reader, Row, Tx
+
+WAITING = "waiting"
+LEASED = "leased"
+HELD = "held"
+LOCAL = "local"
+"""Route of recipients in our own mailboxes; others are routed by destination domain."""
+
+
+class NewQueueEntry(msgspec.Struct, frozen=True):
+    """A queue entry made before the transaction; envelopes are sealed under the organization's key."""
+
+    id: int
+    org: str
+    content: bytes
+    wrapped_key: bytes
+    gen: int
+    sealed_envelope: bytes
+    direction: str
+    hold_until: int | None
+
+
+class NewQueueRecipient(msgspec.Struct, frozen=True):
+    """One recipient of a queue entry."""
+
+    n: int
+    route: str
+    state: str
+    due: int
+    sealed: bytes
+
+
+class LeasedEntry(msgspec.Struct, frozen=True):
+    """What a runner gets: the entry and the recipients it leased."""
+
+    id: int
+    org: str
+    content: bytes
+    wrapped_key: bytes
+    gen: int
+    sealed_envelope: bytes
+    direction: str
+    created: int
+    recipients: list[tuple[int, int, bytes]]
+    """(n, attempts, sealed) of each leased recipient."""
+
+
+def insert_entry(
+    tx: Tx, entry: NewQueueEntry, recipients: Sequence[NewQueueRecipient], *, created: int
+) -> None:
+    """Insert an entry and its recipients."""
+    tx.run(
+        "INSERT INTO queue (id, org, content, wrapped_key, gen, sealed_envelope, direction,"
+        " created, hold_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        entry.id,
+        entry.org,
+        entry.content,
+        entry.wrapped_key,
+        entry.gen,
+        entry.sealed_envelope,
+        entry.direction,
+        created,
+        entry.hold_until,
+    )
+    tx.many(
+        "INSERT INTO queue_rcpt (queue, n, route, state, attempts, due, lease_until, fence, sealed)"
+        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?)",
+        [(entry.id, r.n, r.route, r.state, r.due, r.sealed) for r in recipients],
+    )
+
+
+def due_entry(tx: Reader, *, route: str, now: int) -> int | None:
+    """The entry of the most overdue recipient on a route, expired leases included."""
+    row = tx.row(
+        "SELECT queue FROM queue_rcpt WHERE route = ? AND state = 'waiting' AND due <= ?"
+        " ORDER BY due LIMIT 1",
+        route,
+        now,
+    )
+    if row is None:
+        row = tx.row(
+            "SELECT queue FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
+            " AND route = ? ORDER BY lease_until LIMIT 1",
+            now,
+            route,
+        )
+    return int(row[0]) if row is not None else None
+
+
+def lease(
+    tx: Tx, *, queue: int, route: str, now: int, lease_until: int, fence: int, limit: int
+) -> LeasedEntry | None:
+    """Lease up to `limit` due recipients of an entry; None when another runner was first."""
+    skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
+    rows = tx.rows(
+        "SELECT n, attempts, sealed FROM queue_rcpt WHERE queue = ? AND route = ?"
+        " AND ((state = 'waiting' AND due <= ?) OR (state = 'leased' AND lease_until <= ?))"
+        f" ORDER BY n LIMIT ?{skip}",
+        queue,
+        route,
+        now,
+        now,
+        limit,
+    )
+    if not rows:
+        return None
+    tx.many(
+        "UPDATE queue_rcpt SET state = 'leased', lease_until = ?, fence = ?,"
+        " attempts = attempts + 1 WHERE queue = ? AND n = ?",
+        [(lease_until, fence, queue, row[0]) for row in rows],
+    )
+    entry = tx.row(
+        "SELECT id, org, content, wrapped_key, gen, sealed_envelope, direction, created"
+        " FROM queue WHERE id = ?",
+        queue,
+    )
+    if entry is None:
+        return None
+    return LeasedEntry(*entry, recipients=[(row[0], row[1], row[2]) for row in rows])
+
+
+def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
+    """The recipients of an entry that this holder's fence still covers."""
+    lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
+    rows = tx.rows(
+        f"SELECT n FROM queue_rcpt WHERE queue = ? AND state = 'leased' AND fence = ?{lock}",
+        queue,
+        fence,
+    )
+    return {int(row[0]) for row in rows}
+
+
+def finish(tx: Tx, *, queue: int, numbers: Sequence[int]) -> bytes | None:
+    """Remove recipients that are done; returns the content id when the entry went with the last."""
+    tx.many("DELETE FROM queue_rcpt WHERE queue = ? AND n = ?", [(queue, n) for n in numbers])
+    row = tx.row(
+        "DELETE FROM queue WHERE id = ? AND NOT EXISTS"
+        " (SELECT 1 FROM queue_rcpt r WHERE r.queue = queue.id) RETURNING content",
+        queue,
+    )
+    return bytes(row[0]) if row is not None else None
+
+
+def postpone(tx: Tx, *, queue: int, numbers: Sequence[int], due: int) -> None:
+    """Put leased recipients back to wait until `due`."""
+    tx.many(
+        "UPDATE queue_rcpt SET state = 'waiting', due = ?, lease_until = 0"
+        " WHERE queue = ? AND n = ?",
+        [(due, queue, n) for n in numbers],
+    )
+
+
+def list_entries(tx: Reader, *, after: int, limit: int) -> list[Row]:
+    """Rows (id, org, created, route, state, attempts, due, gen, sealed envelope, n, sealed)."""
+    return tx.rows(
+        "SELECT q.id, q.org, q.created, r.route, r.state, r.attempts, r.due, q.gen,"
+        " q.sealed_envelope, r.n, r.sealed FROM queue q JOIN queue_rcpt r ON r.queue = q.id"
+        " WHERE q.id > ? ORDER BY q.id, r.n LIMIT ?",
+        after,
+        limit,
+    )
