@@ -1,0 +1,74 @@
+"""Rows of `account` and `access_key`: who may call the API, above all organizations.
+
+The secret of a key is sealed under the system key; `gen` says under which generation of it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.store.database.unit import Reader, Tx, quick
+
+ACTIVE = "Active"
+INACTIVE = "Inactive"
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """One account: twelve digits, and a name for the operator."""
+
+    id: str
+    name: str
+    created: int
+
+
+class AccessKeyRow(msgspec.Struct, frozen=True):
+    """One access key with its secret still sealed; `policy` is JSON, None allows everything."""
+
+    id: str
+    account: str
+    name: str
+    sealed_secret: bytes
+    gen: int
+    policy: str | None
+    state: str
+    created: int
+
+
+_KEY = "id, account, name, sealed_secret, gen, policy, state, created"
+
+
+def insert_account(tx: Tx, *, account: str, name: str) -> bool:
+    """Insert an account; False when the id is taken."""
+    sql = "INSERT INTO account (id, name, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    return tx.run(sql, account, name, tx.env.now()) == 1
+
+
+@quick
+def get_account(tx: Reader, *, account: str) -> AccountRow | None:
+    """The account, or None."""
+    row = tx.row("SELECT id, name, created FROM account WHERE id = ?", account)
+    return AccountRow(*row) if row is not None else None
+
+
+def list_accounts(tx: Reader) -> list[AccountRow]:
+    """All accounts, by id."""
+    return [AccountRow(*r) for r in tx.rows("SELECT id, name, created FROM account ORDER BY id")]
+
+
+def insert_access_key(tx: Tx, row: AccessKeyRow) -> bool:
+    """Insert an access key; False when the id is taken."""
+    return (
+        tx.run(
+            f"INSERT INTO access_key ({_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            *msgspec.structs.astuple(row),
+        )
+        == 1
+    )
+
+
+@quick
+def get_access_key(tx: Reader, *, access_key: str) -> AccessKeyRow | None:
+    """The access key in any state, or None."""
+    row = tx.row(f"SELECT {_KEY} FROM access_key WHERE id = ?", access_key)
+    return AccessKeyRow(*row) if row is not None else None

@@ -1,0 +1,135 @@
+"""Rows of `address`: every address of the installation, primary and alias, by its fold.
+
+One table for all organizations, so that a recipient is found by one look-up and no two people
+anywhere hold the same address.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.store.database.unit import Reader, Tx, quick
+
+
+class AddressRow(msgspec.Struct, frozen=True):
+    """One address and its holder; `is_primary` is 0 or 1."""
+
+    addr_fold: str
+    address: str
+    org: str
+    entity: str
+    is_primary: int
+
+
+class HolderRow(msgspec.Struct, frozen=True):
+    """An enabled holder of an address in an active organization, as mail flow needs it.
+
+    `mailbox` is 0 for those without one; `bytes` and `quota` are those of the mailbox.
+    """
+
+    org: str
+    entity: str
+    kind: str
+    address: str
+    mailbox: int
+    bytes: int
+    quota: int
+
+    @property
+    def full(self) -> bool:
+        """True when the mailbox takes nothing more."""
+        return self.mailbox != 0 and self.bytes >= self.quota
+
+
+_COLUMNS = "addr_fold, address, org, entity, is_primary"
+_HOLDER = (
+    "SELECT e.org, e.id, e.kind, e.primary_address, COALESCE(m.id, 0), COALESCE(m.bytes, 0),"
+    " COALESCE(m.quota, 0)"
+)
+_MAILBOX = "LEFT JOIN mailbox m ON m.id = e.mailbox AND m.state = 'ACTIVE'"
+
+
+def insert_address(
+    tx: Tx, *, addr_fold: str, address: str, org: str, entity: str, is_primary: bool
+) -> bool:
+    """Give an entity an address; False when somebody holds it."""
+    return (
+        tx.run(
+            f"INSERT INTO address ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            addr_fold,
+            address,
+            org,
+            entity,
+            int(is_primary),
+        )
+        == 1
+    )
+
+
+@quick
+def get_address(tx: Reader, *, addr_fold: str) -> AddressRow | None:
+    """The address in whatever organization holds it."""
+    row = tx.row(f"SELECT {_COLUMNS} FROM address WHERE addr_fold = ?", addr_fold)
+    return AddressRow(*row) if row is not None else None
+
+
+@quick
+def get_holder(tx: Reader, *, addr_fold: str) -> HolderRow | None:
+    """The enabled holder of an address."""
+    row = tx.row(
+        f"{_HOLDER} FROM address a JOIN organization o ON o.id = a.org AND o.state = 'Active'"
+        " JOIN entity e ON e.org = a.org AND e.id = a.entity AND e.state = 'ENABLED'"
+        f" {_MAILBOX} WHERE a.addr_fold = ?",
+        addr_fold,
+    )
+    return HolderRow(*row) if row is not None else None
+
+
+@quick
+def get_holder_by_id(tx: Reader, *, org: str, entity: str) -> HolderRow | None:
+    """The enabled entity of this id."""
+    row = tx.row(
+        f"{_HOLDER} FROM entity e JOIN organization o ON o.id = e.org AND o.state = 'Active'"
+        f" {_MAILBOX} WHERE e.org = ? AND e.id = ? AND e.state = 'ENABLED'",
+        org,
+        entity,
+    )
+    return HolderRow(*row) if row is not None else None
+
+
+def list_holders_of_group(tx: Reader, *, org: str, grp: str) -> list[HolderRow]:
+    """The enabled direct members of a group, groups among them."""
+    rows = tx.rows(
+        f"{_HOLDER} FROM member g JOIN entity e ON e.org = g.org AND e.id = g.member"
+        f" AND e.state = 'ENABLED' {_MAILBOX} WHERE g.org = ? AND g.grp = ? ORDER BY e.id",
+        org,
+        grp,
+    )
+    return [HolderRow(*row) for row in rows]
+
+
+@quick
+def list_addresses(tx: Reader, *, org: str, entity: str) -> list[AddressRow]:
+    """The addresses of an entity, the primary one first."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM address WHERE org = ? AND entity = ?"
+        " ORDER BY is_primary DESC, addr_fold",
+        org,
+        entity,
+    )
+    return [AddressRow(*row) for row in rows]
+
+
+def delete_addresses(tx: Tx, *, org: str, entity: str) -> None:
+    """Free all addresses of an entity."""
+    tx.run("DELETE FROM address WHERE org = ? AND entity = ?", org, entity)
+
+
+def delete_some_addresses(tx: Tx, *, org: str, limit: int) -> int:
+    """Free up to `limit` addresses of an organization and return how many."""
+    return tx.run(
+        "DELETE FROM address WHERE addr_fold IN"
+        " (SELECT addr_fold FROM address WHERE org = ? LIMIT ?)",
+        org,
+        limit,
+    )

@@ -1,0 +1,210 @@
+"""Rows of `entity`: users, groups and resources, one namespace per organization.
+
+A deleted entity stays as a row in state DELETED, so that its id is never used again and says what
+became of it; its name is free at once.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.store.database.unit import Reader, Tx, quick
+
+USER, GROUP, RESOURCE = "USER", "GROUP", "RESOURCE"
+ENABLED, DISABLED, DELETED = "ENABLED", "DISABLED", "DELETED"
+
+
+class EntityRow(msgspec.Struct, frozen=True):
+    """One user, group or resource; times in ms, `props` a JSON object, `password` a PHC string."""
+
+    org: str
+    id: str
+    kind: str
+    state: str
+    name: str
+    name_fold: str
+    display: str
+    display_fold: str
+    primary_address: str | None
+    primary_fold: str | None
+    hidden: int
+    mailbox: int | None
+    password: str | None
+    created: int
+    enabled_at: int | None
+    disabled_at: int | None
+    provisioned_at: int | None
+    deprovisioned_at: int | None
+    props: str
+    version: int
+
+
+_COLUMNS = (
+    "org, id, kind, state, name, name_fold, display, display_fold, primary_address, primary_fold,"
+    " hidden, mailbox, password, created, enabled_at, disabled_at, provisioned_at,"
+    " deprovisioned_at, props, version"
+)
+_ORDERS = {"name": "name_fold", "display": "display_fold", "address": "primary_fold"}
+_LAST = "\U0010ffff"
+
+
+def insert_entity(
+    tx: Tx,
+    *,
+    org: str,
+    entity: str,
+    kind: str,
+    name: str,
+    name_fold: str,
+    display: str,
+    display_fold: str,
+    hidden: bool,
+    password: str | None,
+    props: str,
+    version: int,
+) -> bool:
+    """Insert a disabled entity without an address; False when the name is taken."""
+    return (
+        tx.run(
+            f"INSERT INTO entity ({_COLUMNS}) VALUES (?, ?, ?, 'DISABLED', ?, ?, ?, ?, NULL, NULL,"
+            " ?, NULL, ?, ?, NULL, NULL, NULL, NULL, ?, ?) ON CONFLICT DO NOTHING",
+            org,
+            entity,
+            kind,
+            name,
+            name_fold,
+            display,
+            display_fold,
+            int(hidden),
+            password,
+            tx.env.now(),
+            props,
+            version,
+        )
+        == 1
+    )
+
+
+@quick
+def get_entity(tx: Reader, *, org: str, entity: str) -> EntityRow | None:
+    """The entity of this id, in any state."""
+    row = tx.row(f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND id = ?", org, entity)
+    return EntityRow(*row) if row is not None else None
+
+
+@quick
+def get_by_name(tx: Reader, *, org: str, name_fold: str) -> EntityRow | None:
+    """The entity of this name that is not deleted."""
+    row = tx.row(
+        f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND name_fold = ? AND state <> 'DELETED'",
+        org,
+        name_fold,
+    )
+    return EntityRow(*row) if row is not None else None
+
+
+def list_entities(
+    tx: Reader,
+    *,
+    org: str,
+    kind: str,
+    order: str,
+    prefix: str,
+    state: str | None,
+    after: tuple[str, str],
+    limit: int,
+) -> list[tuple[str, EntityRow]]:
+    """A page of (sort key, entity) by `order` (name, display or address), then id.
+
+    `prefix` is folded and bounds the sort key; `after` is the key and id of the last row seen,
+    ("", "") at the start; `state` None means all but the deleted ones.
+    """
+    column = _ORDERS[order]
+    wanted = "state <> 'DELETED'" if state is None else "state = ?"
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND kind = ? AND {column} >= ?"
+        f" AND {column} < ? AND ({column}, id) > (?, ?) AND {wanted}"
+        f" ORDER BY {column}, id LIMIT ?",
+        org,
+        kind,
+        prefix,
+        prefix + _LAST,
+        *after,
+        *(() if state is None else (state,)),
+        limit,
+    )
+    found = [EntityRow(*row) for row in rows]
+    return [(getattr(entity, column), entity) for entity in found]
+
+
+def has_enabled_users(tx: Reader, *, org: str) -> bool:
+    """True while the organization has a user with a mailbox in use."""
+    return (
+        tx.row(
+            "SELECT 1 FROM entity WHERE org = ? AND kind = 'USER' AND state = 'ENABLED' LIMIT 1",
+            org,
+        )
+        is not None
+    )
+
+
+def enable(
+    tx: Tx,
+    *,
+    org: str,
+    entity: str,
+    address: str,
+    addr_fold: str,
+    mailbox: int | None,
+    provisioned_at: int | None,
+    version: int,
+) -> None:
+    """Enable an entity under its primary address, with its mailbox when it has one."""
+    tx.run(
+        "UPDATE entity SET state = 'ENABLED', primary_address = ?, primary_fold = ?, mailbox = ?,"
+        " enabled_at = ?, disabled_at = NULL, provisioned_at = ?, deprovisioned_at = NULL,"
+        " version = ? WHERE org = ? AND id = ?",
+        address,
+        addr_fold,
+        mailbox,
+        tx.env.now(),
+        provisioned_at,
+        version,
+        org,
+        entity,
+    )
+
+
+def disable(tx: Tx, *, org: str, entity: str, deprovisioned_at: int | None, version: int) -> None:
+    """Disable an entity: no address any more; the mailbox stays attached for a restore."""
+    tx.run(
+        "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
+        " disabled_at = ?, deprovisioned_at = ?, version = ? WHERE org = ? AND id = ?",
+        tx.env.now(),
+        deprovisioned_at,
+        version,
+        org,
+        entity,
+    )
+
+
+def set_password(tx: Tx, *, org: str, entity: str, password: str, version: int) -> None:
+    """Replace the password's hash."""
+    tx.run(
+        "UPDATE entity SET password = ?, version = ? WHERE org = ? AND id = ?",
+        password,
+        version,
+        org,
+        entity,
+    )
+
+
+def delete_entity(tx: Tx, *, org: str, entity: str, version: int) -> None:
+    """Turn the row into a tombstone without a password."""
+    tx.run(
+        "UPDATE entity SET state = 'DELETED', password = NULL, version = ?"
+        " WHERE org = ? AND id = ?",
+        version,
+        org,
+        entity,
+    )

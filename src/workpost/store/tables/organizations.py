@@ -1,0 +1,134 @@
+"""Rows of `organization`.
+
+Two counters live here. `policy_version` rises with every change of who may do what; grants carry
+it. `gal_modseq` rises with every change of the directory; taking it is also the lock under which
+all commands on one organization's directory run one after the other.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.store.database.unit import Reader, Tx, quick
+
+ACTIVE = "Active"
+DELETING = "Deleting"
+DELETED = "Deleted"
+
+
+class OrganizationRow(msgspec.Struct, frozen=True):
+    """One organization; `settings` is a JSON object, `completed` when it became usable."""
+
+    id: str
+    account: str
+    alias: str
+    state: str
+    directory_id: str
+    gal_modseq: int
+    policy_version: int
+    created: int
+    completed: int | None
+    error: str | None
+    settings: str
+    default_domain: str | None = None
+
+
+_COLUMNS = (
+    "id, account, alias, state, directory_id, gal_modseq, policy_version, created, completed,"
+    " error, settings"
+)
+_WITH_DOMAIN = (
+    "SELECT o.id, o.account, o.alias, o.state, o.directory_id, o.gal_modseq, o.policy_version,"
+    " o.created, o.completed, o.error, o.settings, d.name"
+    " FROM organization o LEFT JOIN domain d ON d.org = o.id AND d.is_default = 1"
+)
+
+
+def insert_organization(
+    tx: Tx,
+    *,
+    organization: str,
+    account: str,
+    alias: str,
+    state: str,
+    directory_id: str,
+    settings: str,
+) -> bool:
+    """Insert an organization complete as of now; False when the alias (or id) is taken."""
+    now = tx.env.now()
+    return (
+        tx.run(
+            f"INSERT INTO organization ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, NULL, ?)"
+            " ON CONFLICT DO NOTHING",
+            organization,
+            account,
+            alias,
+            state,
+            directory_id,
+            now,
+            now,
+            settings,
+        )
+        == 1
+    )
+
+
+@quick
+def get_organization(tx: Reader, *, organization: str) -> OrganizationRow | None:
+    """The organization in any state with its default domain; callers check the account."""
+    row = tx.row(f"{_WITH_DOMAIN} WHERE o.id = ?", organization)
+    return OrganizationRow(*row) if row is not None else None
+
+
+def list_organizations(
+    tx: Reader, *, account: str, after: str, limit: int
+) -> list[OrganizationRow]:
+    """The account's organizations in any state with ids above `after`, by id."""
+    sql = f"{_WITH_DOMAIN} WHERE o.account = ? AND o.id > ? ORDER BY o.id LIMIT ?"
+    return [OrganizationRow(*r) for r in tx.rows(sql, account, after, limit)]
+
+
+@quick
+def get_policy_version(tx: Reader, *, organization: str) -> int | None:
+    """The policy version, None for an organization that is not active."""
+    row = tx.row(
+        "SELECT policy_version FROM organization WHERE id = ? AND state = 'Active'", organization
+    )
+    return int(row[0]) if row is not None else None
+
+
+@quick
+def only_organization(tx: Reader) -> str | None:
+    """The one active organization of the installation, None when there are none or several."""
+    rows = tx.rows("SELECT id FROM organization WHERE state = 'Active' LIMIT 2")
+    return str(rows[0][0]) if len(rows) == 1 else None
+
+
+def take_gal_modseq(tx: Tx, *, organization: str) -> int | None:
+    """Raise the directory's counter and hold the organization's lock; None unless it is active."""
+    row = tx.row(
+        "UPDATE organization SET gal_modseq = gal_modseq + 1"
+        " WHERE id = ? AND state = 'Active' RETURNING gal_modseq",
+        organization,
+    )
+    return int(row[0]) if row is not None else None
+
+
+def raise_policy_version(tx: Tx, *, organization: str) -> int:
+    """Raise the policy version and return it."""
+    row = tx.row(
+        "UPDATE organization SET policy_version = policy_version + 1"
+        " WHERE id = ? RETURNING policy_version",
+        organization,
+    )
+    return int(row[0]) if row is not None else 0
+
+
+def set_state(tx: Tx, *, organization: str, state: str) -> None:
+    """Set the state."""
+    tx.run("UPDATE organization SET state = ? WHERE id = ?", state, organization)
+
+
+def set_settings(tx: Tx, *, organization: str, settings: str) -> None:
+    """Replace the settings, a JSON object."""
+    tx.run("UPDATE organization SET settings = ? WHERE id = ?", settings, organization)
