@@ -1,0 +1,278 @@
+"""Read settings: file, environment and command line into one checked `Settings`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
+
+PREFIX = "WORKPOST_"
+MASK = "********"
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One setting: its dotted name, type, default and what its definition says about it."""
+
+    name: str
+    type: Any
+    default: Any
+    description: str
+    extra: Mapping[str, bool]
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides it."""
+        return PREFIX + self.name.replace(".", "__").upper()
+
+
+def _keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
+    hints = get_type_hints(section, include_extras=True)
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, Section):
+            yield from _keys_of(field.type, f"{field.name}.")
+            continue
+        hint = hints[field.name]
+        meta = next((m for m in get_args(hint)[1:] if isinstance(m, Meta)), Meta())
+        yield Key(
+            f"{prefix}{field.name}", hint, field.default, meta.description or "", meta.extra or {}
+        )
+
+
+KEYS = {key.name: key for key in _keys_of(Settings)}
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Split `host:port` or `[v6]:port`; raises ValueError with what is wrong."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError(f"'{text}' is not host:port")
+    if host.startswith("[") and host.endswith("]"):
+        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
+    if not host or ":" in host:
+        raise ValueError(f"'{text}' is not host:port (IPv6 as [::1]:{port})")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a listener on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def exposed_listeners(settings: Settings) -> list[str]:
+    """Name the listeners that others than this machine may reach (`--demo` refuses them)."""
+    return [
+        name
+        for name in Listeners.__struct_fields__
+        if any(not is_loopback(parse_address(a)[0]) for a in getattr(settings.listeners, name))
+    ]
+
+
+def load(
+    config_path: str | Path | None, data_dir: str | Path | None, env: Mapping[str, str]
+) -> Settings:
+    """Build the settings from the file (if any), the environment and `--data` (if given).
+
+    Raises SettingsError, one line.
+    """
+    values: dict[str, Any] = {}
+    if config_path is not None:
+        values |= _from_file(Path(config_path))
+    values |= _from_environment(env)
+    if data_dir is not None:
+        values["data_dir"] = str(data_dir)
+    settings = _build(values)
+    _check(settings)
+    return settings
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    values: dict[str, Any] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            values |= {f"{name}.{inner}": deeper for inner, deeper in value.items()}
+        else:
+            values[name] = value
+    for name, value in values.items():
+        _require_known(name, f"{path}: ")
+        if KEYS[name].extra.get("path") and isinstance(value, str) and value:
+            values[name] = str(path.absolute().parent / value)
+    return values
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in sorted(env.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower().replace("__", ".")
+        _require_known(name, f"{variable}: ")
+        values[name] = _from_text(KEYS[name], text)
+    return values
+
+
+def _from_text(key: Key, text: str) -> Any:
+    kind = get_args(key.type)[0] if get_origin(key.type) is Annotated else key.type
+    if get_origin(kind) is tuple:
+        return _split(text)
+    try:
+        return msgspec.convert(text, key.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{key.variable}: {_plain(error)}") from error
+
+
+def _split(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return [] if parts == ["off"] else parts
+
+
+def _require_known(name: str, where: str) -> None:
+    if name in KEYS:
+        return
+    if name in {key.partition(".")[0] for key in KEYS}:
+        raise SettingsError(f"{where}{name} is a section; write [{name}] and its keys below it")
+    close = get_close_matches(name, KEYS, n=1)
+    hint = f"; did you mean {close[0]}?" if close else "; see docs/settings.md"
+    raise SettingsError(f"{where}unknown setting {name}{hint}")
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    document: dict[str, Any] = {}
+    for name, value in values.items():
+        section, dot, key = name.rpartition(".")
+        target = document.setdefault(section, {}) if dot else document
+        is_list = isinstance(KEYS[name].default, tuple)
+        target[key] = _split(value) if is_list and isinstance(value, str) else value
+    try:
+        return msgspec.convert(document, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_plain(error)) from error
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Say a validation error in one line that starts with the setting's name."""
+    message, _, place = str(error).partition(" - at `")
+    message = message.replace("`", "").replace("Expected", "expected", 1)
+    place = place.removesuffix("`").removeprefix("$").removeprefix(".")
+    return f"{place}: {message}" if place else message
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what types cannot: addresses, networks, URLs and keys that need each other."""
+    for name in Listeners.__struct_fields__:
+        for address in getattr(settings.listeners, name):
+            _try(f"listeners.{name}", parse_address, address)
+    for network in settings.ops.allow:
+        _try("ops.allow", ipaddress.ip_network, network)
+    for name, url in (("database.url", settings.database.url), ("keys.url", settings.keys.url)):
+        if url and not url.startswith(("postgresql://", "postgres://", "sqlite:/")):
+            raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
+    if bool(settings.tls.certificate) != bool(settings.tls.key):
+        raise SettingsError("tls: certificate and key must both be set, or neither")
+    if settings.content.s3_prefix and not settings.content.s3_bucket:
+        raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
+
+
+def _try(name: str, parse: Any, text: str) -> None:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """Return every key with its value in force (`workpost config show`), passwords masked."""
+    values: dict[str, Any] = {}
+    for name, key in KEYS.items():
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        if key.extra.get("secret"):
+            value = re.sub(r"(?<=://)([^/:@]*):.*(?=@)", rf"\1:{MASK}", value)
+            value = re.sub(r"(?i)(password=)[^&]*", rf"\1{MASK}", value)
+        values[name] = value
+    return values
+
+
+def to_toml(settings: Settings) -> str:
+    """Write the settings in force as a file that `load` reads."""
+    lines: list[str] = []
+    section = ""
+    for name, value in effective(settings).items():
+        head, _, key = name.rpartition(".")
+        if head != section:
+            lines += ["", f"[{head}]"]
+            section = head
+        lines.append(f"{key} = {_toml_value(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    # A JSON string is a TOML basic string.
+    return str(value) if isinstance(value, int) else msgspec.json.encode(value).decode()
+
+
+def describe() -> str:
+    """Write docs/settings.md: every key with its type, default, variable and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated by `script/docs` from `src/workpost/kernel/settings.py`; do not edit.",
+        "",
+        "A TOML file (`workpost serve --config FILE`), overridden by environment variables,",
+        "overridden by the command line. Keys marked *live* also change at SIGHUP.",
+        "`workpost config check` says whether a file can be used, `workpost config show` what is",
+        "in force.",
+    ]
+    sections = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    section = None
+    for name, key in KEYS.items():
+        head = name.rpartition(".")[0]
+        if head != section:
+            section = head
+            lines += ["", f"## `[{head}]`" if head else "## Top level", ""]
+            if head:
+                lines += [" ".join((sections[head].__doc__ or "").split()), ""]
+            lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        live = " *Live.*" if key.extra.get("live") else ""
+        lines.append(
+            f"| `{name.rpartition('.')[2]}`<br>`{key.variable}` | {_type_words(key.type)} | "
+            f"`{_toml_value(key.default)}` | {key.description}{live} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _type_words(hint: Any) -> str:
+    kind, *metas = get_args(hint)
+    if get_origin(kind) is tuple:
+        return "list of text"
+    if kind is bool:
+        return "true or false"
+    if kind is int:
+        meta = metas[0]
+        top = f" to {meta.le}" if meta.le is not None else " or more"
+        return f"number, {meta.ge}{top}"
+    return "text" if kind is str else " or ".join(f"`{choice}`" for choice in get_args(kind))

@@ -1,0 +1,319 @@
+"""Settings: every key that an operator can set, typed and documented where it is defined.
+
+Sources, the later one wins: the defaults below, a TOML file, the environment
+(`WORKPOST_SECTION__KEY`, lists separated by commas), the command line (`--data`). Unknown keys and
+impossible values are refused with one line, `SettingsError`; the command line then exits 78. Paths
+in the file are relative to the file, all others to the working directory. Settings are frozen plain
+data: they may cross into other processes.
+
+`kernel/configuration.py` reads them; `docs/settings.md` is generated from here (`script/docs`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+PATH = {"path": True}
+LIVE = {"live": True}
+SECRET = {"secret": True}
+
+Addresses = tuple[str, ...]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message is one line that names it and what to do."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file; its docstring introduces it in docs/settings.md."""
+
+
+class Listeners(Section, frozen=True, kw_only=True):
+    """Where Workpost listens: `host:port`, `[v6]:port`, a list of them, or `off`; port 0 is any."""
+
+    http: Annotated[
+        Addresses, Meta(description="API, health, metrics and web, without TLS: loopback or proxy.")
+    ] = ("127.0.0.1:8480",)
+    https: Annotated[Addresses, Meta(description="API and web with TLS.")] = ("127.0.0.1:8443",)
+    smtp: Annotated[Addresses, Meta(description="Mail from other servers (port 25).")] = (
+        "127.0.0.1:2525",
+    )
+    submission: Annotated[
+        Addresses, Meta(description="Mail from people's clients, STARTTLS (port 587).")
+    ] = ("127.0.0.1:2587",)
+    submissions: Annotated[
+        Addresses, Meta(description="Mail from people's clients, TLS from the start (port 465).")
+    ] = ("127.0.0.1:2465",)
+    imap: Annotated[Addresses, Meta(description="IMAP with STARTTLS (port 143).")] = (
+        "127.0.0.1:2143",
+    )
+    imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
+        "127.0.0.1:2993",
+    )
+
+
+class Tls(Section, frozen=True, kw_only=True):
+    """Certificates. Without files a self-signed one is made under the data directory."""
+
+    certificate: Annotated[
+        str,
+        Meta(description="PEM file, the server's certificate first.", extra=PATH | LIVE),
+    ] = ""
+    key: Annotated[
+        str, Meta(description="PEM file of the certificate's private key.", extra=PATH | LIVE)
+    ] = ""
+
+
+class Login(Section, frozen=True, kw_only=True):
+    """How people log in."""
+
+    without_tls: Annotated[
+        bool,
+        Meta(description="Allow passwords without TLS where listener and peer are on loopback."),
+    ] = False
+
+
+class Database(Section, frozen=True, kw_only=True):
+    """Where everything but keys and large contents is kept."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="`postgresql://...` or `sqlite:PATH`; empty: SQLite in the data directory.",
+            extra=SECRET,
+        ),
+    ] = ""
+    connections: Annotated[
+        int, Meta(ge=1, le=100, description="PostgreSQL connections of each process.")
+    ] = 8
+
+
+class Keys(Section, frozen=True, kw_only=True):
+    """The key store (apart from the data and its backups) and what wraps its keys."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="`postgresql://...`, or `sqlite:PATH`; empty: `keys/keys.db` in the data "
+            "directory. Put it on another disk than the data.",
+            extra=SECRET,
+        ),
+    ] = ""
+    kms_key: Annotated[
+        str,
+        Meta(
+            description="KMS key (id, alias or ARN) that wraps the organizations' keys; endpoint "
+            "and credentials as the AWS SDK finds them. Empty: the local key ring."
+        ),
+    ] = ""
+    keyring: Annotated[
+        str,
+        Meta(
+            description="File of the local key ring; empty: `keys/keyring.json` in the data "
+            "directory.",
+            extra=PATH,
+        ),
+    ] = ""
+
+
+class Content(Section, frozen=True, kw_only=True):
+    """Where the sealed bytes of messages are kept."""
+
+    inline_limit: Annotated[
+        int,
+        Meta(ge=0, le=1 << 20, description="Up to this many bytes, sealed, in the database."),
+    ] = 65536
+    s3_bucket: Annotated[
+        str,
+        Meta(
+            description="Bucket for larger contents; endpoint and credentials as the AWS SDK finds "
+            "them. Empty: files in the data directory."
+        ),
+    ] = ""
+    s3_prefix: Annotated[str, Meta(description="What the names of our objects start with.")] = ""
+
+
+class Api(Section, frozen=True, kw_only=True):
+    """The Amazon WorkMail API."""
+
+    region: Annotated[
+        str,
+        Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", description="Region in signatures and ARNs."),
+    ] = "us-east-1"
+
+
+class Organizations(Section, frozen=True, kw_only=True):
+    """New organizations."""
+
+    suffix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+            description="An organization `demo` starts with the mail domain `demo.<suffix>`.",
+        ),
+    ] = "test"
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """What is refused, each with its protocol's own error."""
+
+    message_bytes: Annotated[
+        int,
+        Meta(
+            ge=65536,
+            le=1 << 30,
+            description="Largest message, as sent (attachments encoded).",
+            extra=LIVE,
+        ),
+    ] = 40 * 1024 * 1024
+    recipients: Annotated[
+        int, Meta(ge=1, le=10_000, description="Recipients of one message.", extra=LIVE)
+    ] = 500
+    mailbox_megabytes: Annotated[
+        int, Meta(ge=1, description="Quota of a new mailbox, in MB of 2^20 bytes.")
+    ] = 51_200
+    sessions: Annotated[
+        int,
+        Meta(
+            ge=1, description="Open client connections of one process, all protocols.", extra=LIVE
+        ),
+    ] = 20_000
+    sessions_per_address: Annotated[
+        int, Meta(ge=1, description="Open client connections of one IP address.", extra=LIVE)
+    ] = 1_000
+
+
+class Ops(Section, frozen=True, kw_only=True):
+    """Health and metrics."""
+
+    allow: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks beside loopback that `/healthz` and `/metrics` answer.",
+            extra=LIVE,
+        ),
+    ] = ()
+
+
+class Processes(Section, frozen=True, kw_only=True):
+    """How Workpost uses the machine."""
+
+    front_ends: Annotated[
+        int,
+        Meta(ge=0, le=256, description="Processes that serve clients; 0: one for each core."),
+    ] = 0
+    start_seconds: Annotated[
+        int, Meta(ge=1, le=600, description="How long a process may take to become ready.")
+    ] = 30
+
+
+class Passwords(Section, frozen=True, kw_only=True):
+    """Cost of argon2id; hashes of another cost are renewed at the next login."""
+
+    time_cost: Annotated[int, Meta(ge=1, le=16, description="Passes.")] = 2
+    memory_kib: Annotated[int, Meta(ge=8192, le=1 << 20, description="Memory, in KiB.")] = 19_456
+    parallelism: Annotated[int, Meta(ge=1, le=16, description="Lanes.")] = 1
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """Logs go to standard error and never hold a subject, body, password or token."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="The least severe lines to print.", extra=LIVE),
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(description="`auto`: text on a terminal, else JSON lines."),
+    ] = "auto"
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """Top level."""
+
+    data_dir: Annotated[
+        str, Meta(description="The data directory; `--data` on the command line.", extra=PATH)
+    ] = "data"
+    hostname: Annotated[
+        str, Meta(description="Name in greetings and headers; empty: the machine's own.")
+    ] = ""
+    listeners: Listeners = Listeners()
+    tls: Tls = Tls()
+    login: Login = Login()
+    database: Database = Database()
+    keys: Keys = Keys()
+    content: Content = Content()
+    api: Api = Api()
+    organizations: Organizations = Organizations()
+    limits: Limits = Limits()
+    ops: Ops = Ops()
+    processes: Processes = Processes()
+    passwords: Passwords = Passwords()
+    log: Log = Log()
+
+    # --- what follows from the keys: the layout of the data directory ---
+
+    @property
+    def data(self) -> Path:
+        """The data directory, absolute."""
+        return Path(self.data_dir).absolute()
+
+    @property
+    def run_dir(self) -> Path:
+        """Lock, endpoints.json, sockets and metrics of the running server."""
+        return self.data / "run"
+
+    @property
+    def content_dir(self) -> Path:
+        """Contents too large for the database, where no bucket is set."""
+        return self.data / "content"
+
+    @property
+    def tls_dir(self) -> Path:
+        """The self-signed certificate."""
+        return self.data / "tls"
+
+    @property
+    def outside_dir(self) -> Path:
+        """The tenants' own mapped buckets and log groups of the embedded kind."""
+        return self.data / "outside"
+
+    @property
+    def database_url(self) -> str:
+        """`database.url` with its default filled in."""
+        return self.database.url or f"sqlite:{self.data / 'store' / 'workpost.db'}"
+
+    @property
+    def keys_url(self) -> str:
+        """`keys.url` with its default filled in."""
+        return self.keys.url or f"sqlite:{self.data / 'keys' / 'keys.db'}"
+
+    @property
+    def keyring_path(self) -> Path:
+        """`keys.keyring` with its default filled in."""
+        return Path(self.keys.keyring or self.data / "keys" / "keyring.json").absolute()
+
+    @property
+    def front_ends(self) -> int:
+        """`processes.front_ends` with its default filled in."""
+        return self.processes.front_ends or len(os.sched_getaffinity(0))
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a `sqlite:PATH` URL, None for any other engine."""
+    return Path(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else None
+
+
+def with_random_ports(settings: Settings) -> Settings:
+    """Put every listener that is on to a free loopback port (`--random-ports`)."""
+    names = [name for name in Listeners.__struct_fields__ if getattr(settings.listeners, name)]
+    loopback: dict[str, Any] = dict.fromkeys(names, ("127.0.0.1:0",))
+    return msgspec.structs.replace(
+        settings, listeners=msgspec.structs.replace(settings.listeners, **loopback)
+    )

@@ -1,0 +1,224 @@
+"""Settings: defaults, file, environment, command line; one line for every mistake."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workpost.kernel.configuration import (
+    KEYS,
+    MASK,
+    describe,
+    effective,
+    exposed_listeners,
+    load,
+    parse_address,
+    to_toml,
+)
+from workpost.kernel.settings import Settings, SettingsError, sqlite_path, with_random_ports
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "workpost.toml"
+    path.write_text(text)
+    return path
+
+
+# --- defaults ---
+
+
+def test_without_a_file_the_defaults_are_those_of_the_contract() -> None:
+    settings = load(None, None, {})
+    listeners = settings.listeners
+    assert listeners.http == ("127.0.0.1:8480",)
+    assert listeners.https == ("127.0.0.1:8443",)
+    assert listeners.smtp == ("127.0.0.1:2525",)
+    assert listeners.submission == ("127.0.0.1:2587",)
+    assert listeners.submissions == ("127.0.0.1:2465",)
+    assert listeners.imap == ("127.0.0.1:2143",)
+    assert listeners.imaps == ("127.0.0.1:2993",)
+    assert settings.organizations.suffix == "test"
+    assert settings.api.region == "us-east-1"
+    assert settings.login.without_tls is False
+    assert exposed_listeners(settings) == []
+
+
+def test_everything_lies_under_the_data_directory_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = load(None, tmp_path, {})
+    assert sqlite_path(settings.database_url) == tmp_path / "store" / "workpost.db"
+    assert sqlite_path(settings.keys_url) == tmp_path / "keys" / "keys.db"
+    assert settings.keyring_path == tmp_path / "keys" / "keyring.json"
+    folders = (
+        settings.run_dir,
+        settings.content_dir,
+        settings.tls_dir,
+        settings.outside_dir,
+    )
+    assert {folder.parent for folder in folders} == {tmp_path}
+    assert settings.front_ends >= 1
+
+
+def test_another_engine_has_no_file() -> None:
+    settings = load(None, None, {"WORKPOST_DATABASE__URL": "postgresql://db.example/mail"})
+    assert settings.database_url == "postgresql://db.example/mail"
+    assert sqlite_path(settings.database_url) is None
+
+
+def test_settings_are_plain_data_that_crosses_processes() -> None:
+    settings = load(None, None, {})
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=Settings) == settings
+    with pytest.raises(AttributeError):
+        settings.hostname = "elsewhere.example"  # type: ignore[misc]
+
+
+# --- sources ---
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'data_dir = "one"\n[limits]\nrecipients = 10\nmailbox_megabytes = 20\n')
+    env = {"WORKPOST_DATA_DIR": "/two", "WORKPOST_LIMITS__RECIPIENTS": "30", "HOME": "/root"}
+    assert load(path, None, {}).data == tmp_path / "one"
+    settings = load(path, "/three", env)
+    assert (settings.data, settings.limits.recipients) == (Path("/three"), 30)
+    assert settings.limits.mailbox_megabytes == 20
+    assert load(path, None, env).data == Path("/two")
+
+
+def test_listeners_are_a_text_a_list_or_off(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "[listeners]\n"
+        'imap = "off"\nsmtp = "0.0.0.0:25"\nimaps = ["127.0.0.1:993", "[::1]:993"]\nhttp = []\n',
+    )
+    settings = load(path, None, {"WORKPOST_LISTENERS__SUBMISSION": "127.0.0.1:587, [::]:587"})
+    assert settings.listeners.imap == ()
+    assert settings.listeners.http == ()
+    assert settings.listeners.imaps == ("127.0.0.1:993", "[::1]:993")
+    assert settings.listeners.submission == ("127.0.0.1:587", "[::]:587")
+    assert exposed_listeners(settings) == ["smtp", "submission"]
+    assert load(None, None, {"WORKPOST_LISTENERS__IMAP": "off"}).listeners.imap == ()
+
+
+def test_random_ports_leave_closed_what_is_off() -> None:
+    settings = with_random_ports(load(None, None, {"WORKPOST_LISTENERS__SMTP": "off"}))
+    assert settings.listeners.smtp == ()
+    assert settings.listeners.imap == ("127.0.0.1:0",)
+
+
+def test_paths_in_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, '[tls]\ncertificate = "tls/cert.pem"\nkey = "/etc/ssl/key.pem"\n')
+    settings = load(path, None, {})
+    assert settings.tls.certificate == str(tmp_path / "tls" / "cert.pem")
+    assert settings.tls.key == "/etc/ssl/key.pem"
+
+
+def test_a_hostname_is_no_loopback_unless_it_is_localhost() -> None:
+    env = {
+        "WORKPOST_LISTENERS__IMAP": "mail.example:143",
+        "WORKPOST_LISTENERS__SMTP": "localhost:25",
+    }
+    assert exposed_listeners(load(None, None, env)) == ["imap"]
+
+
+# --- mistakes: one line each, which names the setting ---
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[listeners]\nimapz = 1", "unknown setting listeners.imapz; did you mean listeners.imap"),
+        ("[zebra]\nx = 1", "unknown setting zebra.x; see docs/settings.md"),
+        ("listeners = 5", "listeners is a section"),
+        ("[limits]\nrecipients = 'many'", "limits.recipients: expected int, got str"),
+        ("[limits]\nrecipients = 0", "limits.recipients: expected int >= 1"),
+        ("[log]\nlevel = 'loud'", "log.level: "),
+        ("[listeners]\nimap = '2143'", "listeners.imap: '2143' is not host:port"),
+        ("[listeners]\nimap = '127.0.0.1:70000'", "is not host:port"),
+        ("[listeners]\nimap = '::1:143'", "IPv6 as"),
+        ("[listeners]\nimap = '[nonsense]:143'", "listeners.imap: "),
+        ("[ops]\nallow = ['10.0.0.1/8']", "ops.allow: 10.0.0.1/8 has host bits set"),
+        ("[database]\nurl = 'mysql://db.example/'", "database.url: must be postgresql"),
+        ("[keys]\nurl = 'keys.db'", "keys.url: must be postgresql"),
+        ("[tls]\nkey = 'key.pem'", "tls: certificate and key must both be set"),
+        ("[content]\ns3_prefix = 'mail/'", "content.s3_prefix: has no meaning without"),
+        ("[passwords]\nmemory_kib = 8192\nparallelism = 17", "passwords.parallelism: "),
+        ("[api]\nregion = 'the moon'", "api.region: "),
+        ("[organizations]\nsuffix = 'Ex ample'", "organizations.suffix: "),
+        ("not toml", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(write(tmp_path, text), None, {})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot read .*: No such file"):
+        load(tmp_path / "none.toml", None, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("WORKPOST_LIMITS__RECIPIENTS", "x", "WORKPOST_LIMITS__RECIPIENTS: expected int"),
+        ("WORKPOST_LOGIN__WITHOUT_TLS", "perhaps", "expected bool"),
+        ("WORKPOST_LIMIT", "x", "WORKPOST_LIMIT: unknown setting limit"),
+        ("WORKPOST_LIMITS", "x", "limits is a section"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(
+    variable: str, text: str, words: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(None, None, {variable: text})
+    assert words in str(caught.value)
+
+
+@given(st.text(max_size=40))
+def test_addresses_raise_nothing_but_value_errors(text: str) -> None:
+    try:
+        host, port = parse_address(text)
+    except ValueError:
+        return
+    assert host
+    assert 0 <= port <= 65535
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(max_size=20), max_size=4))
+def test_any_environment_loads_or_is_refused_with_one_line(values: dict[str, str]) -> None:
+    with suppress(SettingsError):
+        load(None, None, {KEYS[name].variable: text for name, text in values.items()})
+
+
+# --- config show, docs ---
+
+
+def test_config_show_masks_passwords_and_reads_back(tmp_path: Path) -> None:
+    env = {
+        "WORKPOST_DATABASE__URL": "postgresql://mail:open:s@same@db.example/mail?password=sesame",
+        "WORKPOST_HOSTNAME": "mail.example",
+        "WORKPOST_LOG__FORMAT": "json",
+    }
+    shown = to_toml(load(None, None, env))
+    assert "s@same" not in shown
+    assert "sesame" not in shown
+    assert f"postgresql://mail:{MASK}@db.example/mail?password={MASK}" in shown
+    again = effective(load(write(tmp_path, shown), None, {}))
+    assert (again["hostname"], again["log.format"]) == ("mail.example", "json")
+
+
+def test_every_setting_is_documented() -> None:
+    assert not [name for name, key in KEYS.items() if not key.description]
+
+
+def test_the_page_of_settings_is_current() -> None:
+    assert (DOCS / "settings.md").read_text() == describe(), "run script/docs"
