@@ -1,0 +1,204 @@
+"""Address lists as they really come (RFC 5322 3.4 and 4.4): one tolerant, linear scan.
+
+The scan works on undecoded header values read as Latin-1, one character per byte, so that the
+IMAP ENVELOPE can give every byte back; `workpost.formats.addresses` decodes its results.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+MAX_ADDRESSES = 5_000
+"""Addresses read from one field; the rest is ignored."""
+
+
+class Mailbox(NamedTuple):
+    """One entry of a list, quotes removed, in the order of an IMAP address (RFC 3501 7.4.2).
+
+    A group is opened by (None, None, its name, None) and closed by four times None. `domain` is
+    "" where the address has none.
+    """
+
+    name: str | None
+    route: str | None
+    local: str | None
+    domain: str | None
+
+
+_GROUP_END = Mailbox(None, None, None, None)
+
+# `Name <local@domain>`, `"Name" <local@domain>` and `local@domain` up to the comma or the end:
+# nearly every address that is ever seen takes this road.
+_PLAIN = re.compile(
+    r'[ \t]*+(?:(?:"([^"\\]*+)"[ \t]*+|([^\s"(),:;<>@\\\[\]][^"(),:;<>@\\\[\]]*+))?'
+    r'<([^\s"(),:;<>@\\\[\]]++)@([^\s"(),:;<>@\\\[\]]++)>'
+    r'|([^\s"(),:;<>@\\\[\]]++)@([^\s"(),:;<>@\\\[\]]++))[ \t]*+(?:,|$)'
+)
+_TOKEN = re.compile(
+    r'[\s\x00]*+(?:"((?:[^"\\]++|\\.)*+)"?|([(),:;<>@])|(\[[^\[\]"<>]*+\]?|[^\s\x00"(),:;<>@\[]++))',
+    re.DOTALL,
+)
+_COMMENT_EDGE = re.compile(r"[()]|\\.", re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
+
+def scan(value: str) -> list[Mailbox]:
+    """Return the entries of an address list; never raises, linear in its length.
+
+    Keeps what is wrong but readable: missing commas before `<`, missing domains, unclosed
+    quotes, brackets, comments and groups. A comment serves as the name where there is no other.
+    """
+    out: list[Mailbox] = []
+    position, length = 0, len(value)
+    group = False
+    while position < length and len(out) < MAX_ADDRESSES:
+        match = _PLAIN.match(value, position)
+        if match is not None:
+            quoted, phrase, local, domain, bare_local, bare_domain = match.groups()
+            if bare_local is not None:
+                out.append(Mailbox(None, None, bare_local, bare_domain))
+            else:
+                name = quoted if quoted is not None else phrase and phrase.rstrip()
+                out.append(Mailbox(name or None, None, local, domain))
+            position = match.end()
+            continue
+        position, group = _Slow(value, position, group).read(out)
+    if group:
+        out.append(_GROUP_END)
+    return out
+
+
+class _Slow:
+    """Reads one entry token by token, up to and including the separator that ends it."""
+
+    def __init__(self, value: str, position: int, group: bool) -> None:
+        self._value = value
+        self._position = position
+        self._group = group
+        self._outside: list[tuple[str, bool]] = []
+        self._inside: list[tuple[str, bool]] = []
+        self._angle = False
+        self._seen_angle = False
+        self._comment = ""
+
+    def read(self, out: list[Mailbox]) -> tuple[int, bool]:
+        ended = False
+        while not ended:
+            match = _TOKEN.match(self._value, self._position)
+            if match is None:
+                # Every character but white space begins a token.
+                self._position = len(self._value)
+                break
+            self._position = match.end()
+            quoted, special, atom = match.groups()
+            if special is None:
+                word = _QUOTED_PAIR.sub(r"\1", quoted) if quoted is not None else atom
+                self._words().append((word, quoted is not None))
+            elif special == "(":
+                self._skip_comment()
+            else:
+                ended = self._special(special, out)
+        self._flush(out)
+        if ended and self._value[self._position - 1] == ";" and self._group:
+            out.append(_GROUP_END)
+            self._group = False
+        return self._position, self._group
+
+    def _words(self) -> list[tuple[str, bool]]:
+        return self._inside if self._angle else self._outside
+
+    def _special(self, special: str, out: list[Mailbox]) -> bool:
+        """Take one special character; True if it ends the entry."""
+        if special == "<":
+            if self._seen_angle:
+                # A second bracket without a comma between: a new address.
+                self._flush(out)
+            self._angle = self._seen_angle = True
+        elif special == ">":
+            self._angle = False
+        elif special == ":" and not self._angle:
+            return self._open_group(out)
+        elif special == "," and self._angle and self._inside and self._inside[0] == ("@", False):
+            self._inside.append((",", False))
+        elif special in {",", ";"}:
+            return True
+        else:
+            self._words().append((special, False))
+        return False
+
+    def _open_group(self, out: list[Mailbox]) -> bool:
+        if self._group:
+            return True
+        name = " ".join(word for word, _ in self._outside)
+        out.append(Mailbox(None, None, name, None))
+        self._outside.clear()
+        self._group = True
+        return False
+
+    def _skip_comment(self) -> None:
+        depth, start, end = 1, self._position, len(self._value)
+        self._position = end
+        for edge in _COMMENT_EDGE.finditer(self._value, start):
+            if edge[0] == "(":
+                depth += 1
+            elif edge[0] == ")":
+                depth -= 1
+                if depth == 0:
+                    end, self._position = edge.start(), edge.end()
+                    break
+        if not self._comment:
+            self._comment = _QUOTED_PAIR.sub(r"\1", self._value[start:end].strip())
+
+    def _flush(self, out: list[Mailbox]) -> None:
+        outside, inside = self._outside, self._inside
+        if self._seen_angle:
+            name = " ".join(word for word, _ in outside)
+            route, local, domain = _address(inside)
+            if local or domain or name:
+                out.append(Mailbox(name or self._comment or None, route, local, domain))
+        elif outside:
+            at = _last_at(outside)
+            if at is None:
+                word = " ".join(word for word, _ in outside)
+                out.append(Mailbox(self._comment or None, None, word, ""))
+            else:
+                first = _start_of_local(outside, at)
+                name = " ".join(word for word, _ in outside[:first])
+                local = "".join(word for word, _ in outside[first:at])
+                domain = "".join(word for word, _ in outside[at + 1 :])
+                out.append(Mailbox(name or self._comment or None, None, local, domain))
+        self._outside, self._inside, self._comment = [], [], ""
+        self._seen_angle = self._angle = False
+
+
+def _address(words: list[tuple[str, bool]]) -> tuple[str | None, str, str]:
+    """Take the inside of angle brackets apart: source route, local part, domain."""
+    route = None
+    if words and words[0] == ("@", False) and (":", False) in words:
+        colon = words.index((":", False))
+        route = "".join(word for word, _ in words[:colon])
+        words = words[colon + 1 :]
+    at = _last_at(words)
+    if at is None:
+        return route, "".join(word for word, _ in words), ""
+    local = "".join(word for word, _ in words[:at])
+    return route, local, "".join(word for word, _ in words[at + 1 :])
+
+
+def _last_at(words: list[tuple[str, bool]]) -> int | None:
+    for index in range(len(words) - 1, -1, -1):
+        if words[index] == ("@", False):
+            return index
+    return None
+
+
+def _start_of_local(words: list[tuple[str, bool]], at: int) -> int:
+    """Without brackets, words before the one that carries the `@` are the name.
+
+    White space around the dots of a local part is obsolete but allowed (RFC 5322 4.4).
+    """
+    first = max(at - 1, 0)
+    while first > 0 and (words[first][0].startswith(".") or words[first - 1][0].endswith(".")):
+        first -= 1
+    return first

@@ -1,0 +1,34 @@
+"""Mail messages: one summary derived before delivery, and plain slices ever after."""
+
+from workpost.formats.mime.parts import Part
+from workpost.formats.mime.searching import body_text, header_text, header_values, search_text
+from workpost.formats.mime.sections import decode_part, filter_header, locate
+from workpost.formats.mime.summary import (
+    Summary,
+    SummaryError,
+    packed_body,
+    packed_bodystructure,
+    packed_envelope,
+    packed_layout,
+    packed_parts,
+    summarize,
+)
+
+__all__ = [
+    "Part",
+    "Summary",
+    "SummaryError",
+    "body_text",
+    "decode_part",
+    "filter_header",
+    "header_text",
+    "header_values",
+    "locate",
+    "packed_body",
+    "packed_bodystructure",
+    "packed_envelope",
+    "packed_layout",
+    "packed_parts",
+    "search_text",
+    "summarize",
+]

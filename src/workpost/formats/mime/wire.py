@@ -1,0 +1,23 @@
+"""Strings and lists of IMAP responses (RFC 3501 4.3, 9) out of header bytes."""
+
+from __future__ import annotations
+
+NIL = b"NIL"
+
+
+def string(value: bytes) -> bytes:
+    """Return `value` as a quoted string, or as a literal if it has 8-bit or line-end bytes.
+
+    NUL cannot be sent at all and is dropped.
+    """
+    if value.isascii() and b"\n" not in value and b"\r" not in value and b"\0" not in value:
+        if b'"' in value or b"\\" in value:
+            value = value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        return b'"%b"' % value
+    value = value.replace(b"\0", b"")
+    return b"{%d}\r\n%b" % (len(value), value)
+
+
+def nstring(value: bytes | None) -> bytes:
+    """Return `string(value)`, or NIL for None."""
+    return NIL if value is None else string(value)

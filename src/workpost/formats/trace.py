@@ -1,0 +1,58 @@
+"""The trace fields that a receiving server writes: Received and Return-Path (RFC 5321 4.4)."""
+
+from __future__ import annotations
+
+import re
+
+from workpost.formats.dates import format_date
+
+_NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+./:=?^_`{|}~\[\]-]")
+_NOT_ADDRESS = re.compile(r'[\x00-\x20\x7f-\x9f<>()",;\\\u2028\u2029]')
+_NOT_COMMENT = re.compile(r"[^A-Za-z0-9 _.,:/=+-]")
+
+
+def _token(value: str, limit: int = 255) -> str:
+    return _NOT_TOKEN.sub("?", value[:limit]) or "unknown"
+
+
+def _address(value: str) -> str:
+    # Quoted local parts are kept readable, never able to end the angle brackets.
+    return _NOT_ADDRESS.sub("?", value[:320])
+
+
+def received_header(
+    *,
+    helo: str,
+    client_name: str,
+    client_ip: str,
+    by: str,
+    protocol: str,
+    queue_id: str,
+    epoch: float,
+    recipient: str = "",
+    tls: str = "",
+) -> bytes:
+    """Return a folded Received field with its final CRLF.
+
+    `helo` is what the client called itself, `client_name` its name by reverse DNS ("" if it has
+    none), `protocol` one of RFC 3848 and 6531 (ESMTPSA, UTF8SMTPS, ...), `tls` such as
+    "TLSv1.3 TLS_AES_256_GCM_SHA384" (RFC 8314 4.3 asks for it), `recipient` the address when
+    there is exactly one, so that no recipient sees another. Every value is cleaned, none can
+    end the line or leave its place.
+    """
+    ip = f"IPv6:{client_ip}" if ":" in client_ip else client_ip
+    name = f"{_token(client_name)} " if client_name else ""
+    lines = [
+        f"Received: from {_token(helo)} ({name}[{_token(ip, 60)}])",
+        f"by {_token(by)} with {_token(protocol, 20)} id {_token(queue_id, 80)}",
+    ]
+    if tls:
+        lines.append(f"({_NOT_COMMENT.sub('?', tls[:120])})")
+    if recipient:
+        lines.append(f"for <{_address(recipient)}>")
+    return ("\r\n\t".join(lines) + f";\r\n\t{format_date(epoch)}\r\n").encode("utf-8", "replace")
+
+
+def return_path(address: str) -> bytes:
+    """Return a Return-Path field with its CRLF; "" is the null reverse-path of bounces."""
+    return f"Return-Path: <{_address(address)}>\r\n".encode("utf-8", "replace")
