@@ -1,0 +1,1 @@
+"""IMAP's bytes: framing, parsing and encoding. No I/O, no import from elsewhere in Workpost."""
