@@ -1,0 +1,1 @@
+"""The protocols people's clients and administrators' scripts speak; none imports another."""

@@ -1,0 +1,1 @@
+"""What every listener shares: TLS, SASL, guarding against guessing, bounds on resources."""

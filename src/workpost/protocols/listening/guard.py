@@ -1,0 +1,103 @@
+"""A guard against guessing passwords: counts failures by peer and by login name.
+
+Pure and bounded: the caller passes the time in seconds of a clock that never goes back. After a
+number of free failures each further one doubles the time for which the peer (or the name) is
+refused without asking for the password. A name is guarded more loosely than a peer, and not at all
+against peers where its owner has lately logged in, so that a stranger cannot lock a person out.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from workpost.protocols.listening.limits import peer_network
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """Failures that are free, seconds of refusal, entries remembered."""
+
+    peer_free: int = 10
+    peer_longest: float = 900.0
+    name_free: int = 20
+    name_longest: float = 60.0
+    first_delay: float = 1.0
+    forget_after: float = 3600.0
+    trusted_for: float = 30 * 86400.0
+    entries: int = 20_000
+
+
+class _Failures:
+    __slots__ = ("count", "last", "until")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = 0.0
+        self.until = 0.0
+
+
+class Guard:
+    """Shared by the listeners of a process; each table holds at most ``limits.entries``."""
+
+    def __init__(self, limits: GuardLimits | None = None) -> None:
+        self._limits = limits or GuardLimits()
+        self._peers: OrderedDict[str, _Failures] = OrderedDict()
+        self._names: OrderedDict[str, _Failures] = OrderedDict()
+        self._trusted: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def wait(self, now: float, host: str, username: str) -> float:
+        """Seconds for which an attempt has to be refused unseen; 0 where it may be checked."""
+        network, name = peer_network(host), username.casefold()
+        until = self._until(self._peers, network)
+        if not self._is_trusted(now, network, name):
+            until = max(until, self._until(self._names, name))
+        return max(0.0, until - now)
+
+    def failed(self, now: float, host: str, username: str) -> None:
+        """A checked attempt did not succeed."""
+        limits = self._limits
+        network, name = peer_network(host), username.casefold()
+        self._count(self._peers, network, now, limits.peer_free, limits.peer_longest)
+        if not self._is_trusted(now, network, name):
+            self._count(self._names, name, now, limits.name_free, limits.name_longest)
+
+    def succeeded(self, now: float, host: str, username: str) -> None:
+        """A checked attempt succeeded: the peer's failures are forgiven, the pair is trusted.
+
+        Failures for the name stay: they were somebody else's.
+        """
+        network, name = peer_network(host), username.casefold()
+        self._peers.pop(network, None)
+        self._trusted[network, name] = now + self._limits.trusted_for
+        self._trusted.move_to_end((network, name))
+        if len(self._trusted) > self._limits.entries:
+            self._trusted.popitem(last=False)
+
+    def _is_trusted(self, now: float, network: str, name: str) -> bool:
+        return self._trusted.get((network, name), 0.0) > now
+
+    @staticmethod
+    def _until(table: OrderedDict[str, _Failures], key: str) -> float:
+        entry = table.get(key)
+        return entry.until if entry is not None else 0.0
+
+    def _count(
+        self,
+        table: OrderedDict[str, _Failures],
+        key: str,
+        now: float,
+        free: int,
+        longest: float,
+    ) -> None:
+        entry = table.get(key)
+        if entry is None or now - entry.last > self._limits.forget_after:
+            entry = table[key] = _Failures()
+        entry.count += 1
+        entry.last = now
+        beyond = entry.count - free
+        if beyond > 0:
+            # The exponent is bounded: a float overflows long before an attacker gives up.
+            delay = self._limits.first_delay * 2.0 ** min(beyond - 1, 30)
+            entry.until = now + min(delay, longest)
+        table.move_to_end(key)
+        if len(table) > self._limits.entries:
+            table.popitem(last=False)

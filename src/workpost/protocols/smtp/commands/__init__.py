@@ -1,0 +1,1 @@
+"""One function per SMTP verb: parse to the end, check the state, ask the service, reply."""

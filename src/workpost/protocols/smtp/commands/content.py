@@ -1,0 +1,89 @@
+"""DATA and BDAT: the message itself."""
+
+from typing import TYPE_CHECKING
+
+from workpost.protocols.smtp.intake import Intake
+from workpost.protocols.smtp.session import Transaction
+from workpost.protocols.smtp.signals import SessionEnd
+from workpost.protocols.smtp.wire.bdat import ChunkReader
+from workpost.protocols.smtp.wire.commands import parse_bdat
+from workpost.protocols.smtp.wire.data import DataDecoder
+from workpost.protocols.smtp.wire.errors import CommandError
+from workpost.protocols.smtp.wire.replies import plain_reply, reply
+
+if TYPE_CHECKING:
+    from workpost.protocols.smtp.dialogue import Dialogue
+
+_START_MAIL = plain_reply(354, ["End the message with <CR><LF>.<CR><LF>"])
+_OVERSIZED_CHUNK = reply(552, "5.3.4", "Chunk is over the size limit")
+
+
+async def data(dialogue: "Dialogue", argument: bytes) -> bytes:
+    """RFC 5321 4.1.1.4: ``DATA``."""
+    if argument:
+        raise CommandError(501, "5.5.4", "DATA takes no argument")
+    transaction = _checked(dialogue)
+    if dialogue.in_message:
+        raise CommandError(503, "5.5.1", "The message has begun with BDAT")
+    if not dialogue.server.budget.free:
+        raise CommandError(451, "4.3.1", "Too many messages at once, try later")
+    decoder = DataDecoder(dialogue.server.limits.message)
+    intake = dialogue.intake = Intake(decoder, dialogue.server.budget)
+    dialogue.connection.send(_START_MAIL)
+    await dialogue.connection.receive(intake)
+    return await _deliver(dialogue, transaction, intake)
+
+
+async def bdat(dialogue: "Dialogue", argument: bytes) -> bytes:
+    """RFC 3030 2: ``BDAT size [LAST]``, then that many octets, even where the chunk is refused."""
+    server = dialogue.server
+    try:
+        size, last = parse_bdat(argument)
+    except CommandError as error:
+        # Octets of an unknown number follow; not one of them may be taken for a command.
+        raise SessionEnd(reply(error.code, error.status, error.text)) from None
+    if size > 2 * server.limits.message:
+        raise SessionEnd(_OVERSIZED_CHUNK)
+    if not size and not last:
+        dialogue.count_idle_command()
+    try:
+        transaction = _checked(dialogue)
+    except CommandError:
+        waste = ChunkReader(0)
+        waste.begin(size)
+        await dialogue.connection.receive(Intake(waste, server.budget))
+        raise
+    if dialogue.intake is None or dialogue.chunks is None:
+        dialogue.chunks = ChunkReader(server.limits.message)
+        dialogue.intake = Intake(dialogue.chunks, server.budget)
+    dialogue.chunks.begin(size)
+    await dialogue.connection.receive(dialogue.intake)
+    if last:
+        dialogue.chunks.finish()
+        return await _deliver(dialogue, transaction, dialogue.intake)
+    if dialogue.chunks.fault is not None:
+        intake = dialogue.intake
+        dialogue.reset()
+        intake.check()
+    return reply(250, "2.0.0", f"{size} octets received")
+
+
+def _checked(dialogue: "Dialogue") -> Transaction:
+    transaction = dialogue.transaction
+    if transaction is None:
+        raise CommandError(503, "5.5.1", "MAIL and RCPT come first")
+    if not transaction.recipients:
+        raise CommandError(554, "5.5.1", "No valid recipients")
+    return transaction
+
+
+async def _deliver(dialogue: "Dialogue", transaction: Transaction, intake: Intake) -> bytes:
+    """Whatever the outcome, the transaction is over (RFC 5321 4.1.1.4)."""
+    try:
+        intake.check()
+        accepted = await dialogue.server.service.message(transaction, intake.decoder.content())
+    finally:
+        dialogue.reset()
+    dialogue.accepted()
+    dialogue.server.counters.messages += 1
+    return reply(250, "2.0.0", accepted.text)

@@ -1,0 +1,75 @@
+"""MAIL, RCPT and RSET: the envelope of a transaction."""
+
+from typing import TYPE_CHECKING
+
+from workpost.protocols.smtp.session import Recipient, Role, Transaction
+from workpost.protocols.smtp.signals import TOO_MANY_RECIPIENTS, SessionEnd
+from workpost.protocols.smtp.wire.commands import parse_mail, parse_rcpt
+from workpost.protocols.smtp.wire.errors import CommandError
+from workpost.protocols.smtp.wire.replies import reply
+
+if TYPE_CHECKING:
+    from workpost.protocols.smtp.dialogue import Dialogue
+
+_SENDER_OK = reply(250, "2.1.0", "Sender ok")
+_RECIPIENT_OK = reply(250, "2.1.5", "Recipient ok")
+_RESET = reply(250, "2.0.0", "Reset")
+
+
+async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
+    """RFC 5321 4.1.1.2: ``MAIL FROM:<path> [SIZE= BODY= SMTPUTF8 AUTH=]``."""
+    sender, size, body, smtputf8, auth = parse_mail(argument)
+    server, connection = dialogue.server, dialogue.connection
+    if not dialogue.helo:
+        raise CommandError(503, "5.5.1", "Say EHLO first")
+    if server.options.role is Role.SUBMISSION and dialogue.login is None:
+        raise CommandError(530, "5.7.0", "Authentication required")
+    if dialogue.transaction is not None:
+        raise CommandError(503, "5.5.1", "A sender is given already")
+    if size > server.limits.message:
+        raise CommandError(552, "5.3.4", "Message is over the size limit")
+    if size > server.budget.free:
+        raise CommandError(452, "4.3.1", "Too many messages at once, try later")
+    transaction = Transaction(
+        connection.peer,
+        server.options.role,
+        dialogue.helo,
+        dialogue.esmtp,
+        connection.tls,
+        dialogue.login,
+        sender,
+        size,
+        body,
+        smtputf8,
+        auth,
+    )
+    await server.service.mail_from(transaction)
+    dialogue.transaction = transaction
+    dialogue.surplus_recipients = 0
+    return _SENDER_OK
+
+
+async def rcpt(dialogue: "Dialogue", argument: bytes) -> bytes:
+    """RFC 5321 4.1.1.3: ``RCPT TO:<path>``."""
+    transaction = dialogue.transaction
+    address = parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
+    if transaction is None or dialogue.in_message:
+        raise CommandError(503, "5.5.1", "RCPT comes after MAIL and before the message")
+    limit = dialogue.server.limits.recipients
+    if len(transaction.recipients) >= limit:
+        dialogue.surplus_recipients += 1
+        if dialogue.surplus_recipients > limit:
+            raise SessionEnd(TOO_MANY_RECIPIENTS)
+        raise CommandError(452, "4.5.3", "Too many recipients, send the rest in another message")
+    recipient = Recipient(address)
+    await dialogue.server.service.rcpt_to(transaction, recipient)
+    transaction.recipients.append(recipient)
+    return _RECIPIENT_OK
+
+
+async def rset(dialogue: "Dialogue", argument: bytes) -> bytes:
+    """RFC 5321 4.1.1.5: ``RSET``."""
+    if argument:
+        raise CommandError(501, "5.5.4", "RSET takes no argument")
+    dialogue.reset()
+    return _RESET

@@ -1,0 +1,261 @@
+"""The transport side of one session: octets in, lines and content out, replies back.
+
+Invariants
+1. Input that waits is bounded: one read over 64 KiB and reading stops until the dialogue has used
+   it up. Content goes straight to its intake and is bounded there.
+2. A line ends in CRLF. A bare LF ends the session; nothing behind it is ever read as a command.
+3. Replies leave when the dialogue has nothing more to read (RFC 2920 3.2: one write for a group)
+   or when 16 KiB have gathered; a peer that does not take them stops the dialogue.
+4. There is no timer per connection: ``deadline`` is looked at by the server's tick. It is set only
+   while the peer is to act, never while the service works.
+"""
+
+import asyncio
+import math
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
+from workpost.protocols.smtp.dialogue import Dialogue
+from workpost.protocols.smtp.intake import Intake
+from workpost.protocols.smtp.session import Peer
+from workpost.protocols.smtp.signals import BARE_LINE_END, IDLE, LINE_TOO_LONG, SessionEnd
+from workpost.protocols.smtp.wire.commands import MAX_LINE
+
+if TYPE_CHECKING:
+    from workpost.protocols.smtp.server import SmtpServer
+
+INPUT_HIGH = 64 * 1024
+OUTPUT_HIGH = 16 * 1024
+NEVER = math.inf
+
+
+class Connection(asyncio.Protocol):
+    """One client. The server makes it for each socket; its dialogue runs as one task."""
+
+    task: asyncio.Task[None]
+    dialogue: Dialogue
+    _transport: asyncio.Transport
+
+    def __init__(self, server: "SmtpServer", loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._loop = loop
+        self._input = b""
+        self._at = 0
+        self._output: list[bytes] = []
+        self._output_size = 0
+        self._intake: Intake | None = None
+        self._intake_until = NEVER
+        self._waiter: asyncio.Future[None] | None = None
+        self._reading_paused = False
+        self._ended = False
+        self._upgrading = False
+        self._closing = False
+        self._lost = False
+        self.congested = False
+        self.deadline = NEVER
+        self.peer = Peer("", 0)
+        self.tls: str | None = None
+
+    # --- what asyncio calls -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        if isinstance(name, tuple):
+            self.peer = Peer(name[0], name[1])
+        self.tls = _describe_tls(transport)
+        self.dialogue = Dialogue(self, self._server)
+        if self._server.admit(self):
+            self.task = self._loop.create_task(self.dialogue.run())
+
+    def data_received(self, data: bytes) -> None:
+        if self._intake is not None:
+            self.deadline = min(self._loop.time() + self._server.limits.command, self._intake_until)
+            used = self._intake.feed(data)
+            if self._intake.done:
+                self._intake = None
+                self._store(data[used:])
+                self._wake()
+            return
+        self._store(data)
+        # A peer that sends octet by octet must not wake the dialogue for each.
+        if b"\n" in data or len(self._input) - self._at > MAX_LINE:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        """Over TCP what came before is still answered: scripts pipe commands and half-close."""
+        self._ended = True
+        self._wake()
+        return self.tls is None and not self._closing
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._lost:
+            self._lost = self._ended = True
+            self._server.forget(self)
+            self._wake()
+
+    # --- what the dialogue calls ------------------------------------------------------------------
+
+    def take_line(self) -> bytes | None:
+        """The next line without CRLF; None where none is complete.
+
+        Raises SessionEnd for a bare LF and for a line that no limit allows.
+        """
+        end = self._input.find(b"\n", self._at)
+        if end < 0:
+            if len(self._input) - self._at > MAX_LINE:
+                raise SessionEnd(LINE_TOO_LONG)
+            return None
+        if end == self._at or self._input[end - 1] != 0x0D:
+            raise SessionEnd(BARE_LINE_END)
+        line = self._input[self._at : end - 1]
+        self._at = end + 1
+        return line
+
+    async def next_line(self) -> bytes:
+        """The next line, waited for; replies leave first. Raises SessionEnd."""
+        self.deadline = self._loop.time() + self._server.limits.command
+        try:
+            while (line := self.take_line()) is None:
+                await self._wait_for_input()
+            return line
+        finally:
+            self.deadline = NEVER
+
+    async def receive(self, intake: Intake) -> None:
+        """Feed the intake until it is done; what follows stays for ``take_line``."""
+        if self._at < len(self._input):
+            self._at += intake.feed(self._input[self._at :])
+        if intake.done:
+            return
+        now = self._loop.time()
+        self._intake_until = now + self._server.limits.transfer
+        self.deadline = now + self._server.limits.command
+        self._intake = intake
+        try:
+            while not intake.done:
+                await self._wait_for_input()
+        finally:
+            self._intake = None
+            self.deadline = NEVER
+
+    async def relieved(self) -> None:
+        """Wait until a peer that did not take its replies takes them."""
+        self.deadline = self._loop.time() + self._server.limits.command
+        try:
+            while self.congested and not self._lost:
+                await self._wait()
+        finally:
+            self.deadline = NEVER
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """RFC 3207: what came in clear behind STARTTLS is forgotten, then the handshake."""
+        self.flush()
+        self._input, self._at = b"", 0
+        if self._ended or self._transport.is_closing():
+            raise SessionEnd
+        self._upgrading = True
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            )
+        except OSError:
+            # The TLS layer reports a failed handshake here only, not to connection_lost.
+            self.connection_lost(None)
+            raise SessionEnd from None
+        finally:
+            self._upgrading = False
+        self._transport = cast("asyncio.Transport", transport)
+        self._reading_paused = self.congested = False
+        self.tls = _describe_tls(self._transport)
+
+    def send(self, reply: bytes) -> None:
+        """Queue a reply; an empty one is none."""
+        if reply:
+            self._output.append(reply)
+            self._output_size += len(reply)
+            if self._output_size > OUTPUT_HIGH:
+                self.flush()
+
+    def flush(self) -> None:
+        """Let the queued replies go in one write."""
+        if self._output:
+            if not self._transport.is_closing():
+                self._transport.write(b"".join(self._output))
+            self._output.clear()
+            self._output_size = 0
+
+    def close(self) -> None:
+        """Send what is queued and hang up."""
+        self.flush()
+        self._closing = True
+        self.deadline = self._loop.time() + self._server.limits.closing
+        self._transport.close()
+
+    # --- what the server calls --------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """The deadline is over."""
+        if self._closing:
+            self.abort()
+        else:
+            self._interrupt(SessionEnd(IDLE))
+
+    def drain(self, farewell: bytes) -> None:
+        """The service stops: end at once unless a message is under way."""
+        if not self.dialogue.in_message:
+            self._interrupt(SessionEnd(farewell))
+
+    def abort(self) -> None:
+        """Cut the connection, whatever is queued."""
+        self._transport.abort()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _store(self, data: bytes) -> None:
+        self._input = data if self._at >= len(self._input) else self._input[self._at :] + data
+        self._at = 0
+        if len(self._input) > INPUT_HIGH and not self._reading_paused and not self._upgrading:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    async def _wait_for_input(self) -> None:
+        if self._ended:
+            raise SessionEnd
+        self.flush()
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        await self._wait()
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _interrupt(self, end: SessionEnd) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(end)
+
+
+def _describe_tls(transport: asyncio.BaseTransport) -> str | None:
+    cipher = transport.get_extra_info("cipher")
+    return f"{cipher[1]} {cipher[0]}" if cipher else None

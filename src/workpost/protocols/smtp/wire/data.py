@@ -1,0 +1,62 @@
+"""The content after DATA: RFC 5321 4.1.1.4 and 4.5.2.
+
+Works on whole reads with ``find`` and ``replace``; a read may end anywhere, so up to four octets
+that could begin the end of data are carried to the next one.
+"""
+
+from workpost.protocols.smtp.wire.gather import Gather
+
+_END = b"\r\n.\r\n"
+
+
+class DataDecoder(Gather):
+    """Finds CRLF.CRLF, the only end of data, and takes away the dots that senders double.
+
+    Feed it until ``done``; then ``fault`` and ``content()`` tell the outcome. ``limit`` counts
+    decoded octets.
+    """
+
+    __slots__ = ("_carry", "_started", "done")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        # The CRLF of the command DATA begins the first line, so that "." may be all there is.
+        self._carry = b"\r\n"
+        self._started = False
+        self.done = False
+
+    def feed(self, data: bytes) -> int:
+        """Decode; returns how many octets of ``data`` belong to the message.
+
+        That is all of them until the end of data is found; the rest are commands.
+        """
+        carried = len(self._carry)
+        buffer = self._carry + data
+        end = buffer.find(_END)
+        if end >= 0:
+            self.done = True
+            self._carry = b""
+            self._decode(buffer[: end + 2])
+            return end + len(_END) - carried
+        keep = _possible_end(buffer)
+        self._carry = buffer[len(buffer) - keep :]
+        self._decode(buffer[: len(buffer) - keep])
+        return len(data)
+
+    def _decode(self, raw: bytes) -> None:
+        # A read never starts or ends inside CRLF or between CRLF and a dot: _possible_end kept it.
+        if not raw:
+            return
+        piece = raw.replace(b"\r\n.", b"\r\n")
+        if not self._started:
+            self._started = True
+            piece = piece[2:]
+        self._add(piece)
+
+
+def _possible_end(buffer: bytes) -> int:
+    """Length of the longest tail that may turn out to begin the end of data."""
+    for length in (4, 3, 2, 1):
+        if buffer.endswith(_END[:length]):
+            return length
+    return 0
