@@ -184,7 +184,8 @@ class Expunge(Command, frozen=True):
 SearchKey: TypeAlias = tuple[object, ...]
 """A search key as a tuple, the first element its name:
 
-("ALL",) ("RECENT", wanted: bool) ("FLAG", flag, wanted: bool) ("SET", SequenceSet) ("UID", SequenceSet)
+("ALL",) ("RECENT", wanted: bool) ("FLAG", flag, wanted: bool)
+("SET", SequenceSet) ("UID", SequenceSet)
 ("BEFORE" | "ON" | "SINCE" | "SENTBEFORE" | "SENTON" | "SENTSINCE", date)
 ("LARGER" | "SMALLER", bytes) ("OLDER" | "YOUNGER", seconds) ("MODSEQ", least)
 ("BCC" | "CC" | "FROM" | "SUBJECT" | "TO" | "BODY" | "TEXT", str) ("HEADER", name, str)

@@ -123,8 +123,6 @@ class Framer:
     def next_event(self) -> Event | None:
         """Return the next event, or None until more bytes are fed."""
         while True:
-            if self._refused is not None and self._skipped > self._limits.discard:
-                return self._give_up()
             if self._wanted:
                 if not self._take_literal():
                     return None
@@ -189,6 +187,8 @@ class Framer:
         self._text_bytes += len(line)
         if self._text_bytes > self._limits.line and self._refused is None:
             self._refuse(line[:300], "Command line too long")
+        if self._refused is not None:
+            self._skipped += len(line)
         literal = None if self._raw_line else _LITERAL.search(line, max(0, len(line) - 24))
         if literal is None:
             self._raw_line = False
