@@ -96,6 +96,13 @@ def get_by_role(tx: Reader, *, mailbox: int, role: str) -> FolderRow | None:
 
 
 @quick
+def id_of_role(tx: Reader, *, mailbox: int, role: str) -> int | None:
+    """The id of the folder that has a role."""
+    row = tx.row("SELECT id FROM folder WHERE mailbox = ? AND role = ?", mailbox, role)
+    return int(row[0]) if row is not None else None
+
+
+@quick
 def find_path(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> FolderRow | None:
     """Walk from the root, one index lookup per name tag."""
     parent = 0
@@ -109,6 +116,18 @@ def find_path(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> FolderRow |
 
 
 @quick
+def find_child(tx: Reader, *, mailbox: int, parent: int, name_tag: bytes) -> int | None:
+    """The id of the folder of this name under a parent (0: the root)."""
+    row = tx.row(
+        "SELECT id FROM folder WHERE mailbox = ? AND parent = ? AND name_tag = ?",
+        mailbox,
+        parent,
+        name_tag,
+    )
+    return int(row[0]) if row is not None else None
+
+
+@quick
 def has_children(tx: Reader, *, mailbox: int, folder: int) -> bool:
     """True when a folder lies under this one."""
     sql = "SELECT 1 FROM folder WHERE mailbox = ? AND parent = ? LIMIT 1"
@@ -118,11 +137,12 @@ def has_children(tx: Reader, *, mailbox: int, folder: int) -> bool:
 def take_uids(
     tx: Tx, *, mailbox: int, folder: int, count: int, unread: int, grow: int, modseq: int
 ) -> tuple[int, int] | None:
-    """Take `count` uids and raise the sums; returns the first uid and its modseq."""
+    """Take `count` uids and raise the sums; returns the first uid and the uidvalidity shown."""
     row = tx.row(
         "UPDATE folder SET uidnext = uidnext + ?, total = total + ?, unread = unread + ?,"
         " bytes = bytes + ?, modseq = ? WHERE mailbox = ? AND id = ? AND hidden < 2"
-        " RETURNING uidnext",
+        " RETURNING uidnext,"
+        " (uidvalidity + (SELECT epoch FROM mailbox m WHERE m.id = folder.mailbox)) & 2147483647",
         count,
         count,
         unread,
@@ -131,7 +151,7 @@ def take_uids(
         mailbox,
         folder,
     )
-    return (int(row[0]) - count, modseq) if row is not None else None
+    return (int(row[0]) - count, int(row[1])) if row is not None else None
 
 
 def adjust_folder(
@@ -203,7 +223,7 @@ def delete_row(tx: Tx, *, mailbox: int, folder: int) -> None:
 
 
 def set_first_recent(tx: Tx, *, mailbox: int, folder: int, uid: int) -> int:
-    """Claim everything below `uid` as seen by a session; returns the first uid that was unclaimed."""
+    """Claim all uids below `uid` for a session; returns the first that was unclaimed."""
     row = tx.row("SELECT first_recent FROM folder WHERE mailbox = ? AND id = ?", mailbox, folder)
     before = int(row[0]) if row is not None else uid
     if before < uid:

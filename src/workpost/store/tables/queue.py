@@ -21,7 +21,7 @@ LOCAL = "local"
 
 
 class NewQueueEntry(msgspec.Struct, frozen=True):
-    """A queue entry made before the transaction; envelopes are sealed under the organization's key."""
+    """A queue entry made before the transaction, sealed under the organization's key."""
 
     id: int
     org: str
@@ -129,7 +129,7 @@ def lease(
     )
     if entry is None:
         return None
-    return LeasedEntry(*entry, recipients=[(row[0], row[1], row[2]) for row in rows])
+    return LeasedEntry(*entry, [(row[0], row[1], row[2]) for row in rows])
 
 
 def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:

@@ -1,0 +1,1 @@
+"""Domain: the rules of the business, written once, below every protocol."""

@@ -1,0 +1,1 @@
+"""Mailboxes: provisioning, the folder tree, subscriptions, quota."""

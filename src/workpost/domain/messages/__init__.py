@@ -1,0 +1,1 @@
+"""Messages: what lies in folders: delivery, flags, copies, removal, reading."""

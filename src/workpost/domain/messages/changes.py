@@ -1,0 +1,210 @@
+"""Commands that change or remove what is in folders: STORE, EXPUNGE, MOVE. One slice each.
+
+A slice is at most `SLICE` items, so that a command stays under its budget; the shell loops. Each
+slice takes the mailbox's lock before it reads, and its counter only when something changes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.domain.messages import flags as bits
+from workpost.domain.messages.delivery import take_counter
+from workpost.domain.organizations.policy import check_grant
+from workpost.kernel.errors import FolderNotFound, MailboxNotFound
+from workpost.kernel.principal import Grant, Right
+from workpost.store.database.unit import Tx, command
+from workpost.store.tables import contents, folders, items, mailboxes
+from workpost.store.tables.items import ItemRow
+
+SLICE = 250
+
+
+class FlagRow(msgspec.Struct, frozen=True, array_like=True):
+    """What a client may be told of an item's flags."""
+
+    uid: int
+    flags: int
+    modseq: int
+    keywords: tuple[bytes, ...] = ()
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """Outcome of one slice: the rows after it, and uids refused by UNCHANGEDSINCE."""
+
+    rows: list[FlagRow]
+    failed: list[int]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """Outcome of one slice of MOVE: (old uid, new uid) pairs."""
+
+    uidvalidity: int
+    pairs: list[tuple[int, int]]
+    modseq: int
+
+
+def _lock(tx: Tx, grant: Grant) -> None:
+    check_grant(tx, grant, Right.WRITE)
+    row = mailboxes.lock_mailbox(tx, mailbox=grant.mailbox)
+    if row is None or row.state != mailboxes.ACTIVE or row.org != grant.organization:
+        raise MailboxNotFound("The mailbox is not available.")
+
+
+@command
+def change_flags(
+    tx: Tx,
+    *,
+    grant: Grant,
+    folder: int,
+    uids: list[int],
+    action: str,
+    flags: int,
+    keywords: list[bytes],
+    unchanged_since: int | None,
+) -> Changed:
+    """STORE on one slice (RFC 3501 6.4.6, RFC 7162 3.1.3). `action`: set, add or remove."""
+    _lock(tx, grant)
+    rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
+    failed: list[int] = []
+    if unchanged_since is not None:
+        failed = [row.uid for row in rows if row.modseq > unchanged_since]
+        rows = [row for row in rows if row.modseq <= unchanged_since]
+    tagged = [row.id for row in rows if row.flags & bits.KEYWORDS]
+    have = items.keywords_of(tx, mailbox=grant.mailbox, items=tagged) if tagged else {}
+    plan = _FlagPlan()
+    for row in rows:
+        plan.consider(row, have.get(row.id, []), action, flags, keywords)
+    modseq = _apply_flags(tx, grant.mailbox, folder, plan) if plan.changed else 0
+    after = [
+        FlagRow(uid, new, modseq if uid in plan.changed else before, tuple(words))
+        for uid, new, before, words in plan.rows
+    ]
+    return Changed(after, failed)
+
+
+class _FlagPlan:
+    """What one STORE slice will write."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int, int, list[bytes]]] = []
+        self.changed: dict[int, int] = {}
+        self.insert: list[tuple[bytes, int]] = []
+        self.delete: list[tuple[bytes, int]] = []
+        self.unread = 0
+
+    def consider(
+        self, row: ItemRow, have: list[bytes], action: str, flags: int, keywords: list[bytes]
+    ) -> None:
+        kind: bits.Action = "add" if action == "add" else "set"
+        if action == "remove":
+            kind = "remove"
+        insert, delete = bits.change_keywords(have, kind, keywords)
+        words = [word for word in have if word not in delete] + insert
+        new = bits.change_bits(row.flags, kind, flags) & ~bits.KEYWORDS
+        new |= bits.KEYWORDS if words else 0
+        self.rows.append((row.uid, new, row.modseq, words))
+        if new == row.flags and not insert and not delete:
+            return
+        self.changed[row.uid] = new
+        self.insert += [(word, row.id) for word in insert]
+        self.delete += [(word, row.id) for word in delete]
+        self.unread += (row.flags & bits.SEEN) - (new & bits.SEEN)
+
+
+def _apply_flags(tx: Tx, mailbox: int, folder: int, plan: _FlagPlan) -> int:
+    modseq = take_counter(tx, mailbox, grow=0, count=0)
+    items.update_flags(
+        tx, mailbox=mailbox, folder=folder, modseq=modseq, changes=list(plan.changed.items())
+    )
+    if plan.insert:
+        items.insert_tags(tx, mailbox=mailbox, kind=items.KEYWORD_TAG, pairs=plan.insert)
+    if plan.delete:
+        items.delete_tags(tx, mailbox=mailbox, kind=items.KEYWORD_TAG, pairs=plan.delete)
+    folders.adjust_folder(
+        tx, mailbox=mailbox, folder=folder, total=0, unread=plan.unread, grow=0, modseq=modseq
+    )
+    return modseq
+
+
+@command
+def remove(tx: Tx, *, grant: Grant, folder: int, uids: list[int], only_deleted: bool) -> list[int]:
+    """Remove items for good (EXPUNGE: those with \\Deleted only); returns the uids removed."""
+    _lock(tx, grant)
+    rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
+    if only_deleted:
+        rows = [row for row in rows if row.flags & bits.DELETED]
+    if not rows:
+        return []
+    grow = -sum(row.size for row in rows)
+    modseq = take_counter(tx, grant.mailbox, grow=grow, count=-len(rows))
+    items.delete_items(tx, rows)
+    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
+    for content in {row.content for row in rows}:
+        contents.release_content(tx, content)
+    folders.adjust_folder(
+        tx,
+        mailbox=grant.mailbox,
+        folder=folder,
+        total=-len(rows),
+        unread=-_unread(rows),
+        grow=grow,
+        modseq=modseq,
+    )
+    return [row.uid for row in rows]
+
+
+@command
+def remove_folder(tx: Tx, *, grant: Grant, folder: int) -> None:
+    """Remove the row of a folder that was emptied after `begin_delete`."""
+    _lock(tx, grant)
+    folders.delete_row(tx, mailbox=grant.mailbox, folder=folder)
+
+
+@command
+def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> Moved:
+    """Move one slice to another folder of the mailbox (RFC 6851); nothing is resealed."""
+    _lock(tx, grant)
+    rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
+    if not rows:
+        return Moved(0, [], 0)
+    modseq = take_counter(tx, grant.mailbox, grow=0, count=0)
+    size = sum(row.size for row in rows)
+    unread = _unread(rows)
+    taken = folders.take_uids(
+        tx,
+        mailbox=grant.mailbox,
+        folder=target,
+        count=len(rows),
+        unread=unread,
+        grow=size,
+        modseq=modseq,
+    )
+    if taken is None:
+        raise FolderNotFound("The folder does not exist.")
+    first, uidvalidity = taken
+    pairs = [(row.uid, first + position) for position, row in enumerate(rows)]
+    items.replace_place(
+        tx,
+        mailbox=grant.mailbox,
+        folder=folder,
+        target=target,
+        saved=tx.env.now(),
+        modseq=modseq,
+        pairs=pairs,
+    )
+    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
+    folders.adjust_folder(
+        tx,
+        mailbox=grant.mailbox,
+        folder=folder,
+        total=-len(rows),
+        unread=-unread,
+        grow=-size,
+        modseq=modseq,
+    )
+    return Moved(uidvalidity, pairs, modseq)
+
+
+def _unread(rows: list[ItemRow]) -> int:
+    return sum(1 for row in rows if not row.flags & bits.SEEN)

@@ -1,0 +1,1 @@
+"""Organizations: the tenants, their states, domains and policy version."""

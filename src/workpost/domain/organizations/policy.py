@@ -1,0 +1,25 @@
+"""The policy version: how a change of access reaches everyone (decisions 2).
+
+Every change of a password, state, rule, permission, token or role raises it; every Grant carries
+the one it was made under; every query and command on a mailbox compares them.
+"""
+
+from __future__ import annotations
+
+from workpost.kernel.errors import AccessDenied, StaleGrant
+from workpost.kernel.principal import Grant, Right
+from workpost.store.database.unit import Reader
+
+
+def check_grant(tx: Reader, grant: Grant, right: Right) -> None:
+    """Refuse a grant that is stale or does not cover `right`.
+
+    Raises StaleGrant (ask access again and repeat) or AccessDenied.
+    """
+    if not grant.allows(right):
+        raise AccessDenied("This is not allowed here.")
+    if grant.policy_version == 0:
+        return
+    row = tx.row("SELECT policy_version FROM organization WHERE id = ?", grant.organization)
+    if row is None or row[0] != grant.policy_version:
+        raise StaleGrant("The organization's policy has changed.")
