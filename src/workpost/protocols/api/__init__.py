@@ -1,0 +1,1 @@
+"""The Amazon WorkMail and Message Flow APIs: signature, model, dispatch, actions."""

@@ -1,0 +1,298 @@
+"""From a request to a response, in the order of AWS's front end.
+
+Size, routing, signature, JSON and types, constraints, authorization, throttling, the state of the
+organization, the handler. Nobody learns anything of a later step before passing the earlier ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from workpost.domain.access.credentials import Credential
+from workpost.kernel.clock import Environment
+from workpost.protocols.api import signature
+from workpost.protocols.api.actions import Handler
+from workpost.protocols.api.authorization import authorize, context_of, resource_of
+from workpost.protocols.api.call import Call
+from workpost.protocols.api.errors import (
+    ApiError,
+    error_body,
+    translate,
+    unsupported,
+    violations_error,
+)
+from workpost.protocols.api.model import Operation, Service
+from workpost.protocols.api.routing import Route, Router
+from workpost.protocols.api.wire.body import MAX_BODY, MalformedBody, parse_body
+from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse, index_headers
+
+log = logging.getLogger(__name__)
+
+JSON_TYPE = b"application/x-amz-json-1.1"
+REST_TYPE = b"application/json"
+BLOB_TYPE = b"application/octet-stream"
+ACTIVE = "Active"
+ANY_STATE = frozenset({"DescribeOrganization", "DeleteOrganization"})
+"""Actions that look at the organization's state themselves."""
+
+Headers = Mapping[bytes, list[bytes]]
+
+
+class Credentials(Protocol):
+    """Where access keys are looked up."""
+
+    async def lookup(self, access_key_id: str) -> Credential | None:
+        """The key with its secret, or None when there is none of this id."""
+        ...
+
+
+class OrganizationFacts(msgspec.Struct, frozen=True):
+    """What the front end asks of an organization."""
+
+    state: str
+    tags: Mapping[str, str]
+
+
+class Organizations(Protocol):
+    """Where the state and tags of organizations are looked up."""
+
+    async def facts(self, account: str, organization: str) -> OrganizationFacts | None:
+        """None when the account has no such organization and never had."""
+        ...
+
+
+class Throttle(Protocol):
+    """Decides whether one more call is too many."""
+
+    def admit(self, account: str, action: str) -> bool:
+        """False refuses the call."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears of every answer: metrics, access log, audit."""
+
+    def answered(
+        self, *, request_id: str, action: str, account: str, status: int, code: str, seconds: float
+    ) -> None:
+        """`action` and `account` are empty until known, `code` is empty for a success."""
+        ...
+
+
+class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the front end."""
+
+    region: str = "us-east-1"
+    any_region: bool = True
+    """Accept whatever region the client signed for."""
+    prefix: str = "/"
+    declared_validation_errors: bool = False
+    """Answer broken constraints with InvalidParameterException where an action declares it."""
+
+
+class Dispatcher:
+    """Answers requests; everything that reaches outside was given to it."""
+
+    def __init__(
+        self,
+        *,
+        services: Mapping[str, Service],
+        handlers: Mapping[str, Handler],
+        credentials: Credentials,
+        environment: Environment,
+        options: ApiOptions | None = None,
+        organizations: Organizations | None = None,
+        throttle: Throttle | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._handlers = handlers
+        self._credentials = credentials
+        self._environment = environment
+        self._options = options or ApiOptions()
+        self._organizations = organizations
+        self._throttle = throttle
+        self._observer = observer
+        self._router = Router(services, self._options.prefix)
+        self._keys = signature.SigningKeys()
+        self._date = (-1, b"")
+        known = {name for service in services.values() for name in service.operations}
+        self.not_yet = frozenset(known - handlers.keys())
+        """Actions that wait for a later version: all of the model without a handler."""
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        """Answer one request; never raises but for cancellation."""
+        started = self._environment.monotonic()
+        request_id = self._environment.new_uuid()
+        rest = self._router.is_rest(request)
+        operation: Operation | None = None
+        call: Call | None = None
+        code = ""
+        try:
+            if len(request.body) > MAX_BODY:
+                raise ApiError("RequestEntityTooLarge", f"Bodies are limited to {MAX_BODY} bytes.")
+            headers = index_headers(request.headers)
+            route = self._router.find(request, headers)
+            operation = route.operation
+            call = await self._authenticate(request, headers, operation, request_id)
+            document = self._read(request, route)
+            body = await self._perform(call, document)
+            status, content_type = 200, _success_type(operation)
+        except Exception as error:
+            fault = translate(error)
+            code = fault.code
+            if code in {"InternalFailure", "ServiceUnavailableException"}:
+                log.error("%s failed, request id %s", _name(operation), request_id, exc_info=error)
+            status = fault.status(rest=rest, operation=operation)
+            body, content_type = error_body(fault), REST_TYPE if rest else JSON_TYPE
+        if self._observer is not None:
+            self._observer.answered(
+                request_id=request_id,
+                action=_name(operation),
+                account=call.account if call else "",
+                status=status,
+                code=code,
+                seconds=self._environment.monotonic() - started,
+            )
+        return self._response(status, content_type, body, request_id=request_id, code=code)
+
+    def refuse(self, error: ApiError) -> ApiResponse:
+        """The answer to a request that could not be read to its end."""
+        request_id = self._environment.new_uuid()
+        status = error.status(rest=False, operation=None)
+        return self._response(
+            status, JSON_TYPE, error_body(error), request_id=request_id, code=error.code
+        )
+
+    async def _authenticate(
+        self, request: ApiRequest, headers: Headers, operation: Operation, request_id: str
+    ) -> Call:
+        now = self._environment.now()
+        claims = signature.parse_authorization(request, headers)
+        credential = await self._credentials.lookup(claims.access_key_id)
+        if credential is None or not credential.active:
+            self._waste(claims, request, headers)
+            raise signature.ClientUnknown("The security token included in the request is invalid.")
+        signature.check_session(claims.session_token, credential.session_token)
+        options = self._options
+        signature.check_scope(
+            claims,
+            service=operation.service,
+            region=None if options.any_region else options.region,
+        )
+        signature.check_clock(claims, now)
+        signature.verify(claims, request, headers, credential.secret, self._keys)
+        if credential.expires is not None and credential.expires <= now:
+            raise signature.TokenExpired("The security token included in the request is expired")
+        return Call(
+            request_id=request_id,
+            operation=operation,
+            credential=credential,
+            region=options.region,
+            requested_region=claims.region,
+            peer=request.peer,
+            is_tls=request.is_tls,
+            user_agent=headers.get(b"user-agent", [b""])[0].decode("latin-1"),
+            now=now,
+        )
+
+    def _waste(
+        self, claims: signature.Authorization, request: ApiRequest, headers: Headers
+    ) -> None:
+        # The same work as for a real key: time does not tell which access keys exist.
+        try:
+            signature.verify(claims, request, headers, signature.DUMMY_SECRET, self._keys)
+        except signature.SignatureInvalid:
+            pass
+
+    def _read(self, request: ApiRequest, route: Route) -> dict[str, Any]:
+        operation = route.operation
+        content = {} if operation.method == "GET" else parse_body(request.body)
+        if route.labels:
+            if not isinstance(content, dict):
+                raise MalformedBody("The body is not a structure.")
+            content = {**content, **route.labels}
+        document, violations = operation.validate(content)
+        if violations:
+            raise violations_error(
+                operation,
+                violations,
+                declared_first=self._options.declared_validation_errors,
+            )
+        return document
+
+    async def _perform(self, call: Call, document: dict[str, Any]) -> bytes:
+        operation = call.operation
+        facts = None
+        organization = document.get("OrganizationId")
+        if self._organizations is not None and isinstance(organization, str):
+            facts = await self._organizations.facts(call.account, organization)
+        if call.credential.policy is not None:
+            context = context_of(call, document, facts.tags if facts else {})
+            action = f"{operation.service}:{operation.name}"
+            authorize(call, action, resource_of(call, document), context)
+        if self._throttle and not self._throttle.admit(call.account, operation.name):
+            raise ApiError("ThrottlingException", "Rate exceeded")
+        handler = self._handlers.get(operation.name)
+        if handler is None:
+            raise unsupported(operation)
+        if self._organizations is not None and organization and operation.name not in ANY_STATE:
+            _check_state(organization, facts)
+        output = await handler(call, document)
+        if operation.payload:
+            payload = output[operation.payload]
+            return payload if isinstance(payload, bytes) else bytes(payload)
+        return operation.render(output)
+
+    def _response(
+        self, status: int, content_type: bytes, body: bytes, *, request_id: str, code: str
+    ) -> ApiResponse:
+        headers = [
+            (b"x-amzn-RequestId", request_id.encode()),
+            (b"Content-Type", content_type),
+            (b"Content-Length", b"%d" % len(body)),
+            (b"Date", self._http_date()),
+        ]
+        if code:
+            headers.append((b"x-amzn-ErrorType", code.encode()))
+        if status == 405:
+            headers.append((b"Allow", b"POST"))
+        return ApiResponse(status, headers, body)
+
+    def _http_date(self) -> bytes:
+        second = self._environment.now() // 1000
+        if self._date[0] != second:
+            moment = datetime.fromtimestamp(second, UTC)
+            text = f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} "
+            self._date = (second, f"{text}{moment:%Y %H:%M:%S} GMT".encode())
+        return self._date[1]
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
+
+
+def _name(operation: Operation | None) -> str:
+    return operation.name if operation is not None else ""
+
+
+def _success_type(operation: Operation) -> bytes:
+    if operation.payload:
+        return BLOB_TYPE
+    return REST_TYPE if operation.rest else JSON_TYPE
+
+
+def _check_state(organization: str, facts: OrganizationFacts | None) -> None:
+    if facts is None:
+        raise ApiError("OrganizationNotFoundException", f"There is no organization {organization}.")
+    if facts.state != ACTIVE:
+        raise ApiError(
+            "OrganizationStateException",
+            f"Organization {organization} is not Active, state: {facts.state}",
+        )
