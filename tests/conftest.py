@@ -12,6 +12,8 @@ from tests.support.moto import MotoServer
 from tests.support.peers import require_peer
 from tests.support.postgres import PostgresServer
 
+pytest_plugins = ["tests.support.stores"]
+
 # Examples are few and have no deadline: the machine is shared and the whole suite has minutes.
 settings.register_profile(
     "suite", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]

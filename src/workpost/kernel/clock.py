@@ -7,6 +7,7 @@ milliseconds since the epoch, UTC, unless a name says otherwise.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
 from typing import Protocol
@@ -56,6 +57,7 @@ class SystemEnvironment:
 
     def __init__(self) -> None:
         self._last_id = 0
+        self._lock = threading.Lock()
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000
@@ -69,9 +71,10 @@ class SystemEnvironment:
     def new_id(self) -> int:
         fresh = (self.now() - EPOCH_2020_MS) << ITEM_RANDOM_BITS
         fresh |= int.from_bytes(os.urandom(3), "big") >> (24 - ITEM_RANDOM_BITS)
-        if fresh <= self._last_id:
-            fresh = self._last_id + 1 + (os.urandom(1)[0] >> 2)
-        self._last_id = fresh
+        with self._lock:
+            if fresh <= self._last_id:
+                fresh = self._last_id + 1 + (os.urandom(1)[0] >> 2)
+            self._last_id = fresh
         return fresh
 
     def new_content_id(self) -> bytes:

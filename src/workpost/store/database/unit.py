@@ -27,6 +27,14 @@ Value = int | str | bytes | float | None
 Row = tuple[Any, ...]
 
 
+class UniqueViolation(Exception):
+    """A statement met a row that already has this key; told to the caller as `Conflict`.
+
+    A command may catch it only to raise a domain error: on PostgreSQL the transaction is lost by
+    then. To go on, write `INSERT ... ON CONFLICT DO NOTHING` and look at the number of rows.
+    """
+
+
 class Hint(msgspec.Struct, frozen=True, array_like=True):
     """An announcement sent after the commit; whoever hears it reads again. It may get lost.
 

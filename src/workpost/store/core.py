@@ -1,0 +1,25 @@
+"""What protocols, operations and the shells of domain rooms get as their first argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from workpost.kernel.clock import Environment
+from workpost.kernel.settings import Settings
+from workpost.store.database.store import Store
+
+if TYPE_CHECKING:
+    from workpost.store.content.facade import Contents
+    from workpost.store.keys.facade import Keys
+
+
+class Core(msgspec.Struct, frozen=True, kw_only=True):
+    """The store, the keys, the contents, the environment and the settings of one process."""
+
+    store: Store
+    keys: Keys
+    contents: Contents
+    env: Environment
+    settings: Settings

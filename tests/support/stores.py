@@ -1,0 +1,86 @@
+"""Stores for tests: every test that asks for `store` runs on both engines.
+
+Tests may be `async def`: they run on the loop of the fixture `runner`, where the store lives.
+Plain tests use `run(store.write(...))`. `tests/conftest.py` loads this module as a plugin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.support.peers import require_peer
+from tests.support.postgres import PostgresServer
+from workpost.kernel.clock import Environment, SystemEnvironment
+from workpost.kernel.settings import Database, Settings
+from workpost.store.database.build import open_store
+from workpost.store.database.store import Store
+
+R = TypeVar("R")
+Run = Callable[[Coroutine[Any, Any, R]], R]
+
+ENGINES = ("sqlite",)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run `async def` tests on the runner's loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    runner: asyncio.Runner = pyfuncitem._request.getfixturevalue("runner")
+    names = pyfuncitem._fixtureinfo.argnames
+    runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """An event loop for one test."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def run(runner: asyncio.Runner) -> Run[Any]:
+    """`run(coroutine)` from a plain test."""
+    return runner.run
+
+
+@pytest.fixture
+def env() -> Environment:
+    """The real world; a test that needs a fixed one overrides this fixture."""
+    return SystemEnvironment()
+
+
+@pytest.fixture(params=ENGINES)
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of an empty store, once for each engine; PostgreSQL is skipped where absent."""
+    if request.param == "sqlite":
+        yield Settings(data_dir=str(tmp_path / "data"))
+        return
+    require_peer("postgres")
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = server.create_database(server.template("workpost", _migrate))
+    yield Settings(data_dir=str(tmp_path / "data"), database=Database(url=server.url(name)))
+    server.drop_database(name)
+
+
+def _migrate(url: str) -> None:
+    async def go() -> None:
+        settings = Settings(database=Database(url=url, connections=2))
+        await (await open_store(settings, SystemEnvironment())).close()
+
+    asyncio.run(go())
+
+
+@pytest.fixture
+def store(runner: asyncio.Runner, store_settings: Settings, env: Environment) -> Iterator[Store]:
+    """An empty store on the test's loop; on SQLite the writer is a thread."""
+    opened = runner.run(open_store(store_settings, env))
+    yield opened
+    runner.run(opened.close())
