@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 MAX_ADDRESSES = 5_000
 """Addresses read from one field; the rest is ignored."""
+MAX_TOKENS = 10_000
+"""Tokens read from one field by the careful scan; the rest is ignored."""
 
 
 class Mailbox(NamedTuple):
@@ -36,7 +38,11 @@ _PLAIN = re.compile(
     r'|([^\s"(),:;<>@\\\[\]]++)@([^\s"(),:;<>@\\\[\]]++))[ \t]*+(?:,|$)'
 )
 _TOKEN = re.compile(
-    r'[\s\x00]*+(?:"((?:[^"\\]++|\\.)*+)"?|([(),:;<>@])|(\[[^\[\]"<>]*+\]?|[^\s\x00"(),:;<>@\[]++))',
+    r"[\s\x00]*+(?:"
+    r'"((?:[^"\\]++|\\.)*+)"?'
+    r"|\(([^()\\]*+)\)"
+    r"|([(),:;<>@])"
+    r'|(\[[^\[\]"<>]*+\]?|[^\s\x00"(),:;<>@\[]++))',
     re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"[()]|\\.", re.DOTALL)
@@ -51,7 +57,7 @@ def scan(value: str) -> list[Mailbox]:
     """
     out: list[Mailbox] = []
     position, length = 0, len(value)
-    group = False
+    slow = _Slow(value)
     while position < length and len(out) < MAX_ADDRESSES:
         match = _PLAIN.match(value, position)
         if match is not None:
@@ -63,36 +69,42 @@ def scan(value: str) -> list[Mailbox]:
                 out.append(Mailbox(name or None, None, local, domain))
             position = match.end()
             continue
-        position, group = _Slow(value, position, group).read(out)
-    if group:
+        position = slow.read(position, out)
+    if slow.in_group:
         out.append(_GROUP_END)
     return out
 
 
 class _Slow:
-    """Reads one entry token by token, up to and including the separator that ends it."""
+    """The careful scan of one field, used where the fast pattern does not fit."""
 
-    def __init__(self, value: str, position: int, group: bool) -> None:
+    def __init__(self, value: str) -> None:
+        self.in_group = False
         self._value = value
-        self._position = position
-        self._group = group
+        self._position = 0
+        self._tokens_left = MAX_TOKENS
         self._outside: list[tuple[str, bool]] = []
         self._inside: list[tuple[str, bool]] = []
         self._angle = False
         self._seen_angle = False
         self._comment = ""
 
-    def read(self, out: list[Mailbox]) -> tuple[int, bool]:
+    def read(self, position: int, out: list[Mailbox]) -> int:
+        """Read one entry from `position`; return the offset behind the separator that ends it."""
+        self._position = position
         ended = False
         while not ended:
             match = _TOKEN.match(self._value, self._position)
-            if match is None:
+            self._tokens_left -= 1
+            if match is None or self._tokens_left < 0:
                 # Every character but white space begins a token.
                 self._position = len(self._value)
                 break
             self._position = match.end()
-            quoted, special, atom = match.groups()
-            if special is None:
+            quoted, comment, special, atom = match.groups()
+            if comment is not None:
+                self._comment = self._comment or comment.strip()
+            elif special is None:
                 word = _QUOTED_PAIR.sub(r"\1", quoted) if quoted is not None else atom
                 self._words().append((word, quoted is not None))
             elif special == "(":
@@ -100,10 +112,10 @@ class _Slow:
             else:
                 ended = self._special(special, out)
         self._flush(out)
-        if ended and self._value[self._position - 1] == ";" and self._group:
+        if ended and self._value[self._position - 1] == ";" and self.in_group:
             out.append(_GROUP_END)
-            self._group = False
-        return self._position, self._group
+            self.in_group = False
+        return self._position
 
     def _words(self) -> list[tuple[str, bool]]:
         return self._inside if self._angle else self._outside
@@ -111,7 +123,7 @@ class _Slow:
     def _special(self, special: str, out: list[Mailbox]) -> bool:
         """Take one special character; True if it ends the entry."""
         if special == "<":
-            if self._seen_angle:
+            if self._inside:
                 # A second bracket without a comma between: a new address.
                 self._flush(out)
             self._angle = self._seen_angle = True
@@ -128,12 +140,12 @@ class _Slow:
         return False
 
     def _open_group(self, out: list[Mailbox]) -> bool:
-        if self._group:
+        if self.in_group:
             return True
         name = " ".join(word for word, _ in self._outside)
         out.append(Mailbox(None, None, name, None))
         self._outside.clear()
-        self._group = True
+        self.in_group = True
         return False
 
     def _skip_comment(self) -> None:

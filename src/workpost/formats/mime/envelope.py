@@ -50,15 +50,19 @@ def envelope(fields: Fields, people: Correspondents) -> bytes:
 def _address_list(entries: list[Mailbox]) -> bytes:
     if not entries:
         return NIL
-    return b"(%b)" % b"".join(
-        [
-            b"(%b %b %b %b)"
-            % (
-                NIL if name is None else string(name.encode("latin-1")),
-                NIL if route is None else string(route.encode("latin-1")),
-                NIL if local is None else string(local.encode("latin-1")),
-                NIL if domain is None else string(domain.encode("latin-1")),
-            )
-            for name, route, local, domain in entries
-        ]
-    )
+    out = []
+    for entry in entries:
+        name, route, local, domain = entry
+        if route is None and local is not None and domain is not None:
+            # Nearly all addresses need no escape: one look at the three strings together.
+            text = f"{name}{local}{domain}" if name else local + domain
+            if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+                quoted = f'"{name}"' if name else "NIL"
+                out.append(f'({quoted} NIL "{local}" "{domain}")')
+                continue
+        out.append(f"({' '.join(map(_nstring, entry))})")
+    return f"({''.join(out)})".encode("latin-1")
+
+
+def _nstring(value: str | None) -> str:
+    return "NIL" if value is None else string(value.encode("latin-1")).decode("latin-1")

@@ -24,6 +24,8 @@ MAX_DEPTH = 50
 MAX_PARTS = 1_000
 MAX_HEADER_BYTES = 1024 * 1024
 """Header bytes of all parts together that are interpreted."""
+MAX_PASSES = 16
+"""How often the whole of a message over 1 MB may be gone through, for parts inside parts."""
 MAX_FALSE_BOUNDARIES = 20_000
 """Lines that begin like a boundary and are none, in all, before the search is given up."""
 
@@ -90,6 +92,7 @@ class _Scan:
         self._parts_left = MAX_PARTS
         self._header_bytes_left = MAX_HEADER_BYTES
         self._false_left = MAX_FALSE_BOUNDARIES
+        self._bytes_left = MAX_PASSES * max(len(raw), 1024 * 1024)
 
     def entity(self, start: int, end: int, depth: int, *, digest: bool) -> Node:
         body = header_end(self._raw, start, end)
@@ -100,12 +103,16 @@ class _Scan:
         if node.is_multipart:
             self._multipart(node, depth)
         elif node.is_message:
-            if depth < MAX_DEPTH and self._parts_left > 0:
+            if self._parts_left > 0 and self._may_descend(node, depth):
                 self._parts_left -= 1
                 node.children.append(self.entity(node.body, end, depth + 1, digest=False))
             else:
                 _make_opaque(node)
         return node
+
+    def _may_descend(self, node: Node, depth: int) -> bool:
+        self._bytes_left -= node.end - node.body
+        return depth < MAX_DEPTH and self._bytes_left >= 0
 
     def _read_type(self, node: Node, digest: bool) -> None:
         value = node.fields.get(b"content-type")
@@ -125,7 +132,7 @@ class _Scan:
 
     def _multipart(self, node: Node, depth: int) -> None:
         boundary = parameter(node.params, b"boundary").rstrip()
-        if boundary and len(boundary) <= MAX_BOUNDARY and depth < MAX_DEPTH:
+        if boundary and len(boundary) <= MAX_BOUNDARY and self._may_descend(node, depth):
             digest = node.minor == b"digest"
             for start, end in self._split(node, b"\n--" + boundary):
                 node.children.append(self.entity(start, end, depth + 1, digest=digest))

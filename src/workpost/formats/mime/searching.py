@@ -12,12 +12,15 @@ from workpost.formats.mime.sections import decode_part
 from workpost.formats.mime.summary import Summary
 from workpost.formats.mime.transfer import html_to_text
 
+MAX_HEADER = 1024 * 1024
+"""Bytes of a header that are searched."""
+
 
 def header_values(header: bytes, name: str | bytes) -> list[str]:
     """Return the decoded values of every field called `name`, in order, unfolded."""
     wanted = (name.encode() if isinstance(name, str) else name).lower()
     out: list[str] = []
-    for line in unfold(header).split(b"\n"):
+    for line in unfold(header[:MAX_HEADER]).split(b"\n"):
         field, colon, value = line.partition(b":")
         if colon and field.rstrip().lower() == wanted:
             out.append(decode_words(value))
@@ -26,7 +29,9 @@ def header_values(header: bytes, name: str | bytes) -> list[str]:
 
 def header_text(header: bytes) -> str:
     """Return a header block with its values decoded and unfolded, one field a line."""
-    return "\n".join([decode_words(line) for line in unfold(header).split(b"\n") if line])
+    return "\n".join(
+        [decode_words(line) for line in unfold(header[:MAX_HEADER]).split(b"\n") if line]
+    )
 
 
 def body_text(raw: bytes, parts: Sequence[Part]) -> str:

@@ -25,7 +25,7 @@ from workpost.formats.mime.transfer import decode_transfer, html_to_text
 
 PREVIEW_LENGTH = 200
 MAX_REFERENCES = 100
-_PREVIEW_SOURCE = 4_000
+_PREVIEW_SOURCE = 2_000
 _PREVIEW_HTML_SOURCE = 64_000
 
 Address = tuple[str, str]
@@ -227,6 +227,6 @@ def _preview(raw: bytes, part: Part | None) -> str:
     if is_html:
         text = html_to_text(text, 2 * PREVIEW_LENGTH)
     else:
-        text = " ".join(text[: 8 * PREVIEW_LENGTH].split())
+        text = " ".join(text.split())
     # Never half of a character that the cut of the source left behind.
     return decode_words(text[:PREVIEW_LENGTH].rstrip("\ufffd").encode())

@@ -8,6 +8,7 @@ import re
 
 from workpost.formats.encoded_words import decode_base64
 
+_MARKUP = re.compile(r"<(?:/?[A-Za-z]|[!?])")
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9]*+)")
 _UNSEEN = {
     name: re.compile(rf"</{name}\b", re.IGNORECASE)
@@ -33,10 +34,11 @@ def html_to_text(source: str, limit: int | None = None) -> str:
     out: list[str] = []
     gathered = position = 0
     while position < len(source) and (limit is None or gathered < limit):
-        opening = source.find("<", position)
-        if opening < 0:
+        markup = _MARKUP.search(source, position)
+        if markup is None:
             out.append(source[position:])
             break
+        opening = markup.start()
         if opening > position:
             chunk = source[position:opening]
             out.append(chunk)
@@ -52,19 +54,13 @@ def _after_tag(source: str, opening: int, out: list[str]) -> int:
         closing = source.find("-->", opening + 4)
         return closing + 3 if closing >= 0 else end
     match = _TAG.match(source, opening)
-    if match is None:
-        if source.startswith(("<!", "<?"), opening):
-            closing = source.find(">", opening)
-            return closing + 1 if closing >= 0 else end
-        out.append("<")
-        return opening + 1
-    name = match[1].lower()
-    if name in _UNSEEN and source[opening + 1] != "/":
+    name = match[1].lower() if match is not None else ""
+    if match is not None and name in _UNSEEN and source[opening + 1] != "/":
         finish = _UNSEEN[name].search(source, match.end())
         if finish is None:
             return end
         opening = finish.start()
-    elif name not in _INLINE:
+    elif name and name not in _INLINE:
         out.append(" ")
     closing = source.find(">", opening)
     return closing + 1 if closing >= 0 else end
