@@ -1,0 +1,114 @@
+"""The guard against guessing passwords."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workpost.protocols.listening.guard import Guard, GuardLimits
+
+LIMITS = GuardLimits(
+    peer_free=3, peer_longest=100, name_free=5, name_longest=10, first_delay=1, entries=50
+)
+ADA = "ada@a.test"
+
+
+def fail(guard, times, host="192.0.2.1", name=ADA, now=0.0):
+    for _ in range(times):
+        guard.failed(now, host, name)
+
+
+def test_the_first_failures_are_free():
+    guard = Guard(LIMITS)
+    fail(guard, 3)
+    assert guard.wait(0, "192.0.2.1", ADA) == 0
+
+
+def test_each_further_failure_doubles_the_delay_up_to_the_longest():
+    guard = Guard(LIMITS)
+    fail(guard, 3)
+    waits = []
+    for number in range(9):
+        guard.failed(0, "192.0.2.1", f"user{number}@a.test")
+        waits.append(guard.wait(0, "192.0.2.1", "nobody@a.test"))
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 100, 100]
+
+
+def test_the_delay_passes():
+    guard = Guard(LIMITS)
+    fail(guard, 4, now=50)
+    assert guard.wait(50.25, "192.0.2.1", ADA) == 0.75
+    assert guard.wait(51, "192.0.2.1", ADA) == 0
+
+
+def test_a_name_is_guarded_against_many_peers():
+    guard = Guard(LIMITS)
+    for number in range(6):
+        guard.failed(0, f"192.0.2.{number}", ADA)
+    assert guard.wait(0, "198.51.100.1", ADA.upper()) == 1
+    assert guard.wait(0, "198.51.100.1", "grace@a.test") == 0
+
+
+def test_where_the_owner_logged_in_strangers_cannot_lock_the_name():
+    guard = Guard(LIMITS)
+    guard.succeeded(0, "203.0.113.7", ADA)
+    for number in range(40):
+        guard.failed(1, f"192.0.2.{number}", ADA)
+    assert guard.wait(1, "203.0.113.7", ADA) == 0
+    assert guard.wait(1, "198.51.100.1", ADA) == 10
+
+
+def test_a_trusted_peer_that_fails_is_delayed_as_a_peer_and_spares_the_name():
+    guard = Guard(LIMITS)
+    guard.succeeded(0, "203.0.113.7", ADA)
+    fail(guard, 20, host="203.0.113.7")
+    assert guard.wait(0, "203.0.113.7", ADA) == 100
+    assert guard.wait(0, "198.51.100.1", ADA) == 0
+
+
+def test_success_forgives_the_peer():
+    guard = Guard(LIMITS)
+    fail(guard, 3)
+    guard.succeeded(0, "192.0.2.1", ADA)
+    fail(guard, 3)
+    assert guard.wait(0, "192.0.2.1", ADA) == 0
+
+
+def test_addresses_of_one_ipv6_network_are_one_peer():
+    guard = Guard(LIMITS)
+    for number in range(4):
+        guard.failed(0, f"2001:db8::{number}", f"user{number}@a.test")
+    assert guard.wait(0, "2001:db8::ffff", ADA) == 1
+    assert guard.wait(0, "2001:db8:0:1::1", ADA) == 0
+
+
+def test_failures_are_forgotten_after_an_hour():
+    guard = Guard(LIMITS)
+    fail(guard, 3)
+    fail(guard, 1, now=3601)
+    assert guard.wait(3601, "192.0.2.1", ADA) == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 400), st.integers(0, 400)), max_size=300))
+def test_memory_is_bounded_and_waits_are_never_negative(events):
+    guard = Guard(LIMITS)
+    for now, (success, host, name) in enumerate(events):
+        act = guard.succeeded if success else guard.failed
+        act(now, f"198.51.{host // 256}.{host % 256}", f"user{name}")
+        assert 0 <= guard.wait(now, "198.51.0.1", "user1") <= 100
+    assert max(len(guard._peers), len(guard._names), len(guard._trusted)) <= LIMITS.entries
+
+
+def test_no_number_of_failures_is_too_much():
+    guard = Guard(LIMITS)
+    fail(guard, 5000)
+    assert guard.wait(0, "192.0.2.1", ADA) == 100
+
+
+def test_tables_forget_the_oldest():
+    guard = Guard(LIMITS)
+    fail(guard, 4)
+    for number in range(50):
+        guard.failed(0, f"198.51.100.{number}", f"user{number}")
+        guard.succeeded(0, f"203.0.113.{number}", f"user{number}")
+    guard.succeeded(0, "203.0.113.99", "last")
+    assert guard.wait(0, "192.0.2.1", "nobody") == 0
+    assert len(guard._trusted) == 50
