@@ -1,0 +1,1 @@
+"""Integrations: one small interface each to the world outside, embedded and real."""
