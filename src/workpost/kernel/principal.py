@@ -54,6 +54,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     mailbox: int = 0
     rights: int = 0
     policy_version: int = 0
+    password_version: int = 0
+    """Which password opened this: a login does not outlive the next reset."""
 
     def allows(self, right: Right) -> bool:
         """True when every bit of `right` was granted."""

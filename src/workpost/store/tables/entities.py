@@ -188,14 +188,26 @@ def disable(tx: Tx, *, org: str, entity: str, deprovisioned_at: int | None, vers
     )
 
 
-def set_password(tx: Tx, *, org: str, entity: str, password: str, version: int) -> None:
-    """Replace the password's hash."""
+def set_password(tx: Tx, *, org: str, entity: str, password: str, props: str, version: int) -> None:
+    """Replace the password's hash and the properties, which say when it was changed."""
     tx.run(
-        "UPDATE entity SET password = ?, version = ? WHERE org = ? AND id = ?",
+        "UPDATE entity SET password = ?, props = ?, version = ? WHERE org = ? AND id = ?",
         password,
+        props,
         version,
         org,
         entity,
+    )
+
+
+def replace_hash(tx: Tx, *, org: str, entity: str, old: str, new: str) -> None:
+    """Store another hash of the same password, unless the password was changed meanwhile."""
+    tx.run(
+        "UPDATE entity SET password = ? WHERE org = ? AND id = ? AND password = ?",
+        new,
+        org,
+        entity,
+        old,
     )
 
 

@@ -89,6 +89,13 @@ def list_organizations(
 
 
 @quick
+def is_alias_taken(tx: Reader, *, alias: str) -> bool:
+    """True while an organization that is not deleted has this alias."""
+    sql = "SELECT 1 FROM organization WHERE alias = ? AND state <> 'Deleted'"
+    return tx.row(sql, alias) is not None
+
+
+@quick
 def get_policy_version(tx: Reader, *, organization: str) -> int | None:
     """The policy version, None for an organization that is not active."""
     row = tx.row(
@@ -104,12 +111,17 @@ def only_organization(tx: Reader) -> str | None:
     return str(rows[0][0]) if len(rows) == 1 else None
 
 
-def take_gal_modseq(tx: Tx, *, organization: str) -> int | None:
-    """Raise the directory's counter and hold the organization's lock; None unless it is active."""
+def take_gal_modseq(tx: Tx, *, organization: str, account: str) -> int | None:
+    """Raise the directory's counter and hold the organization's lock.
+
+    None unless the organization is active and, with an `account`, belongs to it.
+    """
     row = tx.row(
-        "UPDATE organization SET gal_modseq = gal_modseq + 1"
-        " WHERE id = ? AND state = 'Active' RETURNING gal_modseq",
+        "UPDATE organization SET gal_modseq = gal_modseq + 1 WHERE id = ? AND state = 'Active'"
+        " AND (? = '' OR account = ?) RETURNING gal_modseq",
         organization,
+        account,
+        account,
     )
     return int(row[0]) if row is not None else None
 

@@ -1,0 +1,85 @@
+"""What the directory knows of a person at login, read in one snapshot."""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.domain.access.rules import Verdict, decide, read_rule
+from workpost.domain.directory.entities import REMOTE_USER, fold_name, read_props
+from workpost.formats import addresses as syntax
+from workpost.store.database.unit import Reader, quick
+from workpost.store.tables import addresses, entities, mailboxes, organizations
+from workpost.store.tables.entities import ENABLED, USER, EntityRow
+from workpost.store.tables.rules import RuleRow, list_access_rules
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of an active organization; `enabled` when the mailbox may be used."""
+
+    organization: str
+    entity: str
+    mailbox: int
+    enabled: bool
+    password: str
+    password_version: int
+    policy_version: int
+    rules: list[RuleRow]
+
+    def verdict(self, *, protocol: str, address: str) -> Verdict:
+        """What the organization's access-control rules say to this protocol from this address."""
+        rules = [(row.key, read_rule(row.rule)) for row in self.rules]
+        return decide(rules, action=protocol, address=address, user=self.entity)
+
+
+@quick
+def find_person(tx: Reader, *, username: str) -> Person | None:
+    """The user of a login name: any address of theirs, not case-sensitive.
+
+    Where only one organization is served, the user name does, too (decisions 18).
+    """
+    held = addresses.get_address(tx, addr_fold=syntax.fold(username)) if "@" in username else None
+    if held is not None:
+        return _person(tx, entities.get_entity(tx, org=held.org, entity=held.entity))
+    only = organizations.only_organization(tx)
+    if only is None:
+        return None
+    return _person(tx, entities.get_by_name(tx, org=only, name_fold=fold_name(username)))
+
+
+@quick
+def get_person(tx: Reader, *, organization: str, entity: str) -> Person | None:
+    """The user by id, as they are now."""
+    return _person(tx, entities.get_entity(tx, org=organization, entity=entity))
+
+
+def _person(tx: Reader, row: EntityRow | None) -> Person | None:
+    if row is None or row.kind != USER:
+        return None
+    version = organizations.get_policy_version(tx, organization=row.org)
+    if version is None:
+        return None
+    props = read_props(row)
+    return Person(
+        organization=row.org,
+        entity=row.id,
+        mailbox=row.mailbox or 0,
+        enabled=row.state == ENABLED and props.user_role != REMOTE_USER and _is_active(tx, row),
+        password=row.password or "",
+        password_version=props.password_version,
+        policy_version=version,
+        rules=list_access_rules(tx, org=row.org),
+    )
+
+
+def _is_active(tx: Reader, row: EntityRow) -> bool:
+    if row.mailbox is None:
+        return False
+    mailbox = mailboxes.get_mailbox(tx, mailbox=row.mailbox)
+    return mailbox is not None and mailbox.state == mailboxes.ACTIVE
+
+
+@quick
+def holds_address(tx: Reader, *, organization: str, entity: str, address: str) -> bool:
+    """True when the address, primary or alias, is the entity's own."""
+    held = addresses.get_address(tx, addr_fold=syntax.fold(address))
+    return held is not None and (held.org, held.entity) == (organization, entity)

@@ -1,0 +1,107 @@
+"""Access-control rules: one pure function that says yes or no (WorkMail guide, access rules).
+
+All conditions of a rule must hold; the values within one are alternatives. Any matching DENY
+denies, else any matching ALLOW allows, else the answer is no: an organization without rules is
+closed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+
+ALLOW = "ALLOW"
+DENY = "DENY"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class AccessRule(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """One rule as it is stored; the members are those of the API."""
+
+    effect: str
+    description: str = ""
+    ip_ranges: tuple[str, ...] = ()
+    not_ip_ranges: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    user_ids: tuple[str, ...] = ()
+    not_user_ids: tuple[str, ...] = ()
+    impersonation_role_ids: tuple[str, ...] = ()
+    not_impersonation_role_ids: tuple[str, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """ALLOW or DENY, and the names of the rules that made it so; none when no rule matched."""
+
+    effect: str
+    matched: tuple[str, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """True for ALLOW."""
+        return self.effect == ALLOW
+
+
+_rule = msgspec.json.Decoder(AccessRule)
+
+
+@lru_cache(maxsize=1024)
+def read_rule(text: str) -> AccessRule:
+    """The rule of a row's JSON text."""
+    return _rule.decode(text)
+
+
+def decide(
+    rules: Iterable[tuple[str, AccessRule]],
+    *,
+    action: str,
+    address: str,
+    user: str = "",
+    role: str = "",
+) -> Verdict:
+    """The verdict of named rules on one access.
+
+    `action` is IMAP, SMTP, EWS, ... as the API spells them; `address` the IP address of the
+    client; `user` an entity id; `role` an impersonation role's id or empty.
+    """
+    matched: dict[str, list[str]] = {DENY: [], ALLOW: []}
+    for name, rule in rules:
+        if _matches(rule, action, address, user, role):
+            matched[rule.effect].append(name)
+    for effect in (DENY, ALLOW):
+        if matched[effect]:
+            return Verdict(effect, tuple(matched[effect]))
+    return Verdict(DENY, ())
+
+
+def _matches(rule: AccessRule, action: str, address: str, user: str, role: str) -> bool:
+    return (
+        _fits(action, rule.actions, rule.not_actions)
+        and _fits(user, rule.user_ids, rule.not_user_ids)
+        and _fits(role, rule.impersonation_role_ids, rule.not_impersonation_role_ids)
+        and (not rule.ip_ranges or _within(address, rule.ip_ranges))
+        and (not rule.not_ip_ranges or not _within(address, rule.not_ip_ranges))
+    )
+
+
+def _fits(value: str, included: Sequence[str], excluded: Sequence[str]) -> bool:
+    return (not included or value in included) and value not in excluded
+
+
+def _within(address: str, ranges: Sequence[str]) -> bool:
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+        peer = peer.ipv4_mapped
+    return any(peer in _network(text) for text in ranges)
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network:
+    return ipaddress.ip_network(text, strict=False)

@@ -1,0 +1,133 @@
+"""Every yes to a person: logging in, staying logged in, opening a mailbox."""
+
+from __future__ import annotations
+
+import logging
+
+from workpost.domain.access.accounts import credential
+from workpost.domain.access.login import Person, find_person, get_person, holds_address
+from workpost.domain.access.verified import verified
+from workpost.domain.directory import passwords, users
+from workpost.domain.organizations.policy import check_grant
+from workpost.kernel.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    MailboxNotFound,
+    WorkpostError,
+)
+from workpost.kernel.principal import OWNER, Grant, Principal
+from workpost.store.core import Core
+
+__all__ = ["check_grant", "credential", "log_in", "open_mailbox", "renew"]
+
+log = logging.getLogger(__name__)
+
+MAX_USERNAME = 512
+MAX_PASSWORD = 1024
+
+
+async def log_in(
+    core: Core, *, username: str, password: bytes, protocol: str, address: str
+) -> Grant:
+    """Open the person's own mailbox.
+
+    `username` is any of the person's addresses, not case-sensitive, or the user name where only
+    one organization is served; `protocol` as access-control rules spell it (IMAP, SMTP, EWS, ...);
+    `address` the client's IP address. Names that do not exist cost the time of those that do.
+
+    Raises AuthenticationFailed (unknown name, wrong password, disabled: no telling which),
+    AccessDenied for a right password that the rules do not let in, TryLater.
+    """
+    person: Person | None = None
+    if len(username) <= MAX_USERNAME and len(password) <= MAX_PASSWORD:
+        person = await core.store.read(find_person, username=username)
+    else:
+        password = b""
+    fits = await _check(core, person, passwords.normalize(password))
+    if person is None or not fits or not person.enabled:
+        raise AuthenticationFailed("The user name or the password is wrong.")
+    principal = Principal(
+        actor=person.entity, organization=person.organization, protocol=protocol, address=address
+    )
+    return _grant(person, principal)
+
+
+async def _check(core: Core, person: Person | None, password: bytes) -> bool:
+    """Whether the password is the person's; takes the same time when there is nobody."""
+    cost = core.settings.passwords
+    hasher = passwords.hasher()
+    if person is None or not person.password:
+        await hasher.verify_nobody(cost, password)
+        return False
+    now = core.env.monotonic()
+    if verified().knows(person.password, password, now):
+        return True
+    if not await hasher.verify(person.password, password):
+        return False
+    verified().add(person.password, password, now)
+    if passwords.is_outdated(cost, person.password):
+        await _replace_hash(core, person, password)
+    return True
+
+
+async def _replace_hash(core: Core, person: Person, password: bytes) -> None:
+    """Hash the same password at the cost of the settings; a login never fails for it."""
+    try:
+        fresh = await passwords.hasher().hash(core.settings.passwords, core.env, password)
+        await core.store.write(
+            users.replace_hash,
+            org=person.organization,
+            entity=person.entity,
+            old=person.password,
+            new=fresh,
+        )
+    except WorkpostError as error:
+        log.warning("a password's hash was not renewed: %s", error)
+
+
+def _grant(person: Person, principal: Principal) -> Grant:
+    if not person.verdict(protocol=principal.protocol, address=principal.address).allowed:
+        raise AccessDenied("The organization's access-control rules do not allow this.")
+    return Grant(
+        principal=principal,
+        organization=person.organization,
+        entity=person.entity,
+        mailbox=person.mailbox,
+        rights=int(OWNER),
+        policy_version=person.policy_version,
+        password_version=person.password_version,
+    )
+
+
+async def renew(core: Core, grant: Grant) -> Grant:
+    """The same person's grant under the organization's policy of now.
+
+    To be asked after StaleGrant or a policy hint. Raises AuthenticationFailed when the person or
+    the mailbox is gone or disabled, or the password was changed since the login; AccessDenied
+    when the rules say no now.
+    """
+    person = await core.store.read(get_person, organization=grant.organization, entity=grant.entity)
+    if (
+        person is None
+        or not person.enabled
+        or person.mailbox != grant.mailbox
+        or person.password_version != grant.password_version
+    ):
+        raise AuthenticationFailed("The login is not valid any more.")
+    return _grant(person, grant.principal)
+
+
+async def open_mailbox(core: Core, grant: Grant, owner_address: str) -> Grant:
+    """The grant to a mailbox by an address of its owner.
+
+    Until mailbox permissions exist that is one's own; raises MailboxNotFound for any other.
+    """
+    own = await core.store.read(
+        holds_address,
+        organization=grant.organization,
+        entity=grant.entity,
+        address=owner_address,
+    )
+    if not own:
+        raise MailboxNotFound(f"There is no mailbox {owner_address}, or it is not shared with you.")
+    return grant

@@ -1,0 +1,1 @@
+"""The directory of an organization: users, groups, resources, addresses, members, routing."""

@@ -1,0 +1,107 @@
+"""Addresses and who holds them: aliases, checks of new addresses, DescribeEntity, sender rights."""
+
+from __future__ import annotations
+
+from workpost.domain.directory.entities import resolve
+from workpost.domain.organizations.state import begin, require_active
+from workpost.formats import addresses as syntax
+from workpost.kernel.errors import (
+    EmailAddressInUse,
+    EntityNotFound,
+    EntityStateInvalid,
+    InvalidParameter,
+    MailDomainNotFound,
+    MailDomainStateInvalid,
+)
+from workpost.kernel.principal import Grant
+from workpost.store.database.unit import Reader, Tx, command, quick
+from workpost.store.tables import addresses, domains, entities
+from workpost.store.tables.addresses import AddressRow
+from workpost.store.tables.entities import ENABLED, EntityRow
+
+
+def check_new_address(tx: Reader, org: str, address: str) -> str:
+    """The fold of an address that the organization may give out.
+
+    Raises InvalidParameter for what is no address, MailDomainNotFound, MailDomainStateInvalid.
+    """
+    try:
+        syntax.parse_mailbox(address)
+    except syntax.AddressError as error:
+        raise InvalidParameter(f"{address} is not an e-mail address: {error}.") from None
+    folded = syntax.fold(address)
+    name = syntax.split(folded)[1]
+    domain = domains.get_domain(tx, org=org, name=name)
+    if domain is None:
+        raise MailDomainNotFound(f"The organization has no mail domain {name}.")
+    if domain.state != domains.VERIFIED:
+        raise MailDomainStateInvalid(f"The mail domain {name} is not verified.")
+    return folded
+
+
+def give_address(tx: Tx, entity: EntityRow, *, folded: str, address: str, is_primary: bool) -> None:
+    """Give an entity an address; one that it has already stays as it is.
+
+    Raises EmailAddressInUse when somebody else holds it.
+    """
+    given = addresses.insert_address(
+        tx,
+        addr_fold=folded,
+        address=address,
+        org=entity.org,
+        entity=entity.id,
+        is_primary=is_primary,
+    )
+    if given:
+        return
+    holder = addresses.get_address(tx, addr_fold=folded)
+    if holder is None or (holder.org, holder.entity) != (entity.org, entity.id):
+        raise EmailAddressInUse(f"The address {address} is used by a user, group or resource.")
+
+
+@command
+def create_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str) -> None:
+    """Give an enabled entity one more address.
+
+    Raises EntityNotFound, EntityStateInvalid, EmailAddressInUse, MailDomainNotFound,
+    MailDomainStateInvalid, InvalidParameter.
+    """
+    begin(tx, grant)
+    row = resolve(tx, grant.organization, identifier)
+    if row.state != ENABLED:
+        raise EntityStateInvalid(
+            f"The {row.kind.lower()} {identifier} is not enabled; register it to WorkMail first."
+        )
+    folded = check_new_address(tx, grant.organization, alias)
+    give_address(tx, row, folded=folded, address=alias, is_primary=False)
+
+
+@quick
+def describe_entity(tx: Reader, *, grant: Grant, address: str) -> EntityRow:
+    """The enabled entity that holds an address, primary or alias. Raises EntityNotFound."""
+    require_active(tx, grant)
+    held = addresses.get_address(tx, addr_fold=syntax.fold(address))
+    if held is not None and held.org == grant.organization:
+        row = entities.get_entity(tx, org=held.org, entity=held.entity)
+        if row is not None and row.state == ENABLED:
+            return row
+    raise EntityNotFound(f"Nobody in the organization has the address {address}.")
+
+
+@quick
+def owned_addresses(tx: Reader, *, org: str, entity: str) -> list[AddressRow]:
+    """The addresses of an entity, the primary one first."""
+    return addresses.list_addresses(tx, org=org, entity=entity)
+
+
+@quick
+def may_send_as(tx: Reader, *, grant: Grant, address: str) -> bool:
+    """True when the grant's entity owns the address: primary, alias, or one of these with `+`.
+
+    An address that exists with its `+` belongs to its own holder only (decisions 17).
+    """
+    held = addresses.get_address(tx, addr_fold=syntax.fold(address))
+    if held is None:
+        base = syntax.base_of_subaddress(syntax.fold(address))
+        held = addresses.get_address(tx, addr_fold=base) if base else None
+    return held is not None and (held.org, held.entity) == (grant.organization, grant.entity)

@@ -1,0 +1,130 @@
+"""RegisterToWorkMail and DeregisterFromWorkMail: an entity and its mailbox come and go together.
+
+A mailbox outlives its registration by 30 days; registering the same entity again within them
+attaches it again, with everything that was in it.
+"""
+
+from __future__ import annotations
+
+from workpost.domain.directory import registration
+from workpost.domain.directory.entities import resolve
+from workpost.domain.mailboxes.provision import NewMailbox, create_mailbox, prepare_mailbox
+from workpost.domain.organizations.state import begin, change_policy, require_active
+from workpost.kernel.errors import Conflict
+from workpost.kernel.principal import Grant
+from workpost.store.core import Core
+from workpost.store.database.unit import Reader, Tx, command, quick
+from workpost.store.tables import mailboxes
+from workpost.store.tables.entities import ENABLED, EntityRow
+
+KEPT_MS = 30 * 24 * 60 * 60 * 1000
+MEGABYTE = 1 << 20
+
+
+def _kept_mailbox(tx: Reader, row: EntityRow) -> int | None:
+    """The mailbox of an earlier registration, if it is still there."""
+    if row.mailbox is None:
+        return None
+    kept = mailboxes.get_mailbox(tx, mailbox=row.mailbox)
+    if kept is None or (kept.org, kept.owner) != (row.org, row.id):
+        return None
+    return kept.id if kept.state == mailboxes.DISABLED else None
+
+
+@quick
+def plan_registration(
+    tx: Reader, *, grant: Grant, identifier: str, address: str
+) -> tuple[str, bool] | None:
+    """The id of the entity to register and whether it needs a new mailbox; None: no change.
+
+    Raises what `check_registration` raises.
+    """
+    require_active(tx, grant)
+    row = registration.check_registration(tx, grant.organization, identifier, address)
+    if row.state == ENABLED:
+        return None
+    return row.id, registration.wants_mailbox(row) and _kept_mailbox(tx, row) is None
+
+
+@command
+def register(tx: Tx, *, grant: Grant, entity: str, address: str, new: NewMailbox | None) -> None:
+    """Enable an entity under its primary address, with its kept mailbox or the new one.
+
+    Raises what `check_registration` raises, Conflict when a mailbox is needed and none was made.
+    """
+    version = begin(tx, grant)
+    row = registration.check_registration(tx, grant.organization, entity, address)
+    if row.state == ENABLED:
+        return
+    mailbox, fresh = None, False
+    if registration.wants_mailbox(row):
+        mailbox = _kept_mailbox(tx, row)
+        if mailbox is not None:
+            mailboxes.set_mailbox_state(tx, mailbox=mailbox, state=mailboxes.ACTIVE, purge_at=None)
+        elif new is not None:
+            create_mailbox(tx, new)
+            mailbox, fresh = new.id, True
+        else:
+            raise Conflict("The mailbox of the entity was destroyed meanwhile.")
+    registration.enable(tx, row, address, mailbox=mailbox, fresh=fresh, version=version)
+    change_policy(tx, row.org)
+
+
+@command
+def deregister(tx: Tx, *, grant: Grant, identifier: str) -> None:
+    """Disable an entity: its addresses are free, its mailbox is kept for 30 days.
+
+    A disabled entity stays as it is. Raises EntityNotFound.
+    """
+    version = begin(tx, grant)
+    row = resolve(tx, grant.organization, identifier)
+    if row.state != ENABLED:
+        return
+    registration.disable(tx, row, version=version)
+    if row.mailbox is not None:
+        mailboxes.set_mailbox_state(
+            tx,
+            mailbox=row.mailbox,
+            state=mailboxes.DISABLED,
+            purge_at=tx.env.now() + KEPT_MS,
+        )
+    change_policy(tx, row.org)
+
+
+async def register_to_workmail(core: Core, grant: Grant, identifier: str, address: str) -> None:
+    """Enable a user, group or resource under an address; the same address again is no change.
+
+    Users and resources get a mailbox, whose keys are made before its row. Raises EntityNotFound,
+    EntityAlreadyRegistered, EmailAddressInUse, MailDomainNotFound, MailDomainStateInvalid,
+    InvalidParameter, OrganizationNotFound, OrganizationStateInvalid.
+    """
+    plan = await core.store.read(
+        plan_registration, grant=grant, identifier=identifier, address=address
+    )
+    if plan is None:
+        return
+    entity, needs_mailbox = plan
+    new = await _new_mailbox(core, grant.organization, entity) if needs_mailbox else None
+    await core.store.write(register, grant=grant, entity=entity, address=address, new=new)
+
+
+async def _new_mailbox(core: Core, organization: str, owner: str) -> NewMailbox:
+    mailbox = core.env.new_id()
+    await core.keys.create_mailbox(organization, mailbox)
+    return prepare_mailbox(
+        core.env,
+        await core.keys.mailbox(organization, mailbox),
+        await core.keys.tag_key(organization, mailbox),
+        mailbox=mailbox,
+        organization=organization,
+        owner=owner,
+        quota=core.settings.limits.mailbox_megabytes * MEGABYTE,
+    )
+
+
+async def deregister_from_workmail(core: Core, grant: Grant, identifier: str) -> None:
+    """Disable a user, group or resource; people's sessions end with the policy's new version.
+
+    Raises EntityNotFound, OrganizationNotFound, OrganizationStateInvalid.
+    """
+    await core.store.write(deregister, grant=grant, identifier=identifier)

@@ -1,0 +1,127 @@
+"""Queries and commands on organizations as a whole: create, describe, list, delete.
+
+Deletion runs in steps that can each be repeated: `begin_deletion` ends all access, addresses are
+released in slices, the keys are shredded, `finish_deletion` frees the alias. What is left is a
+tombstone that DescribeOrganization and ListOrganizations go on showing.
+"""
+
+from __future__ import annotations
+
+from workpost.domain.organizations.state import (
+    change_policy,
+    get_organization,
+    not_active,
+)
+from workpost.kernel.errors import NameUnavailable, OrganizationStateInvalid
+from workpost.kernel.principal import Grant
+from workpost.store.database.unit import Reader, Tx, command, quick
+from workpost.store.tables import addresses, domains, entities, organizations, rules
+from workpost.store.tables.organizations import ACTIVE, DELETED, DELETING, OrganizationRow
+
+DEFAULT_RULE = "default"
+DEFAULT_ACCESS_RULE = '{"Effect":"ALLOW","Description":"Default WorkMail Rule"}'
+DEFAULT_DEVICE_RULE = '{"Name":"default","Effect":"ALLOW","Description":"Default WorkMail Rule"}'
+ADDRESSES_PER_SLICE = 500
+
+
+@command
+def create_organization(
+    tx: Tx,
+    *,
+    organization: str,
+    account: str,
+    alias: str,
+    directory_id: str,
+    test_domain: str,
+    other_domains: list[str],
+    device_rule_id: str,
+) -> None:
+    """Insert an active organization with its verified test domain and its two default rules.
+
+    `other_domains` are registered and wait for verification. Raises NameUnavailable when another
+    organization has the alias.
+    """
+    inserted = organizations.insert_organization(
+        tx,
+        organization=organization,
+        account=account,
+        alias=alias,
+        state=ACTIVE,
+        directory_id=directory_id,
+        settings="{}",
+    )
+    if not inserted or not domains.insert_domain(
+        tx,
+        org=organization,
+        name=test_domain,
+        state=domains.VERIFIED,
+        is_default=True,
+        is_test=True,
+    ):
+        raise alias_taken(alias)
+    for name in other_domains:
+        domains.insert_domain(tx, org=organization, name=name, state=domains.PENDING)
+    rules.put_access_rule(
+        tx, org=organization, name=DEFAULT_RULE, rule=DEFAULT_ACCESS_RULE, created=0, modified=0
+    )
+    now = tx.env.now()
+    rules.put_device_rule(
+        tx,
+        org=organization,
+        rule_id=device_rule_id,
+        rule=DEFAULT_DEVICE_RULE,
+        created=now,
+        modified=now,
+    )
+
+
+def alias_taken(alias: str) -> NameUnavailable:
+    """The error for an alias that another organization of the installation has."""
+    return NameUnavailable(f"The alias {alias} is not available.")
+
+
+@quick
+def describe_organization(tx: Reader, *, grant: Grant) -> OrganizationRow:
+    """The organization in any state. Raises OrganizationNotFound."""
+    return get_organization(tx, grant)
+
+
+def list_organizations(
+    tx: Reader, *, account: str, after: str, limit: int
+) -> list[OrganizationRow]:
+    """A page of the account's organizations, deleted ones included, by id."""
+    return organizations.list_organizations(tx, account=account, after=after, limit=limit)
+
+
+@command
+def begin_deletion(tx: Tx, *, grant: Grant, force: bool) -> None:
+    """End all access to the organization; repeating it resumes a deletion cut short.
+
+    Raises OrganizationNotFound, OrganizationStateInvalid for a deleted organization, and for one
+    with enabled users unless `force`.
+    """
+    row = get_organization(tx, grant)
+    if row.state == DELETING:
+        return
+    if organizations.take_gal_modseq(tx, organization=row.id, account="") is None:
+        raise not_active(row.id, row.state)
+    if not force and entities.has_enabled_users(tx, org=row.id):
+        raise OrganizationStateInvalid(
+            f"Organization {row.id} has enabled users; disable them or set ForceDelete."
+        )
+    organizations.set_state(tx, organization=row.id, state=DELETING)
+    domains.delete_domains(tx, org=row.id)
+    change_policy(tx, row.id)
+
+
+@command
+def release_addresses(tx: Tx, *, organization: str) -> bool:
+    """Free a slice of the addresses of an organization being deleted; True when none is left."""
+    freed = addresses.delete_some_addresses(tx, org=organization, limit=ADDRESSES_PER_SLICE)
+    return freed < ADDRESSES_PER_SLICE
+
+
+@command
+def finish_deletion(tx: Tx, *, organization: str) -> None:
+    """Turn an organization whose keys are shredded into a tombstone; its alias is free."""
+    organizations.set_state(tx, organization=organization, state=DELETED)

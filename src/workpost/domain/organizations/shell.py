@@ -1,0 +1,119 @@
+"""What protocols call to create, describe, list and delete organizations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from workpost.domain.organizations import lifecycle
+from workpost.formats import addresses
+from workpost.kernel.errors import (
+    AccessDenied,
+    DirectoryUnavailable,
+    InvalidParameter,
+    NameUnavailable,
+)
+from workpost.kernel.principal import Grant, Right
+from workpost.store.core import Core
+from workpost.store.tables import organizations
+from workpost.store.tables.organizations import DELETED, OrganizationRow
+
+_NO_DIRECTORY = "There is no directory {}; this installation has its own for each organization."
+
+
+class NewOrganization(msgspec.Struct, frozen=True, kw_only=True):
+    """What CreateOrganization asks for; `kms_key` is an ARN or empty."""
+
+    alias: str
+    domains: Sequence[str] = ()
+    directory_id: str = ""
+    interoperability: bool = False
+    kms_key: str = ""
+
+
+async def create_organization(core: Core, grant: Grant, account: str, new: NewOrganization) -> str:
+    """Create an organization of the account, active at once, and return its id.
+
+    Its keys are made first: a row never lacks its key. Raises NameUnavailable, InvalidParameter,
+    DirectoryUnavailable for a directory id (there are no outside directories to name),
+    TryLater when the keys cannot be made.
+    """
+    if not grant.allows(Right.ADMINISTER):
+        raise AccessDenied("This is not allowed here.")
+    test_domain = addresses.fold_domain(f"{new.alias}.{core.settings.organizations.suffix}")
+    others = _check(core, new)
+    if await core.store.read(organizations.is_alias_taken, alias=new.alias):
+        raise lifecycle.alias_taken(new.alias)
+    organization = f"m-{core.env.new_hex()}"
+    await core.keys.create_organization(organization, kms_key=new.kms_key or None)
+    await core.store.write(
+        lifecycle.create_organization,
+        organization=organization,
+        account=account,
+        alias=new.alias,
+        directory_id=f"d-{core.env.new_hex()[-10:]}",
+        test_domain=test_domain,
+        other_domains=others,
+        device_rule_id=core.env.new_uuid(),
+    )
+    return organization
+
+
+def _check(core: Core, new: NewOrganization) -> list[str]:
+    """The folded additional domains; raises what is wrong with the request."""
+    if new.alias.startswith("d-"):
+        raise NameUnavailable(f"The alias {new.alias} is not available: it starts with d-.")
+    if new.directory_id:
+        raise DirectoryUnavailable(_NO_DIRECTORY.format(new.directory_id))
+    if new.interoperability:
+        raise InvalidParameter("EnableInteroperability needs the DirectoryId of an AD Connector.")
+    suffix = "." + addresses.fold_domain(core.settings.organizations.suffix)
+    folded: list[str] = []
+    for given in new.domains:
+        name = addresses.fold_domain(given)
+        try:
+            addresses.check_domain(name)
+        except addresses.AddressError as error:
+            raise InvalidParameter(f"{given} is not a domain name: {error}.") from None
+        if name.endswith(suffix):
+            raise InvalidParameter(f"Domains under {suffix} belong to organizations' aliases.")
+        if "." not in name or name in folded:
+            raise InvalidParameter(f"The domain {given} is incomplete or given twice.")
+        folded.append(name)
+    return folded
+
+
+async def describe_organization(core: Core, grant: Grant) -> OrganizationRow:
+    """The organization in any state, deleted ones included. Raises OrganizationNotFound."""
+    return await core.store.read(lifecycle.describe_organization, grant=grant)
+
+
+async def list_organizations(
+    core: Core, grant: Grant, account: str, *, after: str, limit: int
+) -> tuple[list[OrganizationRow], str]:
+    """A page of the account's organizations and the id to continue after, "" at the end."""
+    if not grant.allows(Right.ADMINISTER):
+        raise AccessDenied("This is not allowed here.")
+    rows = await core.store.read(
+        lifecycle.list_organizations, account=account, after=after, limit=limit + 1
+    )
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else ""
+
+
+async def delete_organization(core: Core, grant: Grant, *, force: bool) -> str:
+    """Delete the organization and return its state.
+
+    Access ends with the first step and the keys are shredded before the last, so that nothing
+    of its mail can be read any more; a deletion cut short is resumed by the next call. Raises
+    OrganizationNotFound, OrganizationStateInvalid.
+    """
+    await core.store.write(lifecycle.begin_deletion, grant=grant, force=force)
+    organization = grant.organization
+    while not await core.store.write_background(
+        lifecycle.release_addresses, organization=organization
+    ):
+        pass
+    await core.keys.shred_organization(organization)
+    await core.store.write(lifecycle.finish_deletion, organization=organization)
+    return DELETED
