@@ -135,16 +135,21 @@ class TestFlags:
 
     def test_a_session_does_not_hear_its_own_change(self):
         tracker = Tracker([5, 6], 10)
-        tracker.told(12)
-        tracker.apply(12, changed=[(5, b"\\Seen", 12), (6, b"\\Seen", 11)])
+        tracker.told([(5, 12)])
+        tracker.apply(12, changed=[(5, b"\\Seen", 12), (6, b"\\Seen", 12)])
         assert told(tracker, **NOW) == b"* 2 FETCH (UID 6 FLAGS (\\Seen))\r\n"
         assert tracker.modseq == 12
-        tracker.told(12)
         assert not tracker._told
+
+    def test_what_was_told_need_not_be_told_again(self):
+        tracker = Tracker([5, 6], 10)
+        tracker.apply(12, changed=[(5, b"\\Seen", 12), (6, b"", 11)])
+        tracker.told([(5, 13), (6, 10)])
+        assert told(tracker, **NOW) == b"* 2 FETCH (UID 6 FLAGS ())\r\n"
 
     def test_a_later_change_by_another_is_heard(self):
         tracker = Tracker([5], 10)
-        tracker.told(11)
+        tracker.told([(5, 11)])
         tracker.apply(12, changed=[(5, b"\\Flagged", 12)])
         assert told(tracker, **NOW) == b"* 1 FETCH (UID 5 FLAGS (\\Flagged))\r\n"
 

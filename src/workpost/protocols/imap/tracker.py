@@ -41,7 +41,7 @@ class Tracker:
         self._new: list[int] = []
         self._gone: set[int] = set()
         self._changed: dict[int, tuple[bytes, int]] = {}
-        self._told: set[int] = set()
+        self._told: dict[int, int] = {}
         self.modseq = modseq
         self.recent_from = recent_from
 
@@ -117,14 +117,18 @@ class Tracker:
         """Return whether a message the client still counts was removed from the folder."""
         return uid in self._gone
 
-    def told(self, modseq: int) -> None:
-        """Note that the client was told all that the change `modseq` did to flags.
+    def told(self, states: Iterable[tuple[int, int]]) -> None:
+        """Note that the client was told the flags of messages, as (uid, modseq) pairs.
 
-        Call it for the session's own STORE, before `apply` hears of it, so that the client does
-        not hear its own change twice.
+        Call it for what the session's own STORE answered, before `apply` hears of it, so that
+        the client does not hear its own change twice.
         """
-        if modseq > self.modseq:
-            self._told.add(modseq)
+        for uid, modseq in states:
+            if modseq > self.modseq:
+                self._told[uid] = modseq
+            waiting = self._changed.get(uid)
+            if waiting is not None and waiting[1] <= modseq:
+                del self._changed[uid]
 
     def apply(
         self,
@@ -147,11 +151,13 @@ class Tracker:
                 highest = uid
         self._apply_gone(gone)
         for uid, flags, changed_at in changed:
-            if changed_at not in self._told and self.number(uid) and uid not in self._gone:
+            if changed_at <= self._told.get(uid, 0) or uid in self._gone:
+                continue
+            if self.number(uid):
                 self._changed[uid] = (flags, changed_at)
         if modseq > self.modseq:
             self.modseq = modseq
-            self._told = {told for told in self._told if told > modseq}
+            self._told = {uid: at for uid, at in self._told.items() if at > modseq}
 
     def sync(self, *, expunge: bool, qresync: bool = False, modseqs: bool = False) -> list[bytes]:
         """Return the answers the client may have now, in pieces of up to CHUNK lines.

@@ -125,8 +125,8 @@ COMMANDS = [
         ),
     ),
     (
-        b'A LIST () "" % RETURN (STATUS (SIZE) CHILDREN)',
-        c.List(b"A", "", ("%",), False, True, frozenset(), frozenset({"CHILDREN"}), ("SIZE",)),
+        b'A LIST () "" % RETURN (STATUS (UNSEEN) CHILDREN)',
+        c.List(b"A", "", ("%",), False, True, frozenset(), frozenset({"CHILDREN"}), ("UNSEEN",)),
     ),
     (
         b"A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",

@@ -126,7 +126,7 @@ class Subscribe(Command, frozen=True):
 
 
 StatusItem: TypeAlias = Literal[
-    "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "SIZE"
+    "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"
 ]
 
 
