@@ -30,10 +30,14 @@ class FlagRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """Outcome of one slice: the rows after it, and uids refused by UNCHANGEDSINCE."""
+    """Outcome of one slice: the rows after it, and uids refused by UNCHANGEDSINCE.
+
+    `modseq` is the one of this change, 0 when nothing was changed.
+    """
 
     rows: list[FlagRow]
     failed: list[int]
+    modseq: int = 0
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -80,7 +84,7 @@ def change_flags(
         FlagRow(uid, new, modseq if uid in plan.changed else before, tuple(words))
         for uid, new, before, words in plan.rows
     ]
-    return Changed(after, failed)
+    return Changed(after, failed, modseq)
 
 
 class _FlagPlan:
