@@ -189,6 +189,23 @@ class Limits(Section, frozen=True, kw_only=True):
     ] = 1_000
 
 
+class Mailflow(Section, frozen=True, kw_only=True):
+    """Delivery and the queue."""
+
+    direct_recipients: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Mailboxes delivered to before the sender is told 250.",
+        ),
+    ] = 20
+    hold_outside: Annotated[
+        bool,
+        Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
+    ] = False
+
+
 class Ops(Section, frozen=True, kw_only=True):
     """Health and metrics."""
 
@@ -252,6 +269,7 @@ class Settings(Section, frozen=True, kw_only=True):
     api: Api = Api()
     organizations: Organizations = Organizations()
     limits: Limits = Limits()
+    mailflow: Mailflow = Mailflow()
     ops: Ops = Ops()
     processes: Processes = Processes()
     passwords: Passwords = Passwords()

@@ -15,8 +15,8 @@ from workpost.kernel.errors import FolderNotFound, MailboxNotFound, QuotaExceede
 from workpost.kernel.principal import Grant, Right
 from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, events, folders, items, mailboxes, queue
-from workpost.store.tables.events import NewEvent
+from workpost.store.tables import contents, folders, items, mailboxes, queue
+from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.queue import NewQueueEntry, NewQueueRecipient
 
 
@@ -30,6 +30,13 @@ class Placement(msgspec.Struct, frozen=True):
     modseq: int
 
 
+class Queued(msgspec.Struct, frozen=True):
+    """A queue entry of one organization with its recipients."""
+
+    entry: NewQueueEntry
+    recipients: list[NewQueueRecipient]
+
+
 @command
 def deliver(
     tx: Tx,
@@ -37,27 +44,28 @@ def deliver(
     grant: Grant | None,
     content: Placed,
     deliveries: list[NewItem],
-    entry: NewQueueEntry | None,
-    recipients: list[NewQueueRecipient],
-    event: NewEvent | None,
+    queued: list[Queued],
+    events: list[NewEvent],
 ) -> list[Placement]:
-    """Accept one message: into each INBOX of `deliveries`, and into the queue for `recipients`.
+    """Accept one message: into each INBOX of `deliveries`, and into the queue for all others.
 
     `grant` is the submitter's, None for mail from outside. Raises StaleGrant; QuotaExceeded or
     MailboxNotFound when one mailbox cannot take it: nothing is written, the caller looks again.
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)
-    contents.insert_content(tx, content)
+    if deliveries or queued:
+        contents.insert_content(tx, content)
     placed = [
         place_items(tx, folder=inbox(tx, new.mailbox), new=[new])
         for new in sorted(deliveries, key=lambda new: new.mailbox)
     ]
-    if entry is not None:
-        queue.insert_entry(tx, entry, recipients, created=tx.env.now())
+    for waiting in queued:
+        queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
+    if queued:
         tx.announce("queue", "")
-    if event is not None:
-        events.insert_event(tx, event)
+    for event in events:
+        insert_event(tx, event)
     return placed
 
 

@@ -1,0 +1,1 @@
+"""Mail flow: receive, route, deliver or queue. `pipeline.py` reads from top to bottom."""

@@ -1,0 +1,172 @@
+"""The life of a message until somebody answers for it, from top to bottom.
+
+    stamp -> summarize -> may the sender? -> place the content -> route -> seal -> one write
+
+`submit` is for people who logged in, `receive` for other servers. Both return the trace id after
+the commit that makes the message durable; whoever calls then says 250.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from workpost.domain.access import shell as access
+from workpost.domain.directory.routing import Expansion, expand, lookup_address
+from workpost.domain.messages import delivery
+from workpost.domain.messages.delivery import Queued
+from workpost.formats.addresses import fold
+from workpost.formats.mime.summary import Summary, summarize
+from workpost.kernel.errors import (
+    MailboxNotFound,
+    MessageTooLarge,
+    QuotaExceeded,
+    StaleGrant,
+    TryLater,
+    UnknownRecipient,
+)
+from workpost.kernel.principal import Grant
+from workpost.operations.mailflow import placing, senders, trace
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.placing import Message
+from workpost.store.content.types import content_key
+from workpost.store.core import Core
+from workpost.store.tables.events import NewEvent
+
+SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
+RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
+
+ATTEMPTS = 4
+"""How often routing is repeated when a mailbox fills up or access changes under our hands."""
+
+SUMMARIZE_INLINE = 256 * 1024
+"""Bytes up to which a message is summarized on the loop (about a millisecond)."""
+
+
+async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> str:
+    """Accept a message from someone who logged in; returns its trace id.
+
+    Raises SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
+    access was withdrawn meanwhile.
+    """
+    stamped = _stamp(core, envelope, raw)
+    summary = await _summarize(stamped.raw)
+    await senders.check_header(core, grant, summary)
+    message = await _place(core, envelope, stamped, summary)
+    for _ in range(ATTEMPTS):
+        routed = await _route(core, envelope)
+        events = [await _event(core, grant.organization, SUBMITTED, message, grant.entity)]
+        try:
+            return await _write(core, grant, grant.organization, message, routed, events)
+        except StaleGrant:
+            grant = await access.renew(core, grant)
+            await senders.check_header(core, grant, summary)
+        except (QuotaExceeded, MailboxNotFound):
+            continue
+    raise TryLater("The recipients' mailboxes keep changing.")
+
+
+async def receive(core: Core, envelope: Envelope, raw: bytes) -> str:
+    """Accept a message from another server for recipients who live here; returns its trace id.
+
+    Raises UnknownRecipient when nobody is left, MessageTooLarge, TryLater.
+    """
+    stamped = _stamp(core, envelope, raw)
+    summary = await _summarize(stamped.raw)
+    message = await _place(core, envelope, stamped, summary)
+    for _ in range(ATTEMPTS):
+        routed = await _route(core, envelope)
+        organizations = await _organizations(core, routed)
+        if not organizations:
+            raise UnknownRecipient("No recipient of this message lives here any more.")
+        events = [
+            await _event(core, organization, RECEIVED, message, "")
+            for organization in organizations
+        ]
+        try:
+            return await _write(core, None, organizations[0], message, routed, events)
+        except (QuotaExceeded, MailboxNotFound):
+            continue
+    raise TryLater("The recipients' mailboxes keep changing.")
+
+
+def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
+    if len(raw) > core.settings.limits.message_bytes:
+        raise MessageTooLarge("The message is larger than this server accepts.")
+    return trace.stamp(core, envelope, raw)
+
+
+async def _summarize(raw: bytes) -> Summary:
+    if len(raw) <= SUMMARIZE_INLINE:
+        return summarize(raw)
+    return await asyncio.to_thread(summarize, raw)
+
+
+async def _place(
+    core: Core, envelope: Envelope, stamped: trace.Stamped, summary: Summary
+) -> Message:
+    key = content_key(core.env)
+    content = await core.contents.put(stamped.raw, key, core.env.new_content_id())
+    return Message(stamped, envelope, summary, summary.pack(), content, key, core.env.now())
+
+
+async def _route(core: Core, envelope: Envelope) -> Expansion:
+    folds = [fold(address) for address in envelope.recipients]
+    routed = await core.store.read(expand, addr_folds=folds)
+    if routed.unknown:
+        raise UnknownRecipient(f"Nobody here receives mail as <{routed.unknown[0]}>.")
+    return routed
+
+
+async def _organizations(core: Core, routed: Expansion) -> list[str]:
+    """The organizations that a message from outside concerns, empty groups' among them."""
+    concerned = {one.organization for one in routed.local}
+    for group in routed.empty:
+        holder = await core.store.read(lookup_address, addr_fold=group)
+        if holder is not None:
+            concerned.add(holder.org)
+    return sorted(concerned)
+
+
+async def _event(
+    core: Core, organization: str, kind: str, message: Message, actor: str
+) -> NewEvent:
+    return await trace.make_event(
+        core, organization, kind, message.stamped, message.envelope, message.summary, actor
+    )
+
+
+async def _write(
+    core: Core,
+    grant: Grant | None,
+    home: str,
+    message: Message,
+    routed: Expansion,
+    events: list[NewEvent],
+) -> str:
+    direct, waiting = placing.split_direct(
+        routed, message.content.size, core.settings.mailflow.direct_recipients
+    )
+    # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
+    written = {fold(address): address for address in message.envelope.recipients}
+    external = [written[folded] for folded in routed.external]
+    queued: list[Queued] = []
+    for organization in sorted({home, *(one.organization for one in waiting)}):
+        entry = await placing.make_queued(
+            core,
+            message,
+            organization=organization,
+            local=[one for one in waiting if one.organization == organization],
+            external=external if organization == home else [],
+            direction="outgoing" if grant is not None else "incoming",
+        )
+        if entry is not None:
+            queued.append(entry)
+    await core.store.write(
+        delivery.deliver,
+        grant=grant,
+        content=message.content,
+        deliveries=await placing.make_items(core, message, direct),
+        queued=queued,
+        events=events,
+    )
+    return message.stamped.trace

@@ -1,0 +1,72 @@
+"""Trace: the fields put on top of a message, and the event that proves what happened to it.
+
+What people submit is kept byte for byte; Return-Path and Received go in front of it, nothing else
+is touched (RFC 5321 4.4).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.formats.mime.summary import Summary
+from workpost.formats.trace import received_header, return_path
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.store.core import Core
+from workpost.store.keys import sealing
+from workpost.store.tables.events import NewEvent
+
+
+class Stamped(msgspec.Struct, frozen=True):
+    """A message with its trace fields; `skip` is the length of its Return-Path."""
+
+    trace: str
+    raw: bytes
+    skip: int
+
+
+def stamp(core: Core, envelope: Envelope, raw: bytes) -> Stamped:
+    """Put Return-Path and Received in front of a message and name its trace id."""
+    trace = f"{core.env.new_id():016x}"
+    path = return_path(envelope.sender)
+    received = received_header(
+        helo=envelope.helo,
+        client_name="",
+        client_ip=envelope.peer,
+        by=core.settings.hostname or "localhost",
+        protocol=envelope.protocol,
+        queue_id=trace,
+        epoch=core.env.now() / 1000,
+        recipient=envelope.recipients[0] if len(envelope.recipients) == 1 else "",
+        tls=envelope.tls,
+    )
+    return Stamped(trace, path + received + raw, len(path))
+
+
+async def make_event(
+    core: Core,
+    organization: str,
+    kind: str,
+    stamped: Stamped,
+    envelope: Envelope,
+    summary: Summary,
+    actor: str,
+) -> NewEvent:
+    """The sealed event of an accepted message, for the organization it concerns."""
+    key = await core.keys.organization(organization)
+    event = core.env.new_id()
+    story = {
+        "traceId": stamped.trace,
+        "from": envelope.sender,
+        "recipients": envelope.recipients,
+        "messageId": summary.message_id,
+        "subject": summary.subject[:256],
+        "size": len(stamped.raw),
+        "actor": actor,
+        "peer": envelope.peer,
+    }
+    sealed = sealing.seal(
+        key.key,
+        msgspec.json.encode(story),
+        sealing.place("event", "sealed", organization, "event", event),
+    )
+    return NewEvent(event, organization, kind, key.gen, sealed)
