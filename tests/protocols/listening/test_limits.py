@@ -51,11 +51,19 @@ def test_a_peer_has_its_share_of_connections():
     assert peers.enter("a")
 
 
+def test_all_peers_together_have_theirs():
+    peers = PeerCounter(each=2, total=3)
+    assert [peers.enter(peer) for peer in "abcd"] == [True, True, True, False]
+    peers.leave("b")
+    assert peers.open == 2
+    assert peers.enter("d")
+
+
 def test_peers_that_left_cost_nothing():
     peers = PeerCounter(2)
     peers.enter("a")
     peers.leave("a")
-    assert len(peers) == 0
+    assert (peers.open, peers._peers) == (0, {})
 
 
 def test_a_budget_holds_what_it_holds():

@@ -31,28 +31,32 @@ def is_loopback(host: str) -> bool:
 
 
 class PeerCounter:
-    """Counts what each peer has open; at most ``limit`` each."""
+    """Counts open sessions: at most ``each`` of one peer and ``total`` altogether.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._open: dict[str, int] = {}
+    Both may be changed while it is in use; sessions that are open stay.
+    """
+
+    def __init__(self, each: int = 1_000, total: int = 20_000) -> None:
+        self.each = each
+        self.total = total
+        self.open = 0
+        self._peers: dict[str, int] = {}
 
     def enter(self, network: str) -> bool:
-        """Count one more; False, and nothing counted, where the peer has its share."""
-        count = self._open.get(network, 0)
-        if count >= self._limit:
+        """Count one more; False, and nothing counted, where there is no room."""
+        count = self._peers.get(network, 0)
+        if count >= self.each or self.open >= self.total:
             return False
-        self._open[network] = count + 1
+        self._peers[network] = count + 1
+        self.open += 1
         return True
 
     def leave(self, network: str) -> None:
         """Take back one ``enter`` that returned True."""
-        count = self._open.pop(network) - 1
+        count = self._peers.pop(network) - 1
         if count:
-            self._open[network] = count
-
-    def __len__(self) -> int:
-        return len(self._open)
+            self._peers[network] = count
+        self.open -= 1
 
 
 class ByteBudget:

@@ -8,9 +8,8 @@ nowhere else.
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-import structlog
-
 from workpost.kernel.errors import WorkpostError
+from workpost.kernel.logging import logger
 from workpost.protocols.listening.limits import is_loopback
 from workpost.protocols.smtp.commands import authentication, content, envelope, greeting, other
 from workpost.protocols.smtp.errors import refusal
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from workpost.protocols.smtp.server import SmtpServer
     from workpost.protocols.smtp.wire.bdat import ChunkReader
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("workpost.smtp")
+log = logger("smtp")
 
 Command = Callable[["Dialogue", bytes], Awaitable[bytes]]
 
@@ -143,12 +142,12 @@ class Dialogue:
         except WorkpostError as error:
             answer = refusal(error)
             if answer.code == 451:
-                log.warning("smtp.temporary_failure", error=type(error).__name__)
+                log.warning("temporary_failure", error=type(error).__name__)
             return self._refuse(answer)
         except SessionEnd:
             raise
         except Exception:
-            log.exception("smtp.fault", peer=self.connection.peer.host)
+            log.exception("fault", peer=self.connection.peer.host)
             return _LOCAL_ERROR
 
     def _unknown(self, verb: bytes) -> bytes:
@@ -157,7 +156,7 @@ class Dialogue:
         return self._refuse(CommandError(500, "5.5.1", "Command not known"))
 
     def _refuse(self, error: CommandError | Refused) -> bytes:
-        self.server.counters.refusals += 1
+        self.server.counters.refusals(error.code).inc()
         answer = reply(error.code, error.status, error.text)
         if error.code == 421:
             raise SessionEnd(answer)

@@ -17,10 +17,6 @@ class Limits:
     """Commands that lead to no message, in a row."""
     authentications: int = 3
     """Failed AUTH commands of a connection (RFC 4954 4 lets the server end it)."""
-    connections: int = 10_000
-    """Connections of a listener in one process."""
-    peer_connections: int = 100
-    """Connections of one peer: an office behind one address has many clients."""
     command: float = 300.0
     """Time to send a whole command line, or the next octets of a message (RFC 5321 4.5.3.2.7)."""
     transfer: float = 3600.0

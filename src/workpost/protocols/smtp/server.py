@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from workpost.protocols.listening.guard import Guard
-from workpost.protocols.listening.limits import ByteBudget, PeerCounter, peer_network
+from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS, Certificates
 from workpost.protocols.smtp.connection import Connection
+from workpost.protocols.smtp.counters import Counters
 from workpost.protocols.smtp.limits import Limits
 from workpost.protocols.smtp.session import MailService, Role
 from workpost.protocols.smtp.signals import SHUTTING_DOWN, TOO_MANY_CONNECTIONS
@@ -36,45 +37,31 @@ class ListenerOptions:
     limits: Limits = field(default_factory=Limits)
 
 
-@dataclass(slots=True)
-class Counters:
-    """Totals since the start, for metrics."""
-
-    connections: int = 0
-    messages: int = 0
-    refusals: int = 0
-    failed_logins: int = 0
-
-
 class SmtpServer:
-    """One listener. ``guard`` and ``budget`` are shared with the other listeners of the process.
-
-    ``clock`` gives seconds to the guard and never goes back.
-    """
+    """One listener. ``clock`` gives seconds to the guard and never goes back."""
 
     def __init__(
         self,
         service: MailService,
         options: ListenerOptions,
+        shared: Shared,
         *,
         certificates: Certificates | None,
-        guard: Guard,
-        budget: ByteBudget,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.service = service
         self.options = options
         self.limits = options.limits
         self.certificates = certificates
-        self.guard = guard
-        self.budget = budget
+        self.guard = shared.guard
+        self.budget = shared.budget
         self.clock = clock
-        self.counters = Counters()
+        self.counters = Counters(options.role)
         self.greeting = plain_reply(220, [f"{options.hostname} ESMTP Workpost"])
         self.draining = False
         self._capabilities: dict[tuple[bool, bool], bytes] = {}
         self._connections: set[Connection] = set()
-        self._peers = PeerCounter(options.limits.peer_connections)
+        self._peers = shared.peers
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
@@ -126,6 +113,11 @@ class SmtpServer:
         for connection in left:
             connection.abort()
 
+    def adjust(self, limits: Limits) -> None:
+        """Use other limits from now on; a message under way keeps those it began with."""
+        self.limits = limits
+        self._capabilities.clear()
+
     def expire(self, now: float) -> None:
         """End the sessions whose deadline is over; ``now`` is the loop's time."""
         for connection in list(self._connections):
@@ -137,9 +129,9 @@ class SmtpServer:
         network = peer_network(connection.peer.host)
         if self.draining:
             farewell = SHUTTING_DOWN
-        elif len(self._connections) < self.limits.connections and self._peers.enter(network):
+        elif self._peers.enter(network):
             self._connections.add(connection)
-            self.counters.connections += 1
+            self.counters.connections.inc()
             return True
         else:
             farewell = TOO_MANY_CONNECTIONS

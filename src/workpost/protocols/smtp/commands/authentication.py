@@ -70,7 +70,7 @@ async def _check(dialogue: "Dialogue", credentials: sasl.Credentials, mechanism:
         raise Refused(*_FAILED) from None
     except AuthenticationFailed:
         server.guard.failed(server.clock(), peer.host, name)
-        server.counters.failed_logins += 1
+        server.counters.failed_logins.inc()
         dialogue.failed_logins += 1
         if dialogue.failed_logins >= server.limits.authentications:
             raise SessionEnd(reply(*_FAILED) + TOO_MANY_LOGINS) from None

@@ -85,5 +85,5 @@ async def _deliver(dialogue: "Dialogue", transaction: Transaction, intake: Intak
     finally:
         dialogue.reset()
     dialogue.accepted()
-    dialogue.server.counters.messages += 1
+    dialogue.server.counters.messages.inc()
     return reply(250, "2.0.0", accepted.text)

@@ -1,0 +1,84 @@
+"""From SMTP's transactions to mail flow and access: the MailService of the product."""
+
+from __future__ import annotations
+
+from workpost.domain.access import shell as access
+from workpost.kernel.errors import StaleGrant
+from workpost.kernel.principal import Grant
+from workpost.operations.mailflow import pipeline
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.recipients import check_recipient
+from workpost.operations.mailflow.senders import check_sender
+from workpost.protocols.smtp.session import Accepted, Login, Peer, Recipient, Transaction
+from workpost.store.core import Core
+
+PROTOCOL = "SMTP"
+
+
+class GrantedLogin(Login):
+    """A login with the grant that access gave it, renewed when the policy changes."""
+
+    __slots__ = ("grant",)
+
+    def __init__(self, name: str, grant: Grant) -> None:
+        super().__init__(name)
+        self.grant = grant
+
+
+class MailFlowService:
+    """Answers SMTP's questions by asking the rooms below."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def authenticate(
+        self, peer: Peer, username: str, password: bytes, mechanism: str
+    ) -> Login:
+        """AUTH: the grant of a person. Raises AuthenticationFailed, AccessDenied, TryLater."""
+        grant = await access.log_in(
+            self._core,
+            username=username,
+            password=password,
+            protocol=PROTOCOL,
+            address=peer.host,
+        )
+        return GrantedLogin(username, grant)
+
+    async def mail_from(self, transaction: Transaction) -> None:
+        """MAIL FROM: people who logged in send as themselves, other servers as anyone."""
+        login = transaction.login
+        if not isinstance(login, GrantedLogin):
+            return
+        sender = _text(transaction)
+        try:
+            await check_sender(self._core, login.grant, sender)
+        except StaleGrant:
+            login.grant = await access.renew(self._core, login.grant)
+            await check_sender(self._core, login.grant, sender)
+
+    async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
+        """RCPT TO: everyone for people who logged in, else those who live here."""
+        inside = transaction.login is not None
+        await check_recipient(self._core, recipient.address.text, inside=inside)
+
+    async def message(self, transaction: Transaction, content: bytes) -> Accepted:
+        """The end of DATA: durable for all recipients when this returns."""
+        envelope = Envelope(
+            sender=_text(transaction),
+            recipients=[one.address.text for one in transaction.recipients],
+            helo=transaction.helo,
+            peer=transaction.peer.host,
+            protocol=transaction.protocol,
+            tls=transaction.tls or "",
+            smtputf8=transaction.smtputf8,
+        )
+        login = transaction.login
+        if isinstance(login, GrantedLogin):
+            trace = await pipeline.submit(self._core, login.grant, envelope, content)
+        else:
+            trace = await pipeline.receive(self._core, envelope, content)
+        return Accepted(f"Accepted as {trace}")
+
+
+def _text(transaction: Transaction) -> str:
+    return transaction.sender.text if transaction.sender is not None else ""
