@@ -1,35 +1,51 @@
 """The actions of the API, one module per family; a handler is a function named as its action.
 
-Families add themselves to `FAMILIES`; the registry is made of their functions' names.
+Families add themselves to `FAMILIES`; the registry is made of their functions' names, and `bind`
+gives each handler what it works on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+from workpost.protocols.api.actions import (
+    addresses,
+    groups,
+    organizations,
+    registration,
+    users,
+)
+from workpost.protocols.api.actions.context import Api
 from workpost.protocols.api.call import Call
 
+Action = Callable[[Api, Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Handler = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
-FAMILIES: tuple[ModuleType, ...] = ()
+FAMILIES: tuple[ModuleType, ...] = (addresses, groups, organizations, registration, users)
 
 
 def registry(
     names: Iterable[str], families: tuple[ModuleType, ...] = FAMILIES
-) -> dict[str, Handler]:
+) -> dict[str, Action]:
     """Handlers by action: for each name the function of that name, if a family has it.
 
     Raises ValueError when two families have the same one.
     """
-    handlers: dict[str, Handler] = {}
+    actions: dict[str, Action] = {}
     for name in names:
         for family in families:
-            handler = vars(family).get(name)
-            if handler is None:
+            action = vars(family).get(name)
+            if action is None:
                 continue
-            if name in handlers:
+            if name in actions:
                 raise ValueError(f"two families handle {name}")
-            handlers[name] = handler
-    return handlers
+            actions[name] = action
+    return actions
+
+
+def bind(api: Api, actions: Mapping[str, Action]) -> dict[str, Handler]:
+    """The handlers as the dispatcher calls them."""
+    return {name: partial(action, api) for name, action in actions.items()}

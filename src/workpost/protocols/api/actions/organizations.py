@@ -1,0 +1,87 @@
+"""CreateOrganization, DescribeOrganization, ListOrganizations, DeleteOrganization."""
+# ruff: noqa: N802 - a handler is named as its action
+
+from __future__ import annotations
+
+from typing import Any
+
+from workpost.domain.organizations import shell
+from workpost.domain.organizations.shell import NewOrganization
+from workpost.protocols.api.actions.context import (
+    Api,
+    Document,
+    grant_of,
+    next_token,
+    page_limit,
+    page_start,
+)
+from workpost.protocols.api.call import Call
+from workpost.store.tables.organizations import OrganizationRow
+
+DIRECTORY_TYPE = "VpcDirectory"
+
+
+async def CreateOrganization(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Create an organization; it is active when this answers."""
+    new = NewOrganization(
+        alias=document["Alias"],
+        domains=[domain["DomainName"] for domain in document.get("Domains", ()) if domain],
+        directory_id=document.get("DirectoryId", ""),
+        interoperability=document.get("EnableInteroperability", False),
+        kms_key=document.get("KmsKeyArn", ""),
+    )
+    grant = grant_of(call, document)
+    organization = await shell.create_organization(api.core, grant, call.account, new)
+    return {"OrganizationId": organization}
+
+
+async def DescribeOrganization(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Describe an organization in any state."""
+    row = await shell.describe_organization(api.core, grant_of(call, document))
+    return {
+        "OrganizationId": row.id,
+        "Alias": row.alias,
+        "State": row.state,
+        "DirectoryId": row.directory_id,
+        "DirectoryType": DIRECTORY_TYPE,
+        "DefaultMailDomain": row.default_domain,
+        "CompletedDate": row.completed,
+        "ErrorMessage": row.error,
+        "ARN": call.organization_arn(row.id),
+        "InteroperabilityEnabled": False,
+    }
+
+
+async def ListOrganizations(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """List the account's organizations, deleted ones included."""
+    (after,) = page_start(api, call, document, 1)
+    rows, last = await shell.list_organizations(
+        api.core,
+        grant_of(call, document),
+        call.account,
+        after=after,
+        limit=page_limit(document),
+    )
+    return {
+        "OrganizationSummaries": [_summary(row) for row in rows],
+        "NextToken": next_token(api, call, document, (last,) if last else None),
+    }
+
+
+def _summary(row: OrganizationRow) -> dict[str, Any]:
+    return {
+        "OrganizationId": row.id,
+        "Alias": row.alias,
+        "DefaultMailDomain": row.default_domain,
+        "ErrorMessage": row.error,
+        "State": row.state,
+    }
+
+
+async def DeleteOrganization(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Delete an organization with its directory; its keys are shredded when this answers."""
+    grant = grant_of(call, document)
+    state = await shell.delete_organization(
+        api.core, grant, force=document.get("ForceDelete", False)
+    )
+    return {"OrganizationId": grant.organization, "State": state}
