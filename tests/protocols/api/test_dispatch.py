@@ -1,0 +1,562 @@
+"""The front end: what is asked in which order, and what each refusal looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.support.api import (
+    ACCESS_KEY,
+    ACCOUNT,
+    HOST,
+    NOW,
+    ORGANIZATION,
+    FakeCredentials,
+    FakeOrganizations,
+    call,
+    decode,
+    make_credential,
+    make_dispatcher,
+    presign,
+    replace,
+    rest,
+    services,
+    sign,
+    unsigned,
+)
+from workpost.domain.access.policies import parse_policy
+from workpost.kernel.errors import EntityNotFound, ResourceNotFound, TryLater
+from workpost.protocols.api.call import Call
+from workpost.protocols.api.dispatch import ApiOptions, Dispatcher
+from workpost.protocols.api.errors import ApiError
+from workpost.protocols.api.wire.body import MAX_BODY
+from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse
+
+DESCRIBE = {"OrganizationId": ORGANIZATION, "UserId": "ada"}
+seen: list[Call] = []
+
+
+async def DescribeUser(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    seen.append(call)
+    return {"UserId": document["UserId"], "Name": "ada", "EnabledDate": NOW, "Email": None}
+
+
+async def DescribeOrganization(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ARN": call.organization_arn(document["OrganizationId"])}
+
+
+async def ListOrganizations(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"OrganizationSummaries": []}
+
+
+async def TagResource(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+async def DeleteUser(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    raise EntityNotFound("There is no user ada.")
+
+
+async def DeleteGroup(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    raise RuntimeError("a secret of the house")
+
+
+async def ListUsers(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Nonsense": 1}
+
+
+async def ListGroups(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    raise TryLater("the database is away")
+
+
+async def GetRawMessageContent(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    if document["messageId"] == "gone":
+        raise ResourceNotFound("There is no message gone.")
+    return {"messageContent": b"Subject: hello\r\n\r\n"}
+
+
+async def PutRawMessageContent(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
+    assert document["content"]["s3Reference"]["bucket"] == "bucket"
+    return {}
+
+
+HANDLERS = {
+    one.__name__: one
+    for one in (
+        DescribeUser,
+        DescribeOrganization,
+        ListOrganizations,
+        TagResource,
+        DeleteUser,
+        DeleteGroup,
+        ListUsers,
+        ListGroups,
+        GetRawMessageContent,
+        PutRawMessageContent,
+    )
+}
+
+
+def answer(request: ApiRequest, dispatcher: Dispatcher | None = None, **parts: Any) -> ApiResponse:
+    return asyncio.run((dispatcher or make_dispatcher(HANDLERS, **parts)).handle(request))
+
+
+def refused(response: ApiResponse) -> tuple[int, str, str]:
+    """Status, code and message of an error, its frame checked."""
+    headers = dict(response.headers)
+    body = json.loads(response.body)
+    assert headers[b"x-amzn-ErrorType"].decode() == body["__type"]
+    assert body["Message"] == body["message"]
+    check_frame(response)
+    return response.status, body["__type"], body["message"]
+
+
+def check_frame(response: ApiResponse) -> None:
+    headers = dict(response.headers)
+    assert len(headers[b"x-amzn-RequestId"]) == 36
+    assert headers[b"Content-Length"] == b"%d" % len(response.body)
+    assert headers[b"Date"] == b"Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+class TestSuccess:
+    def test_a_signed_call(self) -> None:
+        response = answer(call("DescribeUser", DESCRIBE))
+        assert decode(response) == (
+            200,
+            {"UserId": "ada", "Name": "ada", "EnabledDate": NOW // 1000},
+        )
+        assert dict(response.headers)[b"Content-Type"] == b"application/x-amz-json-1.1"
+        check_frame(response)
+
+    def test_the_handler_learns_who_calls(self) -> None:
+        answer(call("DescribeUser", DESCRIBE))
+        heard = seen[-1]
+        assert (heard.account, heard.caller) == (ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ada")
+        assert (heard.region, heard.requested_region) == ("us-east-1", "us-east-1")
+        assert heard.organization_arn("m-1") == (
+            f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"
+        )
+
+    def test_an_empty_body_is_an_empty_input(self) -> None:
+        response = answer(call("ListOrganizations", body=b""))
+        assert decode(response) == (200, {"OrganizationSummaries": []})
+
+    @pytest.mark.parametrize(
+        "kind", [b"application/x-amz-json-1.1; charset=utf-8", b"application/x-amz-json-1.0", b"x"]
+    )
+    def test_content_types_are_taken_leniently(self, kind: bytes) -> None:
+        request = unsigned("ListOrganizations")
+        headers = [(n, kind if n == b"content-type" else v) for n, v in request.headers]
+        assert answer(sign(replace(request, headers=headers))).status == 200
+
+    def test_presigned(self) -> None:
+        assert answer(presign(unsigned("DescribeUser", DESCRIBE))).status == 200
+
+    def test_path_prefix(self) -> None:
+        options = ApiOptions(prefix="/aws")
+        for path in (b"/aws/", b"/aws"):
+            request = sign(replace(unsigned("ListOrganizations"), path=path))
+            assert answer(request, options=options).status == 200
+        assert refused(answer(call("ListOrganizations"), options=options))[0] == 404
+
+    def test_temporary_keys(self) -> None:
+        credential = make_credential(session_token="token", expires=NOW + 1)
+        request = unsigned("ListOrganizations")
+        headers = [*request.headers, (b"x-amz-security-token", b"token")]
+        signed = sign(replace(request, headers=headers))
+        assert answer(signed, credentials=FakeCredentials(credential)).status == 200
+
+
+class TestRouting:
+    @pytest.mark.parametrize(
+        "target",
+        [None, b"ListOrganizations", b"WorkMailService.listOrganizations", b"WorkMailService.",
+         b"AmazonSQS.ListOrganizations", b"X.WorkMailService.ListOrganizations"],
+    )  # fmt: skip
+    def test_unknown_targets(self, target: bytes | None) -> None:
+        headers = [(b"host", HOST)] + ([(b"x-amz-target", target)] if target else [])
+        request = ApiRequest(b"POST", b"/", b"", headers, b"{}")
+        assert refused(answer(request))[:2] == (400, "UnknownOperationException")
+
+    def test_two_targets_are_none(self) -> None:
+        request = call("ListOrganizations")
+        doubled = replace(request, headers=[*request.headers, (b"x-amz-target", b"x")])
+        assert refused(answer(doubled))[1] == "UnknownOperationException"
+
+    @pytest.mark.parametrize(
+        "header",
+        [(b"smithy-protocol", b"rpc-v2-cbor"), (b"content-type", b"application/cbor")],
+    )
+    def test_other_protocols(self, header: tuple[bytes, bytes]) -> None:
+        target = (b"x-amz-target", b"WorkMailService.ListOrganizations")
+        request = ApiRequest(b"POST", b"/", b"", [(b"host", HOST), target, header], b"{}")
+        assert refused(answer(request))[:2] == (400, "UnknownOperationException")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            (b"GET", b"/", 405),
+            (b"PUT", b"/", 405),
+            (b"GET", b"/favicon.ico", 404),
+            (b"GET", b"/messages", 404),
+            (b"GET", b"/messages/", 404),
+            (b"GET", b"/messages/a/", 404),
+            (b"GET", b"/messages/a/b", 404),
+            (b"GET", b"/messages/%ff", 404),
+            (b"GET", b"//messages/a", 404),
+            (b"DELETE", b"/messages/a", 405),
+        ],
+    )
+    def test_other_paths_and_methods(self, method: bytes, path: bytes, status: int) -> None:
+        request = ApiRequest(method, path, b"", [], b"")
+        assert refused(answer(request))[:2] == (status, "UnknownOperationException")
+
+
+class TestFrontEndErrors:
+    """Every row of the table of front-end errors."""
+
+    def test_too_large(self) -> None:
+        request = replace(unsigned("ListOrganizations"), body=b" " * (MAX_BODY + 1))
+        assert refused(answer(request))[:2] == (413, "RequestEntityTooLarge")
+
+    def test_missing_authentication(self) -> None:
+        assert refused(answer(unsigned("ListOrganizations"))) == (
+            400,
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        )
+        request = ApiRequest(b"GET", b"/messages/a", b"", [], b"")
+        assert refused(answer(request))[:2] == (403, "MissingAuthenticationTokenException")
+
+    def test_incomplete_signature_echoes_nothing(self) -> None:
+        request = unsigned("ListOrganizations")
+        headers = [*request.headers, (b"authorization", b"AWS4-HMAC-SHA256 Credential=ECHO")]
+        status, code, message = refused(answer(replace(request, headers=headers)))
+        assert (status, code) == (400, "IncompleteSignatureException")
+        assert "'Signature'" in message
+        assert "ECHO" not in message
+
+    @pytest.mark.parametrize("signed_with", ["AKIAUNKNOWNUNKNOWN01", ACCESS_KEY])
+    def test_unknown_and_inactive_keys(self, signed_with: str) -> None:
+        request = sign(unsigned("ListOrganizations"), access_key=signed_with)
+        credentials = FakeCredentials(make_credential(active=False))
+        assert refused(answer(request, credentials=credentials)) == (
+            400,
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        )
+
+    def test_an_unknown_key_is_told_first(self) -> None:
+        request = sign(unsigned("ListOrganizations"), access_key="AKIAUNKNOWN", service="ses")
+        assert refused(answer(request))[1] == "UnrecognizedClientException"
+
+    def test_session_token_of_a_lasting_key(self) -> None:
+        request = unsigned("ListOrganizations")
+        headers = [*request.headers, (b"x-amz-security-token", b"token")]
+        response = answer(sign(replace(request, headers=headers)))
+        assert refused(response)[1] == "UnrecognizedClientException"
+
+    def test_expired_session_token(self) -> None:
+        credential = make_credential(session_token="token", expires=NOW)
+        request = unsigned("ListOrganizations")
+        headers = [*request.headers, (b"x-amz-security-token", b"token")]
+        response = answer(
+            sign(replace(request, headers=headers)), credentials=FakeCredentials(credential)
+        )
+        assert refused(response) == (
+            400,
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        )
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"secret": "wrong"},
+            {"service": "workmailmessageflow"},
+            {"region": "eu-west-1"},
+            {"terminator": "aws5_request"},
+            {"now": NOW - 16 * 60_000},
+            {"now": NOW + 16 * 60_000},
+        ],
+    )
+    def test_invalid_signatures(self, changes: dict[str, Any]) -> None:
+        request = sign(unsigned("ListOrganizations"), **changes)
+        response = answer(request, options=ApiOptions(any_region=False))
+        assert refused(response)[:2] == (400, "InvalidSignatureException")
+
+    def test_any_region_when_the_operator_says_so(self) -> None:
+        request = sign(unsigned("ListOrganizations"), region="eu-west-1")
+        assert answer(request).status == 200
+
+    def test_authentication_comes_before_the_body(self) -> None:
+        request = sign(unsigned("ListOrganizations", body=b"{"), secret="wrong")
+        assert refused(answer(request))[1] == "InvalidSignatureException"
+
+    @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b'{"MaxResults":"5"}', b"\xff"])
+    def test_serialization(self, body: bytes) -> None:
+        assert refused(answer(call("ListOrganizations", body=body)))[:2] == (
+            400,
+            "SerializationException",
+        )
+
+    def test_validation(self) -> None:
+        document = {"MaxResults": 101, "NextToken": ""}
+        assert refused(answer(call("ListOrganizations", document))) == (
+            400,
+            "ValidationException",
+            "2 validation errors detected: Value '' at 'nextToken' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1; Value '101' at 'maxResults' "
+            "failed to satisfy constraint: Member must have value less than or equal to 100",
+        )
+
+    def test_validation_as_the_reference_declares_it(self) -> None:
+        options = ApiOptions(declared_validation_errors=True)
+        response = answer(call("ListOrganizations", {"MaxResults": 0}), options=options)
+        assert refused(response)[:2] == (400, "InvalidParameterException")
+
+    def test_throttling(self) -> None:
+        class Never:
+            def admit(self, account: str, action: str) -> bool:
+                assert (account, action) == (ACCOUNT, "ListOrganizations")
+                return False
+
+        response = answer(call("ListOrganizations"), throttle=Never())
+        assert refused(response) == (400, "ThrottlingException", "Rate exceeded")
+
+    def test_modelled_errors(self) -> None:
+        assert refused(answer(call("DeleteUser", DESCRIBE))) == (
+            400,
+            "EntityNotFoundException",
+            "There is no user ada.",
+        )
+
+    def test_faults_are_logged_and_not_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        document = {"OrganizationId": ORGANIZATION, "GroupId": "g"}
+        with caplog.at_level(logging.ERROR):
+            status, code, message = refused(answer(call("DeleteGroup", document)))
+        assert (status, code) == (500, "InternalFailure")
+        assert "secret" not in message
+        assert "a secret of the house" in caplog.text
+
+    def test_unmodelled_outputs_are_faults(self) -> None:
+        response = answer(call("ListUsers", {"OrganizationId": ORGANIZATION}))
+        assert refused(response)[:2] == (500, "InternalFailure")
+
+    def test_temporary_faults(self) -> None:
+        response = answer(call("ListGroups", {"OrganizationId": ORGANIZATION}))
+        assert refused(response)[:2] == (503, "ServiceUnavailableException")
+
+    def test_a_refusal_without_a_request(self) -> None:
+        response = make_dispatcher().refuse(ApiError("RequestEntityTooLarge", "no"))
+        assert refused(response) == (413, "RequestEntityTooLarge", "no")
+
+
+class TestNotYet:
+    def test_is_the_model_without_the_handlers(self) -> None:
+        missing = make_dispatcher(HANDLERS).not_yet
+        assert len(missing) == 94 - len(HANDLERS)
+        assert not missing & HANDLERS.keys()
+        assert make_dispatcher(dict.fromkeys(missing, ListUsers) | HANDLERS).not_yet == frozenset()
+
+    def test_answer(self) -> None:
+        document = {"OrganizationId": ORGANIZATION}
+        assert refused(answer(call("ListMailDomains", document))) == (
+            400,
+            "UnsupportedOperationException",
+            "ListMailDomains is not available in this version of Workpost",
+        )
+
+    def test_answer_in_the_rest_frame(self) -> None:
+        response = answer(rest(b"GET", b"/messages/abc"), make_dispatcher({}))
+        assert refused(response)[:2] == (400, "UnsupportedOperationException")
+        assert dict(response.headers)[b"Content-Type"] == b"application/json"
+
+    def test_only_after_authentication_validation_and_authorization(self) -> None:
+        assert refused(answer(unsigned("ListMailDomains")))[1].startswith("MissingAuth")
+        assert refused(answer(call("ListMailDomains")))[1] == "ValidationException"
+        nothing = parse_policy(b'{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}')
+        credentials = FakeCredentials(make_credential(policy=nothing))
+        response = answer(
+            call("ListMailDomains", {"OrganizationId": ORGANIZATION}), credentials=credentials
+        )
+        assert refused(response)[1] == "AccessDeniedException"
+
+
+class TestMessageFlow:
+    def test_the_payload_is_the_body(self) -> None:
+        response = answer(rest(b"GET", b"/messages/abc-1"))
+        assert (response.status, response.body) == (200, b"Subject: hello\r\n\r\n")
+        assert dict(response.headers)[b"Content-Type"] == b"application/octet-stream"
+
+    def test_labels_are_decoded_after_the_split(self) -> None:
+        assert answer(rest(b"GET", b"/messages/%61bc")).status == 200
+        response = answer(rest(b"GET", b"/messages/a%2Fb"))
+        assert refused(response)[:2] == (400, "ValidationException")
+        assert "Value 'a/b' at 'messageId'" in refused(response)[2]
+
+    def test_not_found_is_404(self) -> None:
+        assert refused(answer(rest(b"GET", b"/messages/gone"))) == (
+            404,
+            "ResourceNotFoundException",
+            "There is no message gone.",
+        )
+
+    def test_put(self) -> None:
+        body = b'{"content":{"s3Reference":{"bucket":"bucket","key":"k"}}}'
+        response = answer(rest(b"POST", b"/messages/abc", body))
+        assert decode(response) == (200, {})
+        assert refused(answer(rest(b"POST", b"/messages/abc", b"[]")))[1] == (
+            "SerializationException"
+        )
+
+    def test_signed_for_its_own_service(self) -> None:
+        request = ApiRequest(b"GET", b"/messages/abc", b"", [(b"host", HOST)], b"")
+        assert refused(answer(sign(request)))[:2] == (403, "InvalidSignatureException")
+
+
+class TestAuthorization:
+    def with_policy(self, statement: str, request: ApiRequest, **parts: Any) -> ApiResponse:
+        document = f'{{"Version":"2012-10-17","Statement":{statement}}}'
+        credential = make_credential(policy=parse_policy(document))
+        return answer(request, credentials=FakeCredentials(credential), **parts)
+
+    def test_allowed(self) -> None:
+        arn = f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/{ORGANIZATION}"
+        statement = f'{{"Effect":"Allow","Action":"workmail:Describe*","Resource":"{arn}"}}'
+        assert self.with_policy(statement, call("DescribeUser", DESCRIBE)).status == 200
+
+    def test_not_allowed(self) -> None:
+        statement = '{"Effect":"Allow","Action":"workmail:List*","Resource":"*"}'
+        assert refused(self.with_policy(statement, call("DescribeUser", DESCRIBE))) == (
+            400,
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{ACCOUNT}:user/ada is not authorized to perform: "
+            "workmail:DescribeUser on resource: "
+            f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/{ORGANIZATION} because no "
+            "identity-based policy allows the workmail:DescribeUser action",
+        )
+
+    def test_denied(self) -> None:
+        statement = '{"Effect":"Deny","Action":"*","Resource":"*"}'
+        message = refused(self.with_policy(statement, call("ListOrganizations")))[2]
+        assert message.endswith("on resource: * with an explicit deny in an identity-based policy")
+
+    def test_denied_in_the_rest_frame(self) -> None:
+        statement = '{"Effect":"Deny","Action":"*","Resource":"*"}'
+        response = self.with_policy(statement, rest(b"GET", b"/messages/abc"))
+        status, code, message = refused(response)
+        assert (status, code) == (403, "AccessDeniedException")
+        assert f"arn:aws:workmailmessageflow:us-east-1:{ACCOUNT}:message/*/*/abc" in message
+
+    @pytest.mark.parametrize(
+        ("condition", "allowed"),
+        [
+            ('{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}', True),
+            ('{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}', False),
+            ('{"Bool":{"aws:SecureTransport":"false"}}', True),
+            ('{"StringEquals":{"aws:username":"ada","aws:userid":"AIDAEXAMPLE"}}', True),
+            ('{"StringEquals":{"aws:ResourceTag/Team":"mail"}}', True),
+            ('{"StringEquals":{"aws:RequestTag/Stage":"prod"}}', True),
+            ('{"ForAllValues:StringEquals":{"aws:TagKeys":["Stage"]}}', True),
+            ('{"ForAllValues:StringEquals":{"aws:TagKeys":["Team"]}}', False),
+            ('{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}', True),
+            ('{"DateLessThan":{"aws:CurrentTime":"2026-01-01T00:00:01Z"}}', True),
+            ('{"NumericEquals":{"aws:EpochTime":"1767225600"}}', True),
+            ('{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/*"}}', True),
+            ('{"Null":{"aws:UserAgent":"true"}}', True),
+        ],
+    )
+    def test_conditions(self, condition: str, allowed: bool) -> None:
+        arn = f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/{ORGANIZATION}"
+        statement = f'{{"Effect":"Allow","Action":"*","Resource":"{arn}","Condition":{condition}}}'
+        tagged = FakeOrganizations(tags={"Team": "mail"})
+        document = {"ResourceARN": arn, "Tags": [{"Key": "Stage", "Value": "prod"}]}
+        if "ResourceTag" in condition:
+            request = call("DescribeUser", DESCRIBE)
+        else:
+            request = call("TagResource", document)
+        response = self.with_policy(statement, request, organizations=tagged)
+        assert (response.status == 200) is allowed
+
+    def test_untag_names_its_keys(self) -> None:
+        statement = (
+            '{"Effect":"Allow","Action":"*","Resource":"*",'
+            '"Condition":{"ForAnyValue:StringEquals":{"aws:TagKeys":"Stage"}}}'
+        )
+        document = {"ResourceARN": "arn:aws:workmail:us-east-1:1:x", "TagKeys": ["Stage"]}
+        response = self.with_policy(statement, call("UntagResource", document))
+        assert refused(response)[1] == "UnsupportedOperationException"
+
+
+class TestOrganizationState:
+    def test_unknown_organization(self) -> None:
+        document = {"OrganizationId": "m-" + "f" * 32, "UserId": "ada"}
+        response = answer(call("DescribeUser", document), organizations=FakeOrganizations())
+        assert refused(response)[:2] == (400, "OrganizationNotFoundException")
+
+    def test_deleted_organization(self) -> None:
+        response = answer(
+            call("DescribeUser", DESCRIBE), organizations=FakeOrganizations("Deleted")
+        )
+        assert refused(response) == (
+            400,
+            "OrganizationStateException",
+            f"Organization {ORGANIZATION} is not Active, state: Deleted",
+        )
+
+    def test_describe_organization_works_in_every_state(self) -> None:
+        response = answer(
+            call("DescribeOrganization", {"OrganizationId": ORGANIZATION}),
+            organizations=FakeOrganizations("Deleted"),
+        )
+        assert response.status == 200
+
+    def test_active_organization(self) -> None:
+        response = answer(call("DescribeUser", DESCRIBE), organizations=FakeOrganizations())
+        assert response.status == 200
+
+
+def test_the_observer_hears_every_answer() -> None:
+    class Recorder:
+        def __init__(self) -> None:
+            self.heard: list[dict[str, Any]] = []
+
+        def answered(self, **facts: Any) -> None:
+            self.heard.append(facts)
+
+    recorder = Recorder()
+    dispatcher = make_dispatcher(HANDLERS, observer=recorder)
+    answer(call("DescribeUser", DESCRIBE), dispatcher)
+    answer(unsigned("DescribeUser", DESCRIBE), dispatcher)
+    ids = [facts.pop("request_id") for facts in recorder.heard]
+    assert len(set(ids)) == 2
+    assert recorder.heard == [
+        {"action": "DescribeUser", "account": ACCOUNT, "status": 200, "code": "", "seconds": 0.0},
+        {
+            "action": "DescribeUser",
+            "account": "",
+            "status": 400,
+            "code": "MissingAuthenticationTokenException",
+            "seconds": 0.0,
+        },
+    ]
+
+
+def test_handlers_are_found_by_the_name_of_their_action() -> None:
+    from types import ModuleType
+
+    from workpost.protocols.api.actions import registry
+
+    users, groups = ModuleType("users"), ModuleType("groups")
+    users.DescribeUser = groups.ListGroups = DescribeUser  # type: ignore[attr-defined]
+    names = services()["workmail"].operations
+    assert registry(names, (users, groups)).keys() == {"DescribeUser", "ListGroups"}
+    groups.DescribeUser = DescribeUser  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="DescribeUser"):
+        registry(names, (users, groups))
