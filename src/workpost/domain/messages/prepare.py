@@ -92,7 +92,12 @@ def seal_row(
 ) -> tuple[bytes, bytes]:
     """The sealed summary and the wrapped content key of one item."""
     return sealing.seal_summary(
-        keys.key.key, content_key, keys.organization, keys.mailbox, item, packed
+        keys.key.key,
+        content_key,
+        packed,
+        organization=keys.organization,
+        mailbox=keys.mailbox,
+        item=item,
     )
 
 

@@ -1,1 +1,1 @@
-"""Content: sealed messages inline, in files or in S3, and the sweeper of what nothing refers to."""
+"""Content: canonical bytes, sealed in chunks under a key of their own, inline, as file or in S3."""

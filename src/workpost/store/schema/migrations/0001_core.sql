@@ -227,6 +227,7 @@ CREATE TABLE content_garbage (
     id BLOB NOT NULL,
     PRIMARY KEY (due, id)
 ) WITHOUT ROWID;
+CREATE INDEX content_garbage_id ON content_garbage (id, due);
 
 CREATE TABLE queue (
     id INTEGER PRIMARY KEY,

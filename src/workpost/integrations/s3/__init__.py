@@ -1,0 +1,1 @@
+"""S3: a bucket as a store of objects by name."""
