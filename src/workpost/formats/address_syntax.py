@@ -42,7 +42,7 @@ _TOKEN = re.compile(
     r'"((?:[^"\\]++|\\.)*+)"?'
     r"|\(([^()\\]*+)\)"
     r"|([(),:;<>@])"
-    r'|(\[[^\[\]"<>]*+\]?|[^\s\x00"(),:;<>@\[]++))',
+    r'|(\[[^\[\]"<>]*+\]?|[^\s\x00"(),:;<>@]++))',
     re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"[()]|\\.", re.DOTALL)
@@ -85,6 +85,7 @@ class _Slow:
         self._tokens_left = MAX_TOKENS
         self._outside: list[tuple[str, bool]] = []
         self._inside: list[tuple[str, bool]] = []
+        self._behind: list[tuple[str, bool]] = []
         self._angle = False
         self._seen_angle = False
         self._comment = ""
@@ -118,14 +119,18 @@ class _Slow:
         return self._position
 
     def _words(self) -> list[tuple[str, bool]]:
-        return self._inside if self._angle else self._outside
+        if self._angle:
+            return self._inside
+        return self._behind if self._seen_angle else self._outside
 
     def _special(self, special: str, out: list[Mailbox]) -> bool:
         """Take one special character; True if it ends the entry."""
         if special == "<":
             if self._inside:
                 # A second bracket without a comma between: a new address.
+                behind = self._behind
                 self._flush(out)
+                self._outside = behind
             self._angle = self._seen_angle = True
         elif special == ">":
             self._angle = False
@@ -165,7 +170,7 @@ class _Slow:
     def _flush(self, out: list[Mailbox]) -> None:
         outside, inside = self._outside, self._inside
         if self._seen_angle:
-            name = " ".join(word for word, _ in outside)
+            name = " ".join(word for word, _ in outside or self._behind)
             route, local, domain = _address(inside)
             if local or domain or name:
                 out.append(Mailbox(name or self._comment or None, route, local, domain))
@@ -180,7 +185,7 @@ class _Slow:
                 local = "".join(word for word, _ in outside[first:at])
                 domain = "".join(word for word, _ in outside[at + 1 :])
                 out.append(Mailbox(name or self._comment or None, None, local, domain))
-        self._outside, self._inside, self._comment = [], [], ""
+        self._outside, self._inside, self._behind, self._comment = [], [], [], ""
         self._seen_angle = self._angle = False
 
 

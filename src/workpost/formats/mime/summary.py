@@ -27,6 +27,8 @@ PREVIEW_LENGTH = 200
 MAX_REFERENCES = 100
 _PREVIEW_SOURCE = 2_000
 _PREVIEW_HTML_SOURCE = 64_000
+_CONTINUATIONS = bytes(range(0x80, 0xC0))
+_LEADS = bytes(range(0xC0, 0x100))
 
 Address = tuple[str, str]
 
@@ -112,7 +114,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
                 _decode_parts(data[three:four]),
                 *details,
             )
-        except (struct.error, msgspec.MsgspecError) as error:
+        except (struct.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SummaryError("the packed summary is damaged") from error
 
 
@@ -223,10 +225,13 @@ def _preview(raw: bytes, part: Part | None) -> str:
     is_html = part.media_type == "text/html"
     length = _PREVIEW_HTML_SOURCE if is_html else _PREVIEW_SOURCE
     data = raw[part.body_start : min(part.body_end, part.body_start + length)]
-    text = decode(decode_transfer(data, part.encoding), part.charset)
+    data = decode_transfer(data, part.encoding)
+    if part.body_end - part.body_start > length:
+        # One half of a character must not make UTF-8 look like something else.
+        data = data.rstrip(_CONTINUATIONS).rstrip(_LEADS)
+    text = decode(data, part.charset)
     if is_html:
         text = html_to_text(text, 2 * PREVIEW_LENGTH)
     else:
         text = " ".join(text.split())
-    # Never half of a character that the cut of the source left behind.
-    return decode_words(text[:PREVIEW_LENGTH].rstrip("\ufffd").encode())
+    return decode_words(text[:PREVIEW_LENGTH].encode())
