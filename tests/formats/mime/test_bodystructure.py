@@ -53,6 +53,14 @@ def test_extension_data_of_a_single_part():
     ]
 
 
+def test_a_disposition_of_nothing_is_nil():
+    assert bodystructure(b"Content-Disposition: ; x=y\r\nContent-Language: ()\r\n\r\n")[-3:] == [
+        None,
+        None,
+        None,
+    ]
+
+
 def test_one_language_is_a_string_and_a_bare_disposition_has_nil_parameters():
     raw = b"Content-Language: en\r\nContent-Disposition: inline\r\n\r\n"
     assert bodystructure(raw)[-3:] == [[b"INLINE", None], b"en", None]

@@ -128,6 +128,11 @@ def test_repeated_fields_first_counts_but_recipients_are_joined():
     assert [a[2] for a in value[5]] == [b"a", b"c"]
 
 
+def test_a_second_from_is_not_hidden_from_whoever_checks_senders():
+    raw = b"From: ada@demo.test\r\nFROM : ceo@demo.test\r\n\r\n"
+    assert [a for _, a in summarize(raw).from_] == ["ada@demo.test", "ceo@demo.test"]
+
+
 @pytest.mark.parametrize("name", ["SUBJECT", "subject", "Subject ", "sUbJeCt\t"])
 def test_field_names_have_no_case_and_tolerate_space_before_the_colon(name):
     assert envelope(name.encode() + b": x\r\n")[1] == b"x"

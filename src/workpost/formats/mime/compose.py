@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.generator import BytesGenerator
 from email.headerregistry import Address
 from email.message import EmailMessage, Message
@@ -163,8 +164,6 @@ def _person(person: Person) -> Address:
 
 
 def _parsed(raw: bytes) -> EmailMessage:
-    from email import message_from_bytes
-
     return message_from_bytes(raw, policy=SMTP)
 
 

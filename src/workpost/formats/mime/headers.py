@@ -12,13 +12,27 @@ MAX_BLOCK = 256 * 1024
 """Bytes of one header block that are looked at; what follows is kept, not interpreted."""
 MAX_FIELDS = 2_000
 """Fields of one block that are looked at."""
+MAX_VALUE = 16 * 1024
+"""Bytes of one value that are kept, except for recipients."""
+MAX_RECIPIENTS_VALUE = 128 * 1024
 MAX_PARAMETERS = 100
 MAX_BOUNDARY = 250
 
 Fields = dict[bytes, bytes]
 Parameters = list[tuple[bytes, bytes]]
 
-_JOINED = {b"to": b", ", b"cc": b", ", b"bcc": b", ", b"references": b" ", b"in-reply-to": b" "}
+# Two From fields are against the rules, but a reader may be shown either: whoever checks senders
+# has to see both.
+_JOINED = {
+    b"from": b", ",
+    b"sender": b", ",
+    b"to": b", ",
+    b"cc": b", ",
+    b"bcc": b", ",
+    b"references": b" ",
+    b"in-reply-to": b" ",
+}
+_RECIPIENTS = (b"to", b"cc", b"bcc")
 _WANTED = frozenset((
     b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"subject", b"date", b"message-id",
     b"in-reply-to", b"references", b"content-type", b"content-transfer-encoding",
@@ -52,7 +66,8 @@ def unfold(block: bytes) -> bytes:
 def collect(block: bytes) -> Fields:
     """Return the fields of a header block that a summary needs, by lower-case name, unfolded.
 
-    Of a repeated field the first counts; lists of addresses and ids are joined instead.
+    Of a repeated field the first counts; lists of addresses and ids are joined instead. Values
+    over 16 KiB (recipients: 128 KiB) are cut.
     """
     fields: Fields = {}
     for line in unfold(block[:MAX_BLOCK]).split(b"\n", MAX_FIELDS)[:MAX_FIELDS]:
@@ -62,10 +77,14 @@ def collect(block: bytes) -> Fields:
             name = name.rstrip()
             if name not in _WANTED:
                 continue
-        if name not in fields:
-            fields[name] = value.strip()
-        elif name in _JOINED:
-            fields[name] += _JOINED[name] + value.strip()
+        value = value.strip()
+        if name in fields:
+            if name not in _JOINED:
+                continue
+            value = fields[name] + _JOINED[name] + value
+        if len(value) > MAX_VALUE:
+            value = value[: MAX_RECIPIENTS_VALUE if name in _RECIPIENTS else MAX_VALUE]
+        fields[name] = value
     return fields
 
 

@@ -22,7 +22,7 @@ from workpost.formats.mime.headers import (
 
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
-MAX_HEADER_BYTES = 1024 * 1024
+MAX_HEADER_BYTES = 512 * 1024
 """Header bytes of all parts together that are interpreted."""
 MAX_PASSES = 16
 """How often the whole of a message over 1 MB may be gone through, for parts inside parts."""
