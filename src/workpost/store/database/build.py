@@ -8,9 +8,9 @@ from workpost.kernel.clock import Environment
 from workpost.kernel.settings import Settings
 from workpost.store.changes.hub import Hub
 from workpost.store.database.counters import Counters
-from workpost.store.database.local import InlineBackend
+from workpost.store.database.local import inline_backend, writer_backend
 from workpost.store.database.options import options_of
-from workpost.store.database.store import Store
+from workpost.store.database.store import Backend, Store
 from workpost.store.schema.migrate import prepare_sqlite
 
 
@@ -26,5 +26,10 @@ async def open_store(
     options = options_of(settings)
     counters = Counters()
     hub = Hub()
-    prepare_sqlite(options.database)
-    return Store(env, "sqlite", InlineBackend(options, env, hub, counters), hub, counters)
+    backend: Backend
+    if writer_socket is not None:
+        backend = await writer_backend(options, env, hub, counters, writer_socket)
+    else:
+        prepare_sqlite(options.database)
+        backend = inline_backend(options, env, hub, counters)
+    return Store(env, "sqlite", backend, hub, counters)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from workpost.kernel.clock import Environment
 from workpost.store.changes.hub import Hub
 from workpost.store.database.batch import Done
+from workpost.store.database.client import WriterClient
 from workpost.store.database.counters import Counters
 from workpost.store.database.inline import InlineWriter
 from workpost.store.database.options import Options
@@ -17,19 +19,25 @@ from workpost.store.database.unit import Hint
 
 R = TypeVar("R")
 
+CONNECT_WITHIN = 5.0
+"""Seconds in which the writer has to answer at start."""
 
-class InlineBackend:
-    """SQLite with the writer as a thread of this process."""
 
-    def __init__(self, options: Options, env: Environment, hub: Hub, counters: Counters) -> None:
-        self._hub = hub
+class _Line(Protocol):
+    """The way to whoever writes."""
+
+    async def close(self) -> None: ...
+
+
+class LocalBackend:
+    """Reads on own connections, writes through a queue and a line."""
+
+    def __init__(
+        self, options: Options, env: Environment, counters: Counters, queue: WriteQueue, line: _Line
+    ) -> None:
         self._reading = SqliteReading(options.database, env, counters, options.readers)
-        self._writer = InlineWriter(options.database, env, counters, self._settled)
-        self._queue = WriteQueue(options, self._writer.put)
-
-    def _settled(self, done: list[Done], hints: list[Hint]) -> None:
-        self._queue.resolve_all(done)
-        self._hub.publish(hints)
+        self._queue = queue
+        self._line = line
 
     def read(
         self, query: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -47,5 +55,30 @@ class InlineBackend:
 
     async def close(self) -> None:
         await self._queue.drain()
-        await self._writer.close()
+        await self._line.close()
         await self._reading.close()
+
+
+def inline_backend(
+    options: Options, env: Environment, hub: Hub, counters: Counters
+) -> LocalBackend:
+    """SQLite with the writer as a thread of this process."""
+
+    def settled(done: list[Done], hints: list[Hint]) -> None:
+        queue.resolve_all(done)
+        hub.publish(hints)
+
+    writer = InlineWriter(options.database, env, counters, settled)
+    queue = WriteQueue(options, writer.put)
+    return LocalBackend(options, env, counters, queue, writer)
+
+
+async def writer_backend(
+    options: Options, env: Environment, hub: Hub, counters: Counters, socket: Path
+) -> LocalBackend:
+    """SQLite with a writer process that listens at `socket`. Raises TryLater."""
+    client = WriterClient(socket, counters, hub.publish, options.gone_after)
+    queue = WriteQueue(options, client.put)
+    client.serve(queue)
+    await client.connect(CONNECT_WITHIN)
+    return LocalBackend(options, env, counters, queue, client)
