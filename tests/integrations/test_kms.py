@@ -77,12 +77,15 @@ async def test_an_organization_may_bring_its_own_key(tmp_path, kms_key):
     await keys.close()
 
 
-async def test_an_organization_moves_from_the_ring_to_kms(tmp_path, kms_key):
+async def test_an_installation_moves_from_the_ring_to_kms(tmp_path, kms_key):
     keys = open_keys(Settings(data_dir=str(tmp_path)), SystemEnvironment())
     await keys.create_organization(ORG)
     await keys.rotate_organization(ORG)
     before = [await keys.organization(ORG, gen) for gen in (1, 2)]
-    keys.hierarchy.change_master(f"org/{ORG}", f"kms:{kms_key}")
+    await keys.close()
+    keys = open_keys(settings_for(tmp_path, kms_key), SystemEnvironment())
+    assert keys.hierarchy.rotate_master() == 2
+    assert keys.hierarchy.rewrap_master() == 0
     assert not keys.hierarchy.store.has_children("ring")
     assert [await keys.organization(ORG, gen) for gen in (1, 2)] == before
     await keys.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.peers import require_peer
-from workpost.integrations.kms.base import RING
+from workpost.integrations.kms.base import RING, Master
 from workpost.integrations.kms.ring import KeyRing
 from workpost.kernel.clock import FixedEnvironment
 from workpost.store.keys.hierarchy import Hierarchy
@@ -23,6 +23,20 @@ class Env(FixedEnvironment):
         import os
 
         return os.urandom(count)
+
+
+class RingOnly:
+    """An installation without KMS."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self.ring = ring
+
+    def get(self, parent: str) -> Master:
+        assert parent == RING
+        return self.ring
+
+    def default(self) -> str:
+        return RING
 
 
 @pytest.fixture
@@ -66,4 +80,4 @@ def ring(tmp_path: Path, env: Env) -> KeyRing:
 
 @pytest.fixture
 def hierarchy(key_store: KeyStore, ring: KeyRing, env: Env) -> Hierarchy:
-    return Hierarchy(key_store, lambda parent: ring, lambda: RING, env)
+    return Hierarchy(key_store, RingOnly(ring), env)

@@ -43,6 +43,7 @@ async def test_a_cached_key_is_answered_without_suspension(keys):
     again = [at_once(keys.mailbox(ORG, 7)), at_once(keys.organization(ORG)), at_once(keys.system())]
     assert first == again
     assert await keys.tag_key(ORG, 7) == at_once(keys.tag_key(ORG, 7))
+    assert await keys.token_key("api") == at_once(keys.token_key("api"))
     assert await keys.mailbox(ORG, 7, 1) == first[0]
     assert "key=" not in repr(first[0])
 
@@ -135,6 +136,10 @@ async def test_keys_may_live_in_a_postgresql_database_of_their_own(
     assert await again.mailbox(ORG, 7) == key
     await again.close()
     assert not (tmp_path / "keys" / "keys.db").exists()
+
+
+async def test_the_first_generation_of_the_system_key_can_be_asked_for_before_there_is_one(keys):
+    assert (await keys.system(1)).gen == 1
 
 
 def test_keys_opens_with_the_ring_as_its_master(keys):

@@ -16,13 +16,13 @@ ORG = "m-0123456789abcdef0123456789abcdef"
 
 def other(hierarchy: Hierarchy, reopen) -> Hierarchy:
     """The hierarchy as another process sees it, its cache empty."""
-    return Hierarchy(reopen(), lambda _: hierarchy._masters(RING), lambda: RING, hierarchy._env)
+    return Hierarchy(reopen(), hierarchy._masters, hierarchy._env)
 
 
 def rewrap(hierarchy: Hierarchy, parent: str, below: int) -> None:
     cursor = START
     while cursor is not None:
-        cursor = hierarchy.rewrap_children(parent, below, cursor, 2)
+        _, cursor = hierarchy.rewrap_children(parent, below, cursor, 2)
 
 
 # --- making and opening --------------------------------------------------------------------------
@@ -170,15 +170,28 @@ def test_two_rotations_at_once_make_two_generations_or_one_conflict(hierarchy, k
         key_store.add([KeyRow(row.scope, 2, RING, 1, b"x", 1)], [row])
 
 
-def test_rotation_of_the_master_rewraps_what_it_wraps(hierarchy, key_store, ring, reopen):
+def test_rotation_of_the_master_rewraps_what_it_wraps(hierarchy, key_store, ring, reopen, env):
+    assert hierarchy.rewrap_master() == 0
+    assert hierarchy.drop_ring_versions(env.now()) == 0
     hierarchy.create_organization(ORG, None)
     system = hierarchy.system()
-    assert ring.rotate() == 2
-    rewrap(hierarchy, RING, 2)
+    assert hierarchy.rotate_master() == 2
     assert not key_store.has_children(RING, 1)
-    ring.drop(1)
+    assert hierarchy.drop_ring_versions(env.now()) == 0
+    env.advance(1)
+    assert hierarchy.drop_ring_versions(env.now()) == 1
     assert other(hierarchy, reopen).system() == system
     assert list(ring.versions()) == [2]
+
+
+def test_a_token_key_is_rewrapped_and_never_replaced(hierarchy, key_store, reopen):
+    before = hierarchy.token("api")
+    assert hierarchy.token("api") == before
+    assert hierarchy.token("web") != before
+    assert hierarchy.rotate("system") == 2
+    rewrap(hierarchy, "system", 2)
+    key_store.destroy("system", 1, 1)
+    assert other(hierarchy, reopen).token("api") == before
 
 
 # --- shredding -----------------------------------------------------------------------------------

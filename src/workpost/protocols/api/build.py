@@ -70,7 +70,6 @@ async def build_dispatcher(
 
 
 async def _token_key(core: Core) -> bytes:
-    # The first generation, so that rotating the system key leaves the tokens of a day alone and
-    # every node has the same key.
-    key = await core.keys.system(1)
-    return hashlib.blake2b(key.key, digest_size=32, person=b"api page tokens").digest()
+    # Rotation never replaces it: every node has the same, and the tokens of a day stay good.
+    key = await core.keys.token_key("api")
+    return hashlib.blake2b(key, digest_size=32, person=b"api page tokens").digest()

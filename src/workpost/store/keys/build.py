@@ -54,6 +54,6 @@ def open_keys(settings: Settings, env: Environment) -> Keys:
     masters = MasterTable(settings, env)
     if not settings.keys.kms_key and not store.has_children(RING):
         masters.ring.create()
-    hierarchy = Hierarchy(store, masters.get, masters.default, env)
+    hierarchy = Hierarchy(store, masters, env)
     hierarchy.apply_shred_list()
     return Keys(hierarchy)

@@ -8,20 +8,10 @@ from collections import OrderedDict
 import msgspec
 
 from workpost.kernel.clock import Environment
+from workpost.store.keys.types import DataKey
 
 SECONDS = 60.0
 MOST = 20_000
-
-
-class DataKey(msgspec.Struct, frozen=True):
-    """An AES-256 key in clear and its generation."""
-
-    gen: int
-    key: bytes
-
-    def __repr__(self) -> str:
-        """Say nothing of the key: representations end in logs."""
-        return f"DataKey(gen={self.gen})"
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):

@@ -11,9 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from workpost.store.keys.cache import SECONDS, DataKey
+from workpost.store.keys.cache import SECONDS
 from workpost.store.keys.hierarchy import Hierarchy
-from workpost.store.keys.records import SYSTEM, mailbox_scope, org_scope, tag_scope
+from workpost.store.keys.records import (
+    SYSTEM,
+    mailbox_scope,
+    org_scope,
+    tag_scope,
+    token_scope,
+)
+from workpost.store.keys.types import DataKey
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +48,14 @@ class Keys:
         if cached is not None:
             return cached
         return await self._share((SYSTEM, gen or 0, ""), lambda: self.hierarchy.system(gen))
+
+    async def token_key(self, purpose: str) -> bytes:
+        """A key of the installation for tokens of one kind; rotation rewraps, never replaces it."""
+        cached = self._clear.get(token_scope(purpose), 0)
+        if cached is not None:
+            return cached.key
+        place = (token_scope(purpose), 0, "")
+        return (await self._share(place, lambda: self.hierarchy.token(purpose))).key
 
     async def organization(self, organization: str, gen: int | None = None) -> DataKey:
         """An organization's data key; without `gen` the current generation."""

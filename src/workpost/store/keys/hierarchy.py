@@ -3,18 +3,19 @@
 A new key is wrapped by the newest generation of its parent, in a transaction that makes sure that
 the parent is still there. Rotation adds a generation; `rewrap_children` moves what the old ones
 wrap to the new one, slice by slice; the old ones are destroyed by the sweeper once nothing refers
-to them (operations/upkeep). A tag key never gets a second generation.
+to them (operations/upkeep). Tag and token keys never get a second generation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from workpost.integrations.kms.base import KMS, RING, Master
+from workpost.integrations.kms.ring import KeyRing
 from workpost.kernel.clock import Environment
 from workpost.kernel.errors import Conflict, KeyDestroyed
 from workpost.store.keys import sealing
-from workpost.store.keys.cache import ClearKeys, DataKey
+from workpost.store.keys.cache import ClearKeys
 from workpost.store.keys.records import (
     SYSTEM,
     KeyRow,
@@ -23,10 +24,27 @@ from workpost.store.keys.records import (
     mailbox_scope,
     org_scope,
     tag_scope,
+    token_scope,
 )
+from workpost.store.keys.types import DataKey
 
-Masters = Callable[[str], Master]
-"""From `ring` or `kms:<ARN>` to the master."""
+
+class Masters(Protocol):
+    """The masters of one installation."""
+
+    @property
+    def ring(self) -> KeyRing:
+        """The local key ring, whether it is in use or not."""
+        ...
+
+    def get(self, parent: str) -> Master:
+        """The master of a topmost key's `parent`: `ring` or `kms:<ARN>`."""
+        ...
+
+    def default(self) -> str:
+        """The parent of new topmost keys. Raises TryLater."""
+        ...
+
 
 Cursor = tuple[str, int]
 START: Cursor = ("", 0)
@@ -35,13 +53,10 @@ START: Cursor = ("", 0)
 class Hierarchy:
     """Everything that knows how keys hang together."""
 
-    def __init__(
-        self, store: KeyStore, masters: Masters, default: Callable[[], str], env: Environment
-    ) -> None:
+    def __init__(self, store: KeyStore, masters: Masters, env: Environment) -> None:
         self.store = store
         self.clear = ClearKeys(env)
         self._masters = masters
-        self._default = default
         self._env = env
 
     # --- reading ---
@@ -66,14 +81,14 @@ class Hierarchy:
         if row.destroyed_at is not None:
             raise KeyDestroyed(f"the key {row.scope} was destroyed")
         if _is_master(row.parent):
-            master = self._masters(row.parent)
+            master = self._masters.get(row.parent)
             return master.unwrap(row.scope, row.gen, row.parent_gen, row.wrapped)
         above = self.open(row.parent, row.parent_gen)
         return sealing.unseal(above.key, row.wrapped, _place(row.parent, row.scope, row.gen))
 
     def _wrap(self, parent: str, scope: str, gen: int, key: bytes) -> tuple[int, bytes]:
         if _is_master(parent):
-            return self._masters(parent).wrap(scope, gen, key)
+            return self._masters.get(parent).wrap(scope, gen, key)
         above = self.open(parent)
         return above.gen, sealing.seal(above.key, key, _place(parent, scope, gen))
 
@@ -81,13 +96,23 @@ class Hierarchy:
 
     def system(self, gen: int | None = None) -> DataKey:
         """The system key, made when it is first asked for."""
-        if gen is None and self.store.load(SYSTEM) is None:
-            self._add_once(SYSTEM, self._default())
+        if self.store.load(SYSTEM) is None:
+            self._add_once(SYSTEM, self._masters.default())
         return self.open(SYSTEM, gen)
+
+    def token(self, purpose: str) -> DataKey:
+        """A key under the system key, made when it is first asked for."""
+        scope = token_scope(purpose)
+        if self.store.load(scope) is None:
+            self.system()
+            self._add_once(scope, SYSTEM)
+        return self.open(scope)
 
     def create_organization(self, organization: str, kms_key: str | None) -> None:
         """Make an organization's data key; one that exists already stays."""
-        self._add_once(org_scope(organization), f"{KMS}{kms_key}" if kms_key else self._default())
+        self._add_once(
+            org_scope(organization), f"{KMS}{kms_key}" if kms_key else self._masters.default()
+        )
 
     def create_mailbox(self, organization: str, mailbox: int) -> None:
         """Make a mailbox's key and tag key; those that exist already stay."""
@@ -137,20 +162,69 @@ class Hierarchy:
         self.clear.forget(scope)
         return fresh.gen
 
-    def rewrap_children(self, parent: str, below: int, after: Cursor, limit: int) -> Cursor | None:
-        """Wrap up to `limit` children of old generations anew; the cursor to go on from, or None.
+    def rewrap_children(
+        self, parent: str, below: int, after: Cursor, limit: int
+    ) -> tuple[int, Cursor | None]:
+        """Wrap up to `limit` children of old generations anew: how many, and where to go on.
 
         `below` is the generation (ring: version) that children shall have at least.
         """
         rows = self.store.children(parent, below=below, after=after, limit=limit)
+        moved = 0
         for row in rows:
             try:
                 key = self._unwrap(row)
                 parent_gen, wrapped = self._wrap(parent, row.scope, row.gen, key)
             except KeyDestroyed:
                 continue
-            self.store.rewrap(row, parent, parent_gen, wrapped)
-        return (rows[-1].scope, rows[-1].gen) if len(rows) == limit else None
+            moved += self.store.rewrap(row, parent, parent_gen, wrapped)
+        return moved, (rows[-1].scope, rows[-1].gen) if len(rows) == limit else None
+
+    def rotate_master(self) -> int:
+        """A new version of the key ring, or the move from the ring to KMS where one is set.
+
+        Returns how many keys were wrapped anew. Raises TryLater.
+        """
+        target = self._masters.default()
+        if target == RING:
+            self._masters.ring.rotate()
+            return self.rewrap_master()
+        topmost = self.store.children(RING, below=1 << 62, after=START, limit=1 << 30)
+        for scope in {row.scope for row in topmost}:
+            self.change_master(scope, target)
+        return len(topmost)
+
+    def rewrap_master(self) -> int:
+        """Wrap by the newest version of the key ring what older ones wrap; returns how many."""
+        if not self.store.has_children(RING):
+            return 0
+        version = self._masters.ring.current()
+        moved = 0
+        cursor: Cursor | None = START
+        while cursor is not None:
+            count, cursor = self.rewrap_children(RING, version, cursor, 100)
+            moved += count
+        return moved
+
+    def drop_ring_versions(self, superseded_before: int) -> int:
+        """Destroy versions of the key ring that wrap nothing and were replaced before that time.
+
+        Returns how many.
+        """
+        if not self.store.has_children(RING):
+            return 0
+        ring = self._masters.ring
+        made = ring.versions()
+        old = [
+            version
+            for version in made
+            if version < ring.current()
+            and min(at for later, at in made.items() if later > version) < superseded_before
+            and not self.store.has_children(RING, version)
+        ]
+        for version in old:
+            ring.drop(version)
+        return len(old)
 
     def change_master(self, scope: str, parent: str) -> None:
         """Wrap every live generation of a topmost key by another master."""
@@ -159,7 +233,7 @@ class Hierarchy:
             row = self.store.load(scope, gen)
             if row is not None and row.destroyed_at is None:
                 key = self._unwrap(row)
-                version, wrapped = self._masters(parent).wrap(scope, gen, key)
+                version, wrapped = self._masters.get(parent).wrap(scope, gen, key)
                 self.store.rewrap(row, parent, version, wrapped)
         self.clear.forget(scope)
 

@@ -31,6 +31,11 @@ def tag_scope(mailbox: int) -> str:
     return f"tag/{mailbox}"
 
 
+def token_scope(purpose: str) -> str:
+    """Scope of a key for tokens, under the system key."""
+    return f"token/{purpose}"
+
+
 class KeyRow(msgspec.Struct, frozen=True, array_like=True):
     """One generation of one key, wrapped."""
 

@@ -10,3 +10,7 @@ class DataKey(msgspec.Struct, frozen=True):
 
     gen: int
     key: bytes
+
+    def __repr__(self) -> str:
+        """Say nothing of the key: representations end in logs."""
+        return f"DataKey(gen={self.gen})"

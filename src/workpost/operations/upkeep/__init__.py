@@ -1,0 +1,1 @@
+"""Upkeep: sweeping, key rotation, check and repair, rebuilding, backup and restore."""
