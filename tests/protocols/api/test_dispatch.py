@@ -31,6 +31,7 @@ from tests.support.api import (
 )
 from workpost.domain.access.policies import parse_policy
 from workpost.kernel.errors import EntityNotFound, ResourceNotFound, TryLater
+from workpost.protocols.api.authorization import authorize
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.dispatch import ApiOptions, Dispatcher
 from workpost.protocols.api.errors import ApiError
@@ -484,6 +485,12 @@ class TestAuthorization:
         response = self.with_policy(statement, request, organizations=tagged)
         assert (response.status == 200) is allowed
 
+    def test_an_arn_that_is_no_organizations_is_judged_as_it_stands(self) -> None:
+        other = "arn:aws:workmail:us-east-1:444455556666:organization/m-1"
+        statement = f'{{"Effect":"Deny","Action":"*","Resource":"{other}"}}'
+        request = call("ListTagsForResource", {"ResourceARN": other})
+        assert refused(self.with_policy(statement, request))[2].endswith("identity-based policy")
+
     def test_untag_names_its_keys(self) -> None:
         statement = (
             '{"Effect":"Allow","Action":"*","Resource":"*",'
@@ -492,6 +499,15 @@ class TestAuthorization:
         document = {"ResourceARN": "arn:aws:workmail:us-east-1:1:x", "TagKeys": ["Stage"]}
         response = self.with_policy(statement, call("UntagResource", document))
         assert refused(response)[1] == "UnsupportedOperationException"
+
+
+def test_a_caller_without_a_policy_may_do_everything() -> None:
+    answer(call("DescribeUser", DESCRIBE))
+    authorize(seen[-1], "workmail:DeleteUser", "*", {})
+
+
+def test_a_credential_is_printed_without_its_secret() -> None:
+    assert "test" not in repr(make_credential())
 
 
 class TestOrganizationState:

@@ -46,6 +46,8 @@ def fitting(service: str, name: str) -> st.SearchStrategy[Any]:
     if "enum" in shape:
         return st.sampled_from(shape["enum"])
     if shape["type"] == "string":
+        # Patterns of "anything" that end in a plus ask for one character at least.
+        low = max(low, shape.get("pattern", "").endswith("+"))
         top = min(high or 40, max(low, 40))
         if "pattern" in shape and "\\S" not in shape["pattern"]:
             return st.from_regex(java_pattern(shape["pattern"]), fullmatch=True).filter(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from workpost.kernel.errors import InvalidParameter
 from workpost.protocols.api.pagination import LIFETIME_MS, PageTokens
 
 KEY = bytes(range(32))
-LISTING = {
+LISTING: dict[str, Any] = {
     "operation": "ListUsers",
     "account": ACCOUNT,
     "organization": ORGANIZATION,

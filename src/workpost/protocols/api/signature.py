@@ -40,6 +40,7 @@ _HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 
 Headers = Mapping[bytes, list[bytes]]
 Place = tuple[str, bytes, str, str, str]
+"""Access key, hash of its secret, date, region, service."""
 
 
 class SignatureRefused(Exception):
@@ -103,7 +104,8 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
 class SigningKeys:
     """Derived keys by access key, secret, date, region and service: four HMACs saved per call.
 
-    A rotated secret has another place by itself. Holds at most `size` keys, drops the longest
+    A rotated secret has another place by itself: places hold its hash, so that nothing here lives
+    longer than the day it signs. Holds at most `size` keys, drops the longest
     unused first, and all older ones when a later day is first seen.
     """
 
@@ -385,7 +387,8 @@ def verify(
         )
     except KeyError:
         raise SignatureInvalid("A header named in SignedHeaders is not in the request.") from None
-    place = (auth.access_key_id, secret, auth.date, auth.region, auth.service)
+    version = hashlib.sha256(secret).digest()
+    place = (auth.access_key_id, version, auth.date, auth.region, auth.service)
     known = keys.get(place)
     key = known or derive_key(secret, auth.date, auth.region, auth.service)
     expected = hmac.digest(key, string_to_sign(auth.timestamp, auth.scope, canonical), "sha256")
