@@ -105,8 +105,8 @@ class SigningKeys:
     """Derived keys by access key, secret, date, region and service: four HMACs saved per call.
 
     A rotated secret has another place by itself: places hold its hash, so that nothing here lives
-    longer than the day it signs. Holds at most `size` keys, drops the longest
-    unused first, and all older ones when a later day is first seen.
+    longer than the day it signs. Holds at most `size` keys, drops the longest unused first, and all
+    older ones when a later day is first seen.
     """
 
     def __init__(self, size: int = 1024) -> None:
