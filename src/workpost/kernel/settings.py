@@ -12,6 +12,7 @@ data: they may cross into other processes.
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -276,6 +277,11 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
 
     # --- what follows from the keys: the layout of the data directory ---
+
+    @property
+    def host_name(self) -> str:
+        """`hostname` with its default filled in."""
+        return self.hostname or socket.gethostname() or "localhost"
 
     @property
     def data(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from workpost.kernel.errors import AccessDenied, StaleGrant
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Reader
+from workpost.store.tables.organizations import get_policy_version
 
 
 def check_grant(tx: Reader, grant: Grant, right: Right) -> None:
@@ -20,6 +21,5 @@ def check_grant(tx: Reader, grant: Grant, right: Right) -> None:
         raise AccessDenied("This is not allowed here.")
     if grant.policy_version == 0:
         return
-    row = tx.row("SELECT policy_version FROM organization WHERE id = ?", grant.organization)
-    if row is None or row[0] != grant.policy_version:
+    if get_policy_version(tx, organization=grant.organization) != grant.policy_version:
         raise StaleGrant("The organization's policy has changed.")

@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def split_direct(routed: Expansion, size: int, limit: int) -> tuple[list[Local], list[Local]]:
-    """Who is delivered to now, and which local recipients wait: the full, and those over `limit`."""
+    """Who is delivered to now, and who waits here: full mailboxes, and those over `limit`."""
     direct = [one for one in routed.local if one.bytes + size <= one.quota][:limit]
     chosen = {one.mailbox for one in direct}
     return direct, [one for one in routed.local if one.mailbox not in chosen]

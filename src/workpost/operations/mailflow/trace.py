@@ -32,7 +32,7 @@ def stamp(core: Core, envelope: Envelope, raw: bytes) -> Stamped:
         helo=envelope.helo,
         client_name="",
         client_ip=envelope.peer,
-        by=core.settings.hostname or "localhost",
+        by=core.settings.host_name,
         protocol=envelope.protocol,
         queue_id=trace,
         epoch=core.env.now() / 1000,

@@ -59,13 +59,13 @@ class MailFlowService:
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
         inside = transaction.login is not None
-        await check_recipient(self._core, recipient.address.text, inside=inside)
+        await check_recipient(self._core, str(recipient.address), inside=inside)
 
     async def message(self, transaction: Transaction, content: bytes) -> Accepted:
         """The end of DATA: durable for all recipients when this returns."""
         envelope = Envelope(
             sender=_text(transaction),
-            recipients=[one.address.text for one in transaction.recipients],
+            recipients=[str(one.address) for one in transaction.recipients],
             helo=transaction.helo,
             peer=transaction.peer.host,
             protocol=transaction.protocol,
@@ -81,4 +81,4 @@ class MailFlowService:
 
 
 def _text(transaction: Transaction) -> str:
-    return transaction.sender.text if transaction.sender is not None else ""
+    return str(transaction.sender) if transaction.sender is not None else ""

@@ -1,1 +1,4 @@
-"""Hand-written SQL for both engines, one module per table group; rows come out as tuples or small structs."""
+"""Hand-written SQL for both engines, one module per table group.
+
+Rows come out as tuples or small structs; no rule of the business is here.
+"""

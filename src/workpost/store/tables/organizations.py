@@ -89,6 +89,13 @@ def list_organizations(
 
 
 @quick
+def find_alias(tx: Reader, *, alias: str) -> str | None:
+    """The organization that has an alias, deleted ones left out."""
+    row = tx.row("SELECT id FROM organization WHERE alias = ? AND state <> 'Deleted'", alias)
+    return str(row[0]) if row is not None else None
+
+
+@quick
 def is_alias_taken(tx: Reader, *, alias: str) -> bool:
     """True while an organization that is not deleted has this alias."""
     sql = "SELECT 1 FROM organization WHERE alias = ? AND state <> 'Deleted'"

@@ -163,12 +163,16 @@ def postpone(tx: Tx, *, queue: int, numbers: Sequence[int], due: int) -> None:
     )
 
 
-def list_entries(tx: Reader, *, after: int, limit: int) -> list[Row]:
-    """Rows (id, org, created, route, state, attempts, due, gen, sealed envelope, n, sealed)."""
+def list_entries(tx: Reader, *, after: tuple[int, int], limit: int) -> list[Row]:
+    """Rows (id, org, created, route, state, attempts, due, gen, sealed envelope, n, sealed).
+
+    They come after the position (id, n), in that order.
+    """
     return tx.rows(
         "SELECT q.id, q.org, q.created, r.route, r.state, r.attempts, r.due, q.gen,"
-        " q.sealed_envelope, r.n, r.sealed FROM queue q JOIN queue_rcpt r ON r.queue = q.id"
-        " WHERE q.id > ? ORDER BY q.id, r.n LIMIT ?",
-        after,
+        " q.sealed_envelope, r.n, r.sealed FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
+        " WHERE (r.queue, r.n) > (?, ?) ORDER BY r.queue, r.n LIMIT ?",
+        after[0],
+        after[1],
         limit,
     )

@@ -1,0 +1,58 @@
+"""What the commands share: settings from arguments, one-line errors, exit codes.
+
+Exit codes: 0 done, 1 failure, 2 usage, 75 already running, 78 configuration (decisions 23).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from workpost.kernel import configuration
+from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.settings import Settings
+
+T = TypeVar("T")
+
+EX_FAILED = 1
+EX_USAGE = 2
+EX_TEMPFAIL = 75
+EX_CONFIG = 78
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add `--data` and `--config` to a command."""
+    parser.add_argument("--data", metavar="DIR", help="the data directory (default: ./data)")
+    parser.add_argument("--config", metavar="FILE", help="a TOML file of settings")
+
+
+def load_settings(args: argparse.Namespace) -> Settings:
+    """The settings that the arguments and the environment describe. Raises SettingsError."""
+    return configuration.load(args.config, args.data, os.environ)
+
+
+def fail(message: str, code: int = EX_FAILED) -> int:
+    """Say in one line what is wrong, and return the exit code."""
+    print(f"workpost: {message}", file=sys.stderr)
+    return code
+
+
+def print_json(value: object) -> None:
+    """Print a result for people and programs."""
+    print(json.dumps(value, indent=2))
+
+
+def with_core(settings: Settings, work: Callable[..., Awaitable[T]]) -> T:
+    """Run `work(core)` over the data of a server that may be running or not."""
+    from workpost.node.build import attached_core
+
+    async def run() -> T:
+        async with attached_core(settings, SystemEnvironment()) as core:
+            return await work(core)
+
+    return asyncio.run(run())

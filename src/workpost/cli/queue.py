@@ -1,0 +1,22 @@
+"""`workpost queue list`: mail that was accepted and is not delivered yet."""
+
+from __future__ import annotations
+
+import argparse
+
+from workpost.cli.common import add_settings, load_settings, print_json, with_core
+from workpost.operations.mailflow.listing import list_queue
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("queue", help="look at the mail queue", description=__doc__)
+    parser.add_argument("what", choices=("list",))
+    add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the queue as JSON; returns the exit code."""
+    print_json(with_core(load_settings(args), list_queue))
+    return 0

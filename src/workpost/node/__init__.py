@@ -1,0 +1,1 @@
+"""Node: builds everything from settings, starts and stops processes and listeners."""

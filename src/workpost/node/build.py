@@ -1,0 +1,157 @@
+"""Composition: from settings to a core, from a core to running servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from workpost.domain.access import shell as access
+from workpost.kernel.clock import Environment
+from workpost.kernel.configuration import is_loopback, parse_address
+from workpost.kernel.settings import Settings
+from workpost.node.health import Ops
+from workpost.node.http import HttpServer, WebApp
+from workpost.node.sockets import Listener
+from workpost.protocols.api.build import build_dispatcher
+from workpost.protocols.api.server import ApiApplication
+from workpost.protocols.imap.server import ImapServer
+from workpost.protocols.imap.server import ListenerOptions as ImapOptions
+from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.shared import Shared
+from workpost.protocols.listening.tls import Certificates
+from workpost.protocols.smtp.limits import Limits as SmtpLimits
+from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
+from workpost.protocols.smtp.service import MailFlowService
+from workpost.protocols.smtp.session import Role
+from workpost.store.content.facade import open_contents
+from workpost.store.core import Core
+from workpost.store.database.build import open_store
+from workpost.store.database.sockets import connect_to
+from workpost.store.database.writer import SOCKET
+from workpost.store.keys.build import open_keys
+
+
+async def build_core(
+    settings: Settings, env: Environment, writer_socket: Path | None = None
+) -> Core:
+    """Open store, keys and contents of one process. Raises TryLater, SchemaTooNew."""
+    keys = await asyncio.to_thread(open_keys, settings, env)
+    store = await open_store(settings, env, writer_socket=writer_socket)
+    contents = open_contents(settings, store)
+    return Core(store=store, keys=keys, contents=contents, env=env, settings=settings)
+
+
+async def close_core(core: Core) -> None:
+    """Settle and close what `build_core` opened."""
+    await core.store.close()
+    await core.keys.close()
+
+
+def certificates(settings: Settings, self_signed: Path) -> Certificates:
+    """The configured certificate, or the self-signed one under the data directory."""
+    if settings.tls.certificate:
+        key = Path(settings.tls.key) if settings.tls.key else None
+        return Certificates(Path(settings.tls.certificate), key)
+    return Certificates(self_signed)
+
+
+class Servers:
+    """All listeners of one process."""
+
+    def __init__(self, core: Core, listeners: list[Listener], tls: Certificates) -> None:
+        self._core = core
+        self._listeners = {listener.name: listener for listener in listeners}
+        self._tls = tls
+        limits = core.settings.limits
+        self._shared = Shared(
+            peers=PeerCounter(each=limits.sessions_per_address, total=limits.sessions)
+        )
+        self._http: list[HttpServer] = []
+        self._mail: list[SmtpServer | ImapServer] = []
+
+    async def start(self) -> None:
+        """Accept on every listener."""
+        if "http" in self._listeners or "https" in self._listeners:
+            await self._start_http()
+        service = MailFlowService(self._core)
+        for name in ("smtp", "submission", "submissions"):
+            if name in self._listeners:
+                await self._start_smtp(name, service)
+        for name in ("imap", "imaps"):
+            if name in self._listeners:
+                await self._start_imap(name)
+
+    async def _start_http(self) -> None:
+        api = ApiApplication(await build_dispatcher(self._core))
+        app = WebApp(api, Ops(self._core).paths())
+        for name in ("http", "https"):
+            if name in self._listeners:
+                server = HttpServer(app, self._tls.context if name == "https" else None)
+                await server.start(self._listeners[name])
+                self._http.append(server)
+
+    def _plaintext_login(self, name: str) -> bool:
+        """Login without TLS: only where a setting allows it and the listener is on loopback."""
+        addresses = getattr(self._core.settings.listeners, name)
+        hosts = [parse_address(text)[0] for text in addresses]
+        return self._core.settings.login.without_tls and all(is_loopback(h) for h in hosts)
+
+    async def _start_smtp(self, name: str, service: MailFlowService) -> None:
+        limits = self._core.settings.limits
+        options = ListenerOptions(
+            role=Role.MX if name == "smtp" else Role.SUBMISSION,
+            hostname=self._core.settings.host_name,
+            implicit_tls=name == "submissions",
+            plaintext_auth=self._plaintext_login(name),
+            limits=SmtpLimits(message=limits.message_bytes, recipients=limits.recipients),
+        )
+        server = SmtpServer(service, options, self._shared, certificates=self._tls)
+        await server.start(self._listeners[name].sockets)
+        self._mail.append(server)
+
+    async def _start_imap(self, name: str) -> None:
+        options = ImapOptions(
+            implicit_tls=name == "imaps", plaintext_auth=self._plaintext_login(name)
+        )
+        server = ImapServer(
+            self._core, access, options, certificates=self._tls, guard=self._shared.guard
+        )
+        await server.start(self._listeners[name].sockets)
+        self._mail.append(server)
+
+    def reload(self) -> None:
+        """SIGHUP: use the certificate files as they are now."""
+        self._tls.reload()
+
+    async def stop(self, grace: float) -> None:
+        """Accept no more, let clients finish for `grace` seconds, then cut them."""
+        await asyncio.gather(*(server.stop(grace) for server in (*self._http, *self._mail)))
+
+
+def build_servers(core: Core, listeners: list[Listener], self_signed: Path) -> Servers:
+    """The servers of a front end; TLS contexts are made here, after the fork."""
+    return Servers(core, listeners, certificates(core.settings, self_signed))
+
+
+@contextlib.asynccontextmanager
+async def attached_core(settings: Settings, env: Environment) -> AsyncIterator[Core]:
+    """A core for the command line: through the running server's writer, or as the only one.
+
+    Raises TryLater, SchemaTooNew.
+    """
+    at = settings.run_dir / SOCKET
+    core = await build_core(settings, env, at if _is_listening(at) else None)
+    try:
+        yield core
+    finally:
+        await close_core(core)
+
+
+def _is_listening(path: Path) -> bool:
+    try:
+        connect_to(path).close()
+    except OSError:
+        return False
+    return True

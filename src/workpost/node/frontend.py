@@ -1,0 +1,116 @@
+"""A front end: one process (or the only one, with `--inline`) that serves clients.
+
+Everything that holds a loop, a thread, a database handle or a TLS context is made here, after the
+fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import uvloop
+
+from workpost.kernel import logging
+from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.settings import Settings
+from workpost.node.build import Servers, build_core, build_servers, close_core
+from workpost.node.demo import ensure_demo
+from workpost.node.sockets import Listener
+from workpost.operations.mailflow.runner import LocalRunner
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that computes gives way to the loop."""
+
+GRACE = 7.0
+"""Seconds that clients have to finish what was accepted (the contract allows 10 in all)."""
+
+log = logging.logger("node")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one front end does."""
+
+    settings: Settings
+    listeners: list[Listener]
+    certificate: Path
+    writer_socket: Path | None
+    demo: bool
+    jobs: bool
+
+
+class Stoppable(Protocol):
+    """A background task of the process."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
+
+
+def run(plan: Plan, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM; `ready` is called when every listener accepts."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.freeze()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(plan, ready))
+
+
+async def _serve(plan: Plan, ready: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_until_stopped(plan, ready, stop))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    try:
+        await asyncio.wait_for(serving, GRACE + 1.0)
+    except TimeoutError:
+        log.warning("the process was stopped before it had finished")
+
+
+async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Event) -> None:
+    core = await build_core(plan.settings, SystemEnvironment(), plan.writer_socket)
+    try:
+        if plan.demo:
+            await ensure_demo(core)
+        servers = build_servers(core, plan.listeners, plan.certificate)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, servers.reload)
+        await servers.start()
+        tasks = _start_jobs(plan, core_jobs=[LocalRunner(core)])
+        ready()
+        await stop.wait()
+        await _stop(servers, tasks)
+    finally:
+        await close_core(core)
+
+
+def _start_jobs(plan: Plan, *, core_jobs: list[Stoppable]) -> list[asyncio.Task[None]]:
+    if not plan.jobs:
+        return []
+    return [asyncio.create_task(_guarded(job.run)) for job in core_jobs]
+
+
+async def _guarded(run: Callable[[], Awaitable[None]]) -> None:
+    """Keep a job alive: a bug in one round is logged, the next begins after a pause."""
+    while True:
+        try:
+            await run()
+            return
+        except Exception:
+            log.exception("a background job failed and begins again")
+            await asyncio.sleep(5)
+
+
+async def _stop(servers: Servers, tasks: list[asyncio.Task[None]]) -> None:
+    await servers.stop(GRACE)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,85 @@
+"""Listening sockets, bound by the supervisor before it forks.
+
+Each front end has its own socket per address, all with SO_REUSEPORT, so that the kernel spreads
+connections. The supervisor keeps them open: connections that arrive while a front end is being
+replaced wait for the next one instead of being refused.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import msgspec
+
+from workpost.kernel.configuration import parse_address
+from workpost.kernel.settings import Settings
+
+ROLES: dict[str, tuple[str, ...]] = {
+    "api": ("http", "https"),
+    "smtp": ("smtp", "submission", "submissions"),
+    "imap": ("imap", "imaps"),
+}
+"""The listeners of each role; `jobs` has none."""
+
+JOBS = "jobs"
+BACKLOG = 1024
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """One listener of one front end: its sockets, one per configured address."""
+
+    name: str
+    sockets: list[socket.socket]
+
+
+def listeners_of(roles: tuple[str, ...]) -> list[str]:
+    """Names of the listeners that these roles need."""
+    return [name for role in roles for name in ROLES.get(role, ())]
+
+
+def bind_all(settings: Settings, roles: tuple[str, ...], count: int) -> list[list[Listener]]:
+    """For each of `count` front ends, every listener bound and listening. Raises OSError."""
+    fronts: list[list[Listener]] = [[] for _ in range(count)]
+    for name in listeners_of(roles):
+        rows: list[list[socket.socket]] = [[] for _ in range(count)]
+        for text in getattr(settings.listeners, name):
+            host, port = parse_address(text)
+            for row in rows:
+                bound = _bind(host, port)
+                port = bound.getsockname()[1]
+                row.append(bound)
+        for front, row in zip(fronts, rows, strict=True):
+            if row:
+                front.append(Listener(name, row))
+    return fronts
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"cannot listen at {host}:{port}: {error.strerror}") from None
+    return bound
+
+
+def endpoints(front: list[Listener], pid: int) -> dict[str, object]:
+    """What endpoints.json says; the API shares the HTTP listener."""
+    found: dict[str, object] = {}
+    for listener in front:
+        host, port = listener.sockets[0].getsockname()[:2]
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if listener.name in {"http", "https"}:
+            at = f"{listener.name}://{at}"
+        if listener.name == "http":
+            found["api"] = at
+        found[listener.name] = at
+    return {**found, "pid": pid}
