@@ -1,0 +1,65 @@
+"""COPY and MOVE: RFC 3501 6.4.7, RFC 6851, UIDPLUS of RFC 4315 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from workpost.domain.messages import shell as messages
+from workpost.domain.messages.changes import SLICE
+from workpost.domain.messages.shell import Copied
+from workpost.kernel.principal import Grant
+from workpost.protocols.imap.errors import Refused
+from workpost.protocols.imap.handler import Done
+from workpost.protocols.imap.resolve import message_numbers, require_writable, target_folder
+from workpost.protocols.imap.wire import commands, encoder
+from workpost.protocols.imap.wire.sequence import format_numbers
+from workpost.store.core import Core
+
+if TYPE_CHECKING:
+    from workpost.protocols.imap.session import Session
+
+
+async def copy(session: Session, command: commands.Copy) -> Done:
+    """Copy or move messages to another folder."""
+    selection = session.selected
+    numbers = message_numbers(selection, command.numbers, uid=command.uid)
+    uids = list(selection.tracker.uids(numbers))
+    target = await target_folder(session, command.mailbox)
+    if command.move:
+        require_writable(selection)
+        if target.id == selection.folder:
+            raise Refused("The messages are in this mailbox already", "CANNOT")
+        return await _move(session, uids, target.id)
+    if not uids:
+        return Done("COPY completed")
+    copied = await session.ask(messages.copy, selection.folder, uids, target.id)
+    return Done("COPY completed", _copyuid(copied) if copied.pairs else "")
+
+
+async def _move(session: Session, uids: list[int], target: int) -> Done:
+    """COPYUID comes untagged, before the messages vanish (RFC 6851 4.3)."""
+    folder = session.selected.folder
+    for some in slices(uids):
+        for moved in await session.ask(move_slice, folder, some, target):
+            session.connection.send(encoder.status_line(b"*", "OK", "Moved", _copyuid(moved)))
+    return Done("MOVE completed")
+
+
+def slices(uids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut uids into what one write takes, so that a renewed grant repeats one slice only."""
+    for at in range(0, len(uids), SLICE):
+        yield uids[at : at + SLICE]
+
+
+async def move_slice(
+    core: Core, grant: Grant, folder: int, uids: Sequence[int], target: int
+) -> list[Copied]:
+    """Move one slice."""
+    return [moved async for moved in messages.move(core, grant, folder, uids, target)]
+
+
+def _copyuid(copied: Copied) -> str:
+    old = format_numbers([pair[0] for pair in copied.pairs]).decode("ascii")
+    new = format_numbers([pair[1] for pair in copied.pairs]).decode("ascii")
+    return f"COPYUID {copied.uidvalidity} {old} {new}"

@@ -1,0 +1,18 @@
+"""DELETE: RFC 3501 6.3.4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workpost.domain.messages import shell as messages
+from workpost.protocols.imap.handler import Done
+from workpost.protocols.imap.wire import commands
+
+if TYPE_CHECKING:
+    from workpost.protocols.imap.session import Session
+
+
+async def delete(session: Session, command: commands.Delete) -> Done:
+    """Delete a folder with its messages; one with folders below it is refused."""
+    await session.ask(messages.delete_folder, command.mailbox)
+    return Done("DELETE completed")

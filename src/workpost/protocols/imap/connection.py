@@ -1,0 +1,317 @@
+"""The transport side of one session: bytes in, commands out, answers back.
+
+Invariants
+1. A connection that waits for its client holds no task: bytes that complete a command start one,
+   which works until nothing is left to do. So an idle session is a few small objects.
+2. One command at a time, in the order they came (RFC 3501 5.5). While one runs, one read over
+   64 KiB and reading stops.
+3. Answers leave when there is nothing more to read or when 64 KiB have gathered; a client that
+   does not take them stops the command that makes them (`drain`).
+4. There is no timer per connection: `deadline` is looked at by the server's tick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from workpost.protocols.imap.errors import SessionEnd
+from workpost.protocols.imap.session import Session
+from workpost.protocols.imap.wire import encoder
+from workpost.protocols.imap.wire.framing import Continue, Event, Frame, Framer, Refused
+from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
+
+if TYPE_CHECKING:
+    from workpost.protocols.imap.server import ImapServer
+
+INPUT_HIGH = 64 * 1024
+OUTPUT_HIGH = 64 * 1024
+NEVER = math.inf
+
+
+class Connection(asyncio.Protocol):
+    """One client. The server makes it for each socket."""
+
+    __slots__ = (
+        "_closing",
+        "_congested",
+        "_lost",
+        "_output",
+        "_output_size",
+        "_reading_paused",
+        "_server",
+        "_task",
+        "_transport",
+        "_upgrading",
+        "_waiter",
+        "deadline",
+        "framer",
+        "peer",
+        "session",
+        "tls",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, server: ImapServer) -> None:
+        self._server = server
+        self.framer = Framer()
+        self._output: list[bytes] = []
+        self._output_size = 0
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._reading_paused = False
+        self._congested = False
+        self._upgrading = False
+        self._closing = False
+        self._lost = False
+        self.deadline = NEVER
+        self.peer = ""
+        self.tls = False
+        self.session = Session(self, server)
+
+    # --- what asyncio calls -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        self.peer = name[0] if isinstance(name, tuple) else ""
+        self.tls = transport.get_extra_info("cipher") is not None
+        self._transport.set_write_buffer_limits(high=2 * OUTPUT_HIGH)
+        if self._server.admit(self):
+            self.deadline = self._server.now() + self._server.limits.login
+            self.session.greet()
+            self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self.framer.feed(data)
+        if self._task is not None:
+            if self._waiter is not None:
+                self._wake()
+            elif self.framer.buffered > INPUT_HIGH and not self._upgrading:
+                self._reading_paused = True
+                self._transport.pause_reading()
+            return
+        event = self.framer.next_event()
+        while isinstance(event, Continue):
+            self._ask_for_literal()
+            event = self.framer.next_event()
+        if event is not None:
+            self._start(event)
+        else:
+            self._rest(self._server.limits.stall if self.framer.buffered else None)
+
+    def eof_received(self) -> bool:
+        """What came before is still answered over TCP: scripts pipe commands and half-close."""
+        if self._task is None or self._waiter is not None:
+            self.end("")
+        return not self.tls and not self._closing
+
+    def pause_writing(self) -> None:
+        self._congested = True
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._lost:
+            self._lost = self._closing = True
+            self.session.close()
+            self._server.forget(self)
+            self._wake()
+
+    # --- what the session calls -------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being worked on."""
+        return self._task is not None
+
+    def send(self, answer: bytes) -> None:
+        """Queue an answer."""
+        self._output.append(answer)
+        self._output_size += len(answer)
+        if self._output_size > OUTPUT_HIGH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let the queued answers go, at most 64 KiB a write."""
+        if not self._output:
+            return
+        output = b"".join(self._output)
+        self._output.clear()
+        self._output_size = 0
+        if self._transport.is_closing():
+            return
+        if len(output) <= OUTPUT_HIGH:
+            self._transport.write(output)
+            return
+        view = memoryview(output)
+        for at in range(0, len(view), OUTPUT_HIGH):
+            self._transport.write(view[at : at + OUTPUT_HIGH])
+
+    async def drain(self) -> None:
+        """Wait until the client takes its answers. Raises SessionEnd when it is gone."""
+        if self._is_stuck:
+            self.deadline = self._server.now() + self._server.limits.stall
+            await self._wait_until_taken()
+            self.deadline = NEVER
+        if self._closing:
+            raise SessionEnd
+
+    async def next_line(self) -> bytes | None:
+        """The client's next line within a command (SASL); None when it was too long."""
+        self.framer.expect_line()
+        self.flush()
+        while (event := self.framer.next_event()) is None:
+            if self._closing:
+                raise SessionEnd
+            self._resume_reading()
+            await self._wait()
+        return event.parts[0] if isinstance(event, Frame) else None
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """RFC 3501 6.2.1: what came in clear after STARTTLS is forgotten, then the handshake."""
+        self.flush()
+        self.framer.reset()
+        self._upgrading = True
+        try:
+            transport = await asyncio.get_running_loop().start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            )
+        except OSError:
+            # The TLS layer reports a failed handshake here only, not to connection_lost.
+            self.connection_lost(None)
+            raise SessionEnd from None
+        finally:
+            self._upgrading = False
+        if transport is None:
+            self.connection_lost(None)
+            raise SessionEnd
+        self._transport = transport
+        self._transport.set_write_buffer_limits(high=2 * OUTPUT_HIGH)
+        self._reading_paused = self._congested = False
+        self.tls = True
+
+    def wake(self) -> None:
+        """Something happened that the session wants to tell; starts a task unless one works."""
+        if self._task is None and not self._closing:
+            self._start(None)
+
+    def end(self, farewell: str) -> None:
+        """Say BYE (unless empty) and hang up; a command under way is told so by `drain`."""
+        if self._closing:
+            return
+        if farewell:
+            self.send(encoder.status_line(b"*", "BYE", farewell))
+        self.flush()
+        self._closing = True
+        self.deadline = self._server.now() + self._server.limits.closing
+        self._transport.close()
+        self.session.close()
+        self._wake()
+
+    # --- what the server calls --------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """The deadline is over."""
+        if self._closing:
+            self.abort()
+        else:
+            self.end("Autologout, idle for too long")
+
+    def abort(self) -> None:
+        """Cut the connection, whatever is queued."""
+        self._transport.abort()
+
+    async def finished(self) -> None:
+        """Wait for the command under way."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def cancel(self) -> None:
+        """Give up the command under way."""
+        if self._task is not None:
+            self._task.cancel()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self._congested and not self._closing
+
+    async def _wait_until_taken(self) -> None:
+        while self._is_stuck:
+            await self._wait()
+
+    def _start(self, event: Event | None) -> None:
+        self.deadline = NEVER
+        self._task = asyncio.get_running_loop().create_task(self._work(event))
+
+    async def _work(self, event: Event | None) -> None:
+        session = self.session
+        try:
+            while True:
+                if isinstance(event, (Frame, Refused)):
+                    await session.answer(event)
+                elif event is not None:
+                    self._ask_for_literal()
+                elif session.has_news:
+                    await session.tell_news()
+                else:
+                    break
+                if self._congested:
+                    await self.drain()
+                if self._closing:
+                    return
+                event = self.framer.next_event()
+            self.flush()
+        except SessionEnd as end:
+            self.end(end.farewell)
+        finally:
+            self._task = None
+            if not self._closing:
+                self._resume_reading()
+                self._after_work()
+
+    def _after_work(self) -> None:
+        if self._server.draining:
+            self.end("The server is stopping")
+        else:
+            self._rest(None)
+
+    def _rest(self, limit: float | None) -> None:
+        """From now on it is the client's turn."""
+        if self.session.grant is not None:
+            self.deadline = self._server.now() + (limit or self._server.limits.idle)
+        elif self.deadline is NEVER:
+            self.deadline = self._server.now() + self._server.limits.login
+
+    def _ask_for_literal(self) -> None:
+        self.send(encoder.continuation(b"OK"))
+        self.flush()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,146 @@
+"""A listener of IMAP: accepts, counts, watches the clock, stops in order.
+
+The caller binds the sockets, so that a port may be random or shared by several processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from workpost.protocols.imap.access import Access
+from workpost.protocols.imap.connection import Connection
+from workpost.protocols.imap.counters import CONNECTIONS
+from workpost.protocols.imap.limits import Limits
+from workpost.protocols.imap.wire import framing
+from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.shared import Shared
+from workpost.protocols.listening.tls import HANDSHAKE_SECONDS, Certificates
+from workpost.store.core import Core
+
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerOptions:
+    """What kind of listener it is.
+
+    `implicit_tls`: TLS from the first octet (RFC 8314 3.2), else STARTTLS where certificates are
+    given. `plaintext_auth`: login without TLS for peers on loopback.
+    """
+
+    implicit_tls: bool = False
+    plaintext_auth: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+class ImapServer:
+    """One listener. `clock` gives seconds to the guard and never goes back."""
+
+    def __init__(
+        self,
+        core: Core,
+        access: Access,
+        options: ListenerOptions,
+        shared: Shared,
+        *,
+        certificates: Certificates | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.core = core
+        self.access = access
+        self.options = options
+        self.limits = options.limits
+        self.certificates = certificates
+        self.guard = shared.guard
+        self.clock = clock
+        self.draining = False
+        self.framing = framing.Limits(
+            line=options.limits.line,
+            literal=options.limits.literal,
+            message=options.limits.message,
+            discard=2 * options.limits.message,
+        )
+        self._connections: set[Connection] = set()
+        self._peers = shared.peers
+        self._servers: list[asyncio.Server] = []
+        self._ticker: asyncio.TimerHandle | None = None
+
+    @staticmethod
+    def now() -> float:
+        """The loop's time, in seconds, for deadlines."""
+        return asyncio.get_running_loop().time()
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept on these bound sockets; ValueError for implicit TLS without a certificate."""
+        loop = asyncio.get_running_loop()
+        context = None
+        if self.options.implicit_tls:
+            if self.certificates is None:
+                raise ValueError("a listener with implicit TLS needs a certificate")
+            context = self.certificates.context
+        for bound in sockets:
+            self._servers.append(
+                await loop.create_server(
+                    lambda: Connection(self),
+                    sock=bound,
+                    backlog=BACKLOG,
+                    ssl=context,
+                    ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
+                )
+            )
+        self._tick(loop)
+
+    async def stop(self, grace: float) -> None:
+        """Accept no more; let commands under way finish for `grace` seconds; then cut."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for connection in list(self._connections):
+            if not connection.busy:
+                connection.end("The server is stopping")
+        left = [connection.finished() for connection in list(self._connections)]
+        try:
+            await asyncio.wait_for(asyncio.gather(*left), grace)
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.cancel()
+                await connection.finished()
+        # One turn of the loop lets the last answers and the ends of connections out.
+        await asyncio.sleep(0)
+        for connection in list(self._connections):
+            connection.abort()
+
+    def expire(self, now: float) -> None:
+        """End the sessions whose deadline is over; `now` is the loop's time."""
+        for connection in list(self._connections):
+            if connection.deadline <= now:
+                connection.expire()
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection; False, and it is told so and closed, where there is no room."""
+        network = peer_network(connection.peer)
+        if self.draining:
+            connection.end("The server is stopping")
+            return False
+        if not self._peers.enter(network):
+            connection.end("Too many connections")
+            return False
+        self._connections.add(connection)
+        CONNECTIONS.inc()
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._peers.leave(peer_network(connection.peer))
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.expire(loop.time())
+        self._ticker = loop.call_later(self.limits.tick, self._tick, loop)

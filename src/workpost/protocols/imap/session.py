@@ -1,0 +1,317 @@
+"""One IMAP session: its state, and the way from a command to its answer.
+
+The path of a command: parse to the end, check the state, let its function ask the core once and
+encode what it got; then tell what happened in the selected folder meanwhile, then the tagged
+answer. Errors of every kind are turned into answers here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import structlog
+
+from workpost.kernel.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    Fault,
+    StaleGrant,
+    TryLater,
+    WorkpostError,
+)
+from workpost.kernel.principal import Grant
+from workpost.protocols.imap import capabilities
+from workpost.protocols.imap.commands import HANDLERS
+from workpost.protocols.imap.counters import COMMANDS
+from workpost.protocols.imap.errors import Refused, SessionEnd, refusal
+from workpost.protocols.imap.handler import Handler
+from workpost.protocols.imap.selection import Selection
+from workpost.protocols.imap.wire import commands, encoder, framing, parser
+from workpost.protocols.imap.wire.errors import WireError
+from workpost.protocols.listening.limits import is_loopback
+from workpost.store.core import Core
+
+if TYPE_CHECKING:
+    from workpost.protocols.imap.connection import Connection
+    from workpost.protocols.imap.server import ImapServer
+    from workpost.store.changes.hub import Watch
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("workpost.imap")
+
+RETRY_AFTER = 2.0
+"""Seconds after which news are asked for again that could not be had."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Session:
+    """State of a session between commands; the functions in `commands` read and change it."""
+
+    __slots__ = (
+        "_errors",
+        "_heard",
+        "_policy_heard",
+        "_watches",
+        "answered",
+        "condstore",
+        "connection",
+        "failed_logins",
+        "grant",
+        "idle_tag",
+        "leaving",
+        "qresync",
+        "selection",
+        "server",
+    )
+
+    def __init__(self, connection: Connection, server: ImapServer) -> None:
+        self.connection = connection
+        self.server = server
+        self.grant: Grant | None = None
+        self.selection: Selection | None = None
+        self.condstore = False
+        self.qresync = False
+        self.idle_tag = b""
+        self.answered = False
+        """Set by a command that sent its tagged answer itself (STARTTLS)."""
+        self.leaving = False
+        """Set by LOGOUT: its answer is the last."""
+        self.failed_logins = 0
+        self._errors = 0
+        self._heard = False
+        self._policy_heard = False
+        self._watches: list[Watch] = []
+
+    # --- what commands use ------------------------------------------------------------------------
+
+    @property
+    def core(self) -> Core:
+        """The core of this process."""
+        return self.server.core
+
+    @property
+    def selected(self) -> Selection:
+        """The selected folder; the dispatcher has checked that there is one."""
+        if self.selection is None:
+            raise Fault("no folder is selected")
+        return self.selection
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether LOGIN is allowed here: nobody can listen in."""
+        plaintext = self.server.options.plaintext_auth and is_loopback(self.connection.peer)
+        return self.connection.tls or plaintext
+
+    @property
+    def may_start_tls(self) -> bool:
+        """Whether STARTTLS is offered."""
+        return self.server.certificates is not None and not self.connection.tls
+
+    def capabilities(self) -> str:
+        """What CAPABILITY lists now."""
+        if self.grant is not None:
+            return capabilities.after_login(self.server.limits.message)
+        return capabilities.before_login(starttls=self.may_start_tls, login=self.may_log_in)
+
+    async def ask(
+        self,
+        function: Callable[Concatenate[Core, Grant, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Call a shell function; a stale grant is renewed once. Raises what it raises."""
+        try:
+            return await function(self.core, self._granted(), *args, **kwargs)
+        except StaleGrant:
+            await self.renew()
+            return await function(self.core, self._granted(), *args, **kwargs)
+
+    async def read(self, query: Callable[..., R], **values: Any) -> R:
+        """Answer a query that takes `grant` and `values`, as `ask` does."""
+        try:
+            return await self.core.store.read(query, grant=self._granted(), **values)
+        except StaleGrant:
+            await self.renew()
+            return await self.core.store.read(query, grant=self._granted(), **values)
+
+    async def renew(self) -> None:
+        """Ask access again. Raises SessionEnd when the person may not stay."""
+        try:
+            self.grant = await self.server.access.renew(self.core, self._granted())
+        except (AccessDenied, AuthenticationFailed):
+            raise SessionEnd("Please log in again") from None
+
+    def enter(self, grant: Grant) -> None:
+        """The client has logged in."""
+        self.grant = grant
+        self.connection.framer.limits = self.server.framing
+        self._watch("policy", grant.organization, self._hear_policy)
+        self._watch("mailbox", str(grant.mailbox), self._hear)
+
+    def start_idle(self, tag: bytes) -> None:
+        """Tell what is heard as it comes, until DONE."""
+        self.idle_tag = tag
+        self._heard = self.selection is not None
+
+    def deselect(self) -> None:
+        """No folder is selected any more."""
+        self.selection = None
+
+    # --- what the connection calls ----------------------------------------------------------------
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to do without a command."""
+        return self._policy_heard or (self._heard and bool(self.idle_tag))
+
+    def greet(self) -> None:
+        """Send the greeting (RFC 3501 7.1.1)."""
+        code = f"CAPABILITY {self.capabilities()}"
+        self.connection.send(encoder.status_line(b"*", "OK", "Workpost ready", code))
+
+    def close(self) -> None:
+        """Hear no more of the store."""
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()
+
+    async def answer(self, event: framing.Frame | framing.Refused) -> None:
+        """Answer one command, whatever it is. Raises SessionEnd."""
+        COMMANDS.inc()
+        if isinstance(event, framing.Refused):
+            self._tagged(event.tag, event.status, event.text, event.code)
+            if event.fatal:
+                raise SessionEnd("Too much data")
+            self._count_error()
+        elif self.idle_tag:
+            await self._end_idle(event)
+        else:
+            await self._answer_frame(event)
+
+    async def tell_news(self) -> None:
+        """Tell an idling client what was heard, and look again whether it may stay."""
+        if self._policy_heard:
+            self._policy_heard = False
+            try:
+                await self.renew()
+            except TryLater:
+                asyncio.get_running_loop().call_later(RETRY_AFTER, self._hear_policy, -1)
+        if self._heard and self.idle_tag:
+            await self._tell(expunge=True)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _answer_frame(self, frame: framing.Frame) -> None:
+        try:
+            command = parser.parse(frame.parts)
+        except WireError as error:
+            self._tagged(error.tag, error.status, error.text, error.code)
+            if error.status == "BAD":
+                self._count_error()
+            return
+        handler = HANDLERS[type(command)]
+        if (wrong := self._wrong_state(handler.state)) is not None:
+            self._tagged(command.tag, "BAD", wrong)
+            self._count_error()
+            return
+        status, text, code = await self._serve(handler, command)
+        if self.idle_tag or self.answered:
+            self.answered = False
+            return
+        if self.selection is not None:
+            await self._tell(expunge=_may_renumber(command), refresh=handler.refresh)
+        self._tagged(command.tag, status, text, code)
+        if self.leaving:
+            raise SessionEnd
+        if status != "BAD":
+            self._errors = 0
+        else:
+            self._count_error()
+
+    async def _serve(self, handler: Handler, command: commands.Command) -> tuple[str, str, str]:
+        try:
+            done = await handler.serve(self, command)
+        except (Refused, WireError) as error:
+            return error.status, error.text, error.code
+        except WorkpostError as error:
+            answer = refusal(error)
+            if isinstance(error, (TryLater, Fault)):
+                log.warning("imap.failure", error=type(error).__name__, reason=error.message)
+            return answer.status, answer.text, answer.code
+        except SessionEnd:
+            raise
+        except Exception:
+            log.exception("imap.fault", command=type(command).__name__)
+            return "NO", "Internal error, reported to the administrator", "SERVERBUG"
+        return "OK", done.text, done.code
+
+    async def _tell(self, *, expunge: bool, refresh: bool = False) -> None:
+        """Tell what happened in the selected folder, as far as it may be told now."""
+        selection = self.selected
+        if refresh or self._heard:
+            self._heard = False
+            try:
+                await selection.refresh(self)
+            except WorkpostError as error:
+                # The command has been done; what happened meanwhile is told another time.
+                log.warning("imap.refresh", error=type(error).__name__)
+                asyncio.get_running_loop().call_later(RETRY_AFTER, self._hear, 0)
+        for piece in selection.tracker.sync(
+            expunge=expunge, qresync=self.qresync, modseqs=self.condstore
+        ):
+            self.connection.send(piece)
+            await self.connection.drain()
+
+    async def _end_idle(self, frame: framing.Frame) -> None:
+        tag, self.idle_tag = self.idle_tag, b""
+        if parser.is_done(frame.parts):
+            self._tagged(tag, "OK", "Idle completed")
+        else:
+            self._tagged(tag, "BAD", "Expected DONE")
+            self._count_error()
+
+    def _wrong_state(self, state: str) -> str | None:
+        if state == "fresh" and self.grant is not None:
+            return "You are logged in already"
+        if state in ("authenticated", "selected") and self.grant is None:
+            return "Please log in first"
+        if state == "selected" and self.selection is None:
+            return "Please select a mailbox first"
+        return None
+
+    def _tagged(self, tag: bytes | None, status: str, text: str, code: str = "") -> None:
+        self.connection.send(encoder.status_line(tag or b"*", status, text, code))
+
+    def _count_error(self) -> None:
+        self._errors += 1
+        if self._errors > self.server.limits.errors:
+            raise SessionEnd("Too many errors")
+
+    def _granted(self) -> Grant:
+        if self.grant is None:
+            raise Fault("nobody has logged in")
+        return self.grant
+
+    def _watch(self, kind: str, key: str, heard: Callable[[int], None]) -> None:
+        self._watches.append(self.core.store.watch(kind, key, heard))
+
+    def _hear(self, _modseq: int) -> None:
+        if self.selection is not None:
+            self._heard = True
+            if self.idle_tag:
+                self.connection.wake()
+
+    def _hear_policy(self, version: int) -> None:
+        if self.grant is not None and version != self.grant.policy_version:
+            self._policy_heard = True
+            self.connection.wake()
+
+
+def _may_renumber(command: commands.Command) -> bool:
+    """Whether EXPUNGE may come now: not with FETCH, STORE, SEARCH (RFC 3501 7.4.1)."""
+    if isinstance(command, (commands.Fetch, commands.Store, commands.Search)):
+        return command.uid
+    return True
