@@ -24,7 +24,7 @@ from workpost.store.database.store import Store
 R = TypeVar("R")
 Run = Callable[[Coroutine[Any, Any, R]], R]
 
-ENGINES = ("sqlite",)
+ENGINES = ("sqlite", "postgresql")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -169,7 +169,7 @@ class Engine:
                 raise
             except (_Lost, apsw.Error) as error:
                 self._failed(error)
-                end = _failed_end(waiting, TryLater("the database did not take the change"))
+                end = failed_end(waiting, TryLater("the database did not take the change"))
             done.append(end)
         return done, _coalesced(hints)
 
@@ -203,24 +203,24 @@ class Engine:
         except BROKEN:
             raise
         except _Replayed:
-            return self._recorded(waiting, tx) or _failed_end(waiting, Fault("a record vanished"))
+            return self._recorded(waiting, tx) or failed_end(waiting, Fault("a record vanished"))
         except UniqueViolation as error:
-            return _failed_end(waiting, Conflict(str(error)))
+            return failed_end(waiting, Conflict(str(error)))
         except Fault as error:
             counters.faults += 1
             log.exception("command %s failed", waiting.call.name)
-            return _failed_end(waiting, error)
+            return failed_end(waiting, error)
         except WorkpostError as error:
             counters.refused += 1
-            return _failed_end(waiting, error)
+            return failed_end(waiting, error)
         except Exception as error:
             counters.faults += 1
             log.exception("command %s failed", waiting.call.name)
             if not self._connection.in_transaction:
                 raise _Lost from error
             if isinstance(error, apsw.FullError | apsw.BusyError):
-                return _failed_end(waiting, TryLater("the database did not take the change"))
-            return _failed_end(waiting, Fault(f"{type(error).__name__} in {waiting.call.name}"))
+                return failed_end(waiting, TryLater("the database did not take the change"))
+            return failed_end(waiting, Fault(f"{type(error).__name__} in {waiting.call.name}"))
         finally:
             counters.took(waiting.call.name, time.perf_counter() - started)
 
@@ -232,7 +232,8 @@ class Engine:
         return Done(waiting, "", found[0], kept=False)
 
 
-def _failed_end(waiting: Waiting, error: WorkpostError) -> Done:
+def failed_end(waiting: Waiting, error: WorkpostError) -> Done:
+    """The end of a command that was rolled back."""
     return Done(waiting, type(error).__name__, error.message.encode(), kept=False)
 
 

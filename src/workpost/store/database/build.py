@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from workpost.kernel.clock import Environment
@@ -27,6 +28,15 @@ async def open_store(
     counters = Counters()
     hub = Hub()
     backend: Backend
+    if options.url:
+        from workpost.store.database.remote import PostgresBackend
+        from workpost.store.schema.postgresql import prepare_postgresql
+
+        await asyncio.to_thread(prepare_postgresql, options.url)
+        remote = PostgresBackend(options, env, hub, counters)
+        store = Store(env, "postgresql", remote, hub, counters)
+        remote.caught_up = store.compare_now
+        return store
     if writer_socket is not None:
         backend = await writer_backend(options, env, hub, counters, writer_socket)
     else:

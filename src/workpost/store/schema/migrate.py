@@ -19,7 +19,7 @@ import msgspec
 
 from workpost.kernel.errors import WorkpostError
 
-_TABLE = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied INTEGER)"
+TABLE = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied INTEGER)"
 APPLIED = "SELECT COALESCE(MAX(version), 0) FROM schema_version"
 RECORD = "INSERT INTO schema_version (version, applied) VALUES (?, ?)"
 
@@ -87,7 +87,7 @@ def migrate_sqlite(connection: apsw.Connection, steps: Sequence[Migration] | Non
     Each step is one transaction. Raises SchemaTooNew.
     """
     steps = migrations() if steps is None else steps
-    connection.execute(_TABLE)
+    connection.execute(TABLE)
     applied = _applied(connection)
     if applied > steps[-1].number:
         check_version(applied, steps)
