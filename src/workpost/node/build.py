@@ -16,6 +16,7 @@ from workpost.node.http import HttpServer, WebApp
 from workpost.node.sockets import Listener
 from workpost.protocols.api.build import build_dispatcher
 from workpost.protocols.api.server import ApiApplication
+from workpost.protocols.imap.limits import Limits as ImapLimits
 from workpost.protocols.imap.server import ImapServer
 from workpost.protocols.imap.server import ListenerOptions as ImapOptions
 from workpost.protocols.listening.limits import PeerCounter
@@ -113,11 +114,11 @@ class Servers:
 
     async def _start_imap(self, name: str) -> None:
         options = ImapOptions(
-            implicit_tls=name == "imaps", plaintext_auth=self._plaintext_login(name)
+            implicit_tls=name == "imaps",
+            plaintext_auth=self._plaintext_login(name),
+            limits=ImapLimits(message=self._core.settings.limits.message_bytes),
         )
-        server = ImapServer(
-            self._core, access, options, certificates=self._tls, guard=self._shared.guard
-        )
+        server = ImapServer(self._core, access, options, self._shared, certificates=self._tls)
         await server.start(self._listeners[name].sockets)
         self._mail.append(server)
 
