@@ -75,6 +75,39 @@ class Mailroom:
         return [content for _, content in self.messages]
 
 
+class Pipe(asyncio.Transport):
+    """A transport that remembers what was written."""
+
+    def __init__(self, peername: object = ("127.0.0.1", 4711)) -> None:
+        super().__init__({"peername": peername})
+        self.written = b""
+        self.sizes: list[int] = []
+        self.closed = False
+        self.aborted = False
+        self.reading = True
+
+    def write(self, data: object) -> None:
+        assert not self.closed
+        assert isinstance(data, bytes)
+        self.written += data
+        self.sizes.append(len(data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
 class Running:
     """A server on its own loop in a thread; use as a context manager."""
 
