@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +19,11 @@ from tests.support.peers import require_peer
 from tests.support.postgres import PostgresServer
 from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.settings import Database, Settings
+from workpost.store.content.facade import open_contents
+from workpost.store.core import Core
 from workpost.store.database.build import open_store
 from workpost.store.database.store import Store
+from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
 Run = Callable[[Coroutine[Any, Any, R]], R]
@@ -60,13 +64,20 @@ def env() -> Environment:
 @pytest.fixture(params=ENGINES)
 def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of an empty store, once for each engine; PostgreSQL is skipped where absent."""
-    if request.param == "sqlite":
-        yield Settings(data_dir=str(tmp_path / "data"))
+    with settings_of(request, request.param, tmp_path / "data") as settings:
+        yield settings
+
+
+@contextmanager
+def settings_of(request: pytest.FixtureRequest, engine: str, data: Path) -> Iterator[Settings]:
+    """Settings of an empty store on an engine, for fixtures of any scope."""
+    if engine == "sqlite":
+        yield Settings(data_dir=str(data))
         return
     require_peer("postgres")
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = server.create_database(server.template("workpost", _migrate))
-    yield Settings(data_dir=str(tmp_path / "data"), database=Database(url=server.url(name)))
+    yield Settings(data_dir=str(data), database=Database(url=server.url(name)))
     server.drop_database(name)
 
 
@@ -84,3 +95,14 @@ def store(runner: asyncio.Runner, store_settings: Settings, env: Environment) ->
     opened = runner.run(open_store(store_settings, env))
     yield opened
     runner.run(opened.close())
+
+
+@pytest.fixture
+def core(
+    runner: asyncio.Runner, store: Store, store_settings: Settings, env: Environment
+) -> Iterator[Core]:
+    """A whole core over the store: keys under a local key ring, contents in database and files."""
+    keys = open_keys(store_settings, env)
+    contents = open_contents(store_settings, store)
+    yield Core(store=store, keys=keys, contents=contents, env=env, settings=store_settings)
+    runner.run(keys.close())

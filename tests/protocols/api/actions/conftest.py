@@ -1,0 +1,39 @@
+"""The API over HTTP, once for each engine: one server, emptied after every test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.api_server import ApiServer, Tenant
+from tests.support.stores import ENGINES, settings_of
+
+
+@pytest.fixture(scope="package", params=ENGINES)
+def api_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    data: Path = tmp_path_factory.mktemp("api") / "data"
+    with settings_of(request, request.param, data) as settings:
+        server = ApiServer(settings)
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def api(api_server: ApiServer) -> Iterator[ApiServer]:
+    """An installation without accounts."""
+    yield api_server
+    api_server.clear()
+
+
+@pytest.fixture
+def demo(api: ApiServer) -> Tenant:
+    """The organization `demo`."""
+    return api.tenant("demo")
+
+
+@pytest.fixture
+def other(api: ApiServer) -> Tenant:
+    """The organization `other` of another account."""
+    return api.tenant("other")

@@ -1,0 +1,96 @@
+"""A stranger's key and a stranger's ids: the proper error, never another tenant's data."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.api_server import ApiServer, Tenant, refused
+from tests.support.directories import PASSWORD
+
+ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
+CALLS: dict[str, dict[str, Any]] = {
+    "AssociateMemberToGroup": {"GroupId": "everyone", "MemberId": "ada"},
+    "CreateAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
+    "CreateGroup": {"Name": "strangers"},
+    "CreateUser": {"Name": "stranger", "DisplayName": "Stranger", "Password": PASSWORD},
+    "DeleteOrganization": {"DeleteDirectory": True, "ForceDelete": True},
+    "DeleteUser": {"UserId": "disabled"},
+    "DeregisterFromWorkMail": {"EntityId": "ada"},
+    "DescribeEntity": {"Email": "ada@demo.test"},
+    "DescribeOrganization": {},
+    "DescribeUser": {"UserId": "ada"},
+    "ListUsers": {},
+    "RegisterToWorkMail": {"EntityId": "disabled", "Email": "disabled@demo.test"},
+    "ResetPassword": {"UserId": ENTITY, "Password": PASSWORD},
+}
+ON_ENTITIES = {
+    "AssociateMemberToGroup": ("MemberId", "GroupId"),
+    "CreateAlias": ("EntityId",),
+    "DeleteUser": ("UserId",),
+    "DeregisterFromWorkMail": ("EntityId",),
+    "DescribeUser": ("UserId",),
+    "RegisterToWorkMail": ("EntityId",),
+    "ResetPassword": ("UserId",),
+}
+
+
+def snapshot(demo: Tenant) -> dict[str, Any]:
+    return {**demo("DescribeOrganization"), **demo("ListUsers")}
+
+
+def test_another_accounts_organization_is_not_found(demo: Tenant, other: Tenant) -> None:
+    demo.user("ada")
+    demo.user("disabled", enabled=False)
+    demo.group("everyone")
+    before = snapshot(demo)
+    for action, parameters in CALLS.items():
+        answer = refused(other, action, OrganizationId=demo.organization, **parameters)
+        unknown = refused(other, action, OrganizationId="m-" + "0" * 32, **parameters)
+        assert answer[0] == unknown[0] == "OrganizationNotFoundException", action
+        assert answer[1].replace(demo.organization, "") == unknown[1].replace("m-" + "0" * 32, "")
+    assert snapshot(demo) == before
+
+
+def test_another_organizations_entities_are_not_found(demo: Tenant, other: Tenant) -> None:
+    user = demo.user("ada")
+    other.user("eve")
+    other.group("everyone")
+    before = snapshot(demo)
+    for action, members in ON_ENTITIES.items():
+        for member in members:
+            parameters = {**CALLS[action], **dict.fromkeys(members, "eve"), member: user}
+            if "GroupId" in members:
+                parameters = {"GroupId": "everyone", "MemberId": "eve", member: user}
+            code, message = refused(other, action, **parameters)
+            assert code == "EntityNotFoundException", action
+            assert "ada" not in message
+    assert snapshot(demo) == before
+
+
+def test_an_unknown_key_learns_nothing(api: ApiServer, demo: Tenant) -> None:
+    import boto3
+
+    client = boto3.client(
+        "workmail",
+        region_name="us-east-1",
+        endpoint_url=api.url,
+        aws_access_key_id="AKIANOBODY",
+        aws_secret_access_key="nothing",
+    )
+    for organization in (demo.organization, "m-" + "0" * 32):
+        code, _ = refused(client.describe_organization, OrganizationId=organization)
+        assert code == "UnrecognizedClientException"
+
+
+@pytest.mark.parametrize("action", sorted(CALLS))
+def test_a_policy_without_the_action_is_told_so(api: ApiServer, demo: Tenant, action: str) -> None:
+    policy = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"workmail:*",'
+        f'"Resource":"*"}},{{"Effect":"Deny","Action":"workmail:{action}","Resource":"*"}}]}}'
+    )
+    client = api.client(demo.account, policy)
+    limited = Tenant(client, demo.account, demo.organization, demo.domain)
+    code, message = refused(limited, action, **CALLS[action])
+    assert code == "AccessDeniedException"
+    assert f"workmail:{action}" in message
+    assert client.list_organizations()["OrganizationSummaries"]

@@ -1,0 +1,165 @@
+"""The API behind a real HTTP server, with boto3 clients signed for accounts of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import boto3
+import msgspec
+import pytest
+import uvicorn
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.support.directories import CHEAP, PASSWORD
+from workpost.domain.access.accounts import create_access_key, create_account
+from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.settings import Settings
+from workpost.protocols.api.build import build_dispatcher
+from workpost.protocols.api.server import ApiApplication
+from workpost.store.core import Core
+from workpost.store.database.build import open_store
+from workpost.store.database.unit import Tx, command
+from workpost.store.keys.build import open_keys
+
+R = TypeVar("R")
+_session = boto3.Session(region_name="us-east-1")
+
+
+class ApiServer:
+    """Runs core, dispatcher and uvicorn on the loop of a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = msgspec.structs.replace(settings, passwords=CHEAP)
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._ready.wait(30)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        env = SystemEnvironment()
+        store = await open_store(self._settings, env)
+        keys = open_keys(self._settings, env)
+        self.core = Core(
+            store=store,
+            keys=keys,
+            contents=None,
+            env=env,
+            settings=self._settings,  # type: ignore[arg-type]
+        )
+        self._loop = asyncio.get_running_loop()
+        application = ApiApplication(await build_dispatcher(self.core))
+        config = uvicorn.Config(
+            application, log_config=None, lifespan="off", date_header=False, loop="asyncio"
+        )
+        self._server = uvicorn.Server(config)
+        self._ready.set()
+        await self._server.serve(sockets=[self._socket])
+        await store.close()
+        await keys.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine beside the server."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def client(self, account: str, policy: str | None = None) -> Any:
+        """A boto3 client with a fresh key of the account."""
+        key = self.run(create_access_key(self.core, account, policy=policy))
+        return _session.client(
+            "workmail",
+            endpoint_url=self.url,
+            aws_access_key_id=key.access_key_id,
+            aws_secret_access_key=key.secret_access_key,
+            config=Config(retries={"max_attempts": 0}),
+        )
+
+    def tenant(self, alias: str) -> Tenant:
+        """A fresh account with one organization."""
+        account = self.run(create_account(self.core))
+        client = self.client(account)
+        organization = client.create_organization(Alias=alias)["OrganizationId"]
+        return Tenant(client, account, organization, f"{alias}.test")
+
+    def clear(self) -> None:
+        """Empty every table but those of the machinery."""
+        self.run(self.core.store.write(_clear))
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(30)
+        self._socket.close()
+
+
+TABLES = (
+    "account", "access_key", "organization", "domain", "entity", "address", "member",
+    "access_rule", "device_rule", "mailbox", "folder",
+)  # fmt: skip
+
+
+@command
+def _clear(tx: Tx) -> None:
+    for table in TABLES:
+        tx.run(f"DELETE FROM {table}")
+
+
+class Tenant:
+    """An account's client and its organization: `demo("DescribeUser", UserId=...)`."""
+
+    def __init__(self, client: Any, account: str, organization: str, domain: str) -> None:
+        self.client = client
+        self.account = account
+        self.organization = organization
+        self.domain = domain
+
+    def __call__(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Call an action on the organization; raises botocore's ClientError."""
+        parameters.setdefault("OrganizationId", self.organization)
+        method = getattr(self.client, _snake(action))
+        answer: dict[str, Any] = method(**parameters)
+        answer.pop("ResponseMetadata")
+        return answer
+
+    def user(self, name: str, *, enabled: bool = True, **more: Any) -> str:
+        values = {"DisplayName": name.title(), "Password": PASSWORD, **more}
+        user: str = self("CreateUser", Name=name, **values)["UserId"]
+        if enabled:
+            self("RegisterToWorkMail", EntityId=user, Email=f"{name}@{self.domain}")
+        return user
+
+    def group(self, name: str, *, enabled: bool = True) -> str:
+        group: str = self("CreateGroup", Name=name)["GroupId"]
+        if enabled:
+            self("RegisterToWorkMail", EntityId=group, Email=f"{name}@{self.domain}")
+        return group
+
+
+def _snake(action: str) -> str:
+    from botocore import xform_name
+
+    name: str = xform_name(action)
+    return name
+
+
+def refused(call: Callable[..., Any], *args: Any, **parameters: Any) -> tuple[str, str]:
+    """The error code and message of a call that must fail, with status 400."""
+    with pytest.raises(ClientError) as caught:
+        call(*args, **parameters)
+    response = caught.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    return response["Error"]["Code"], response["Error"]["Message"]
