@@ -57,6 +57,7 @@ class Bulletins:
         self._loop = asyncio.get_running_loop()
         self._gathered: dict[tuple[str, str], Hint] = {}
         self._sending: asyncio.Task[None] | None = None
+        self._opening: asyncio.Future[Connection] | None = None
         self._lost: asyncio.Future[None] | None = None
         self._task = asyncio.create_task(self._listen())
 
@@ -85,12 +86,13 @@ class Bulletins:
         pause = RETRY
         while True:
             try:
-                connection = await asyncio.to_thread(_listening, self._url)
+                connection = await asyncio.shield(self._open())
             except psycopg.Error as error:
                 log.warning("listening for hints failed: %r", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MOST)
                 continue
+            self._opening = None
             pause = RETRY
             self._lost = self._loop.create_future()
             descriptor = connection.fileno()
@@ -102,6 +104,10 @@ class Bulletins:
             finally:
                 self._loop.remove_reader(descriptor)
                 connection.close()
+
+    def _open(self) -> asyncio.Future[Connection]:
+        self._opening = self._loop.run_in_executor(None, _listening, self._url)
+        return self._opening
 
     def _readable(self, connection: Connection) -> None:
         try:
@@ -129,6 +135,9 @@ class Bulletins:
             await asyncio.wait([self._sending], timeout=1)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._opening is not None:  # the thread cannot be stopped
+            with suppress(psycopg.Error):
+                (await self._opening).close()
 
 
 def payloads(sender: str, hints: list[Hint]) -> list[str]:

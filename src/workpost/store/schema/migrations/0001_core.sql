@@ -272,6 +272,7 @@ CREATE TABLE job (
     progress INTEGER NOT NULL
 );
 CREATE INDEX job_due ON job (due) WHERE state = 'waiting';
+CREATE INDEX job_leased ON job (lease_until) WHERE state = 'leased';
 
 CREATE TABLE event (
     org TEXT NOT NULL,
@@ -288,4 +289,4 @@ CREATE TABLE event (
 CREATE TABLE command_done (
     id BLOB PRIMARY KEY,
     result BLOB NOT NULL
-);
+) WITHOUT ROWID;
