@@ -50,7 +50,7 @@ async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> st
     """
     stamped = _stamp(core, envelope, raw)
     summary = await _summarize(stamped.raw)
-    await senders.check_header(core, grant, summary)
+    await senders.check_header(core, grant, summary, stamped.raw)
     message = await _place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
         routed = await _route(core, envelope)
@@ -59,7 +59,7 @@ async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> st
             return await _write(core, grant, grant.organization, message, routed, events)
         except StaleGrant:
             grant = await access.renew(core, grant)
-            await senders.check_header(core, grant, summary)
+            await senders.check_header(core, grant, summary, stamped.raw)
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
