@@ -7,6 +7,7 @@ that could begin the end of data are carried to the next one.
 from workpost.protocols.smtp.wire.gather import Gather
 
 _END = b"\r\n.\r\n"
+_DOT = b"\r\n."
 
 
 class DataDecoder(Gather):
@@ -32,22 +33,24 @@ class DataDecoder(Gather):
         """
         carried = len(self._carry)
         buffer = self._carry + data
-        end = buffer.find(_END)
+        # Most messages hold no line that starts with a dot: one search finds both and saves a pass.
+        dot = buffer.find(_DOT)
+        end = buffer.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.done = True
             self._carry = b""
-            self._decode(buffer[: end + 2])
+            self._decode(buffer[: end + 2], stuffed=dot < end)
             return end + len(_END) - carried
         keep = _possible_end(buffer)
         self._carry = buffer[len(buffer) - keep :]
-        self._decode(buffer[: len(buffer) - keep])
+        self._decode(buffer[: len(buffer) - keep], stuffed=dot >= 0)
         return len(data)
 
-    def _decode(self, raw: bytes) -> None:
+    def _decode(self, raw: bytes, *, stuffed: bool) -> None:
         # A read never starts or ends inside CRLF or between CRLF and a dot: _possible_end kept it.
         if not raw:
             return
-        piece = raw.replace(b"\r\n.", b"\r\n")
+        piece = raw.replace(_DOT, b"\r\n") if stuffed else raw
         if not self._started:
             self._started = True
             piece = piece[2:]
