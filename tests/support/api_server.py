@@ -38,6 +38,8 @@ class ApiServer:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
+        # asyncio leaves it out for sockets it was given; answers are two writes.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

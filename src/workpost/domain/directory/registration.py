@@ -47,6 +47,7 @@ def enable(
     `fresh` says that the mailbox was made now; one attached again keeps its first date.
     """
     folded = syntax.fold(address)
+    now = tx.env.now()
     give_address(tx, row, folded=folded, address=address, is_primary=True)
     entities.enable(
         tx,
@@ -55,18 +56,20 @@ def enable(
         address=address,
         addr_fold=folded,
         mailbox=mailbox,
-        provisioned_at=tx.env.now() if fresh else row.provisioned_at,
+        enabled_at=now,
+        provisioned_at=now if fresh else row.provisioned_at,
         version=version,
     )
 
 
-def disable(tx: Tx, row: EntityRow, *, version: int) -> None:
+def disable(tx: Tx, row: EntityRow, *, now: int, version: int) -> None:
     """Disable an entity and free its addresses; memberships stay for a restore."""
     addresses.delete_addresses(tx, org=row.org, entity=row.id)
     entities.disable(
         tx,
         org=row.org,
         entity=row.id,
-        deprovisioned_at=tx.env.now() if row.mailbox is not None else None,
+        disabled_at=now,
+        deprovisioned_at=now if row.mailbox is not None else None,
         version=version,
     )

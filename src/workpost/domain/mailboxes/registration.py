@@ -80,13 +80,14 @@ def deregister(tx: Tx, *, grant: Grant, identifier: str) -> None:
     row = resolve(tx, grant.organization, identifier)
     if row.state != ENABLED:
         return
-    registration.disable(tx, row, version=version)
+    now = tx.env.now()
+    registration.disable(tx, row, now=now, version=version)
     if row.mailbox is not None:
         mailboxes.set_mailbox_state(
             tx,
             mailbox=row.mailbox,
             state=mailboxes.DISABLED,
-            purge_at=tx.env.now() + KEPT_MS,
+            purge_at=now + KEPT_MS,
         )
     change_policy(tx, row.org)
 

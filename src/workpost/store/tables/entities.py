@@ -156,6 +156,7 @@ def enable(
     address: str,
     addr_fold: str,
     mailbox: int | None,
+    enabled_at: int,
     provisioned_at: int | None,
     version: int,
 ) -> None:
@@ -167,7 +168,7 @@ def enable(
         address,
         addr_fold,
         mailbox,
-        tx.env.now(),
+        enabled_at,
         provisioned_at,
         version,
         org,
@@ -175,12 +176,20 @@ def enable(
     )
 
 
-def disable(tx: Tx, *, org: str, entity: str, deprovisioned_at: int | None, version: int) -> None:
+def disable(
+    tx: Tx,
+    *,
+    org: str,
+    entity: str,
+    disabled_at: int,
+    deprovisioned_at: int | None,
+    version: int,
+) -> None:
     """Disable an entity: no address any more; the mailbox stays attached for a restore."""
     tx.run(
         "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
         " disabled_at = ?, deprovisioned_at = ?, version = ? WHERE org = ? AND id = ?",
-        tx.env.now(),
+        disabled_at,
         deprovisioned_at,
         version,
         org,
