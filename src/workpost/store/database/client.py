@@ -33,11 +33,13 @@ class WriterClient(asyncio.Protocol):
         path: Path,
         counters: Counters,
         hear: Callable[[list[Hint]], None],
+        given_up: Callable[[Waiting], None],
         gone_after: float,
     ) -> None:
         self._path = path
         self._counters = counters
         self._hear = hear
+        self._give_up = given_up
         self._gone_after = gone_after
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
@@ -70,8 +72,8 @@ class WriterClient(asyncio.Protocol):
     def put(self, waiting: Waiting) -> None:
         """Send a command; while the line is lost it waits, and is refused when that lasts."""
         if self._transport is None:
-            if self._given_up and self._queue is not None:
-                self._loop.call_soon(self._queue.give_up, waiting)
+            if self._given_up:
+                self._loop.call_soon(self._give_up, waiting)
             return
         if not self._out:
             self._loop.call_soon(self._flush)
@@ -106,12 +108,11 @@ class WriterClient(asyncio.Protocol):
             self._flush()
 
     def _send_once_more(self, waiting: Waiting) -> None:
-        assert self._queue is not None
         tries = self._tries[waiting.id] = self._tries.get(waiting.id, 0) + 1
         if tries > MOST_TRIES:
             log.error("command %s lost its writer %d times", waiting.call.name, tries)
             self._tries.pop(waiting.id)
-            self._queue.give_up(waiting)
+            self._give_up(waiting)
         else:
             self._send(waiting)
 
@@ -150,7 +151,7 @@ class WriterClient(asyncio.Protocol):
                 log.error("the writer process stays away")
                 if self._queue is not None:
                     for waiting in list(self._queue.waiting.values()):
-                        self._queue.give_up(waiting)
+                        self._give_up(waiting)
             else:
                 self._counters.reconnects += 1
                 return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from workpost.kernel.clock import Environment
+from workpost.kernel.errors import WorkpostError
 from workpost.store.changes.hub import Hub
-from workpost.store.database.batch import Done
+from workpost.store.database.batch import Done, Waiting
 from workpost.store.database.client import WriterClient
 from workpost.store.database.counters import Counters
 from workpost.store.database.inline import InlineWriter
@@ -16,6 +18,7 @@ from workpost.store.database.options import Options
 from workpost.store.database.queue import WriteQueue
 from workpost.store.database.reading import SqliteReading
 from workpost.store.database.unit import Hint
+from workpost.store.tables.commands import recorded_result
 
 R = TypeVar("R")
 
@@ -77,8 +80,27 @@ async def writer_backend(
     options: Options, env: Environment, hub: Hub, counters: Counters, socket: Path
 ) -> LocalBackend:
     """SQLite with a writer process that listens at `socket`. Raises TryLater."""
-    client = WriterClient(socket, counters, hub.publish, options.gone_after)
+    asking: set[asyncio.Task[None]] = set()
+
+    def given_up(waiting: Waiting) -> None:
+        task = asyncio.create_task(last_word(waiting))
+        asking.add(task)
+        task.add_done_callback(asking.discard)
+
+    async def last_word(waiting: Waiting) -> None:
+        """The writer is gone for good, but the file may tell what became of a command."""
+        try:
+            found = await backend.read(recorded_result, (waiting.id,), {})
+        except WorkpostError:
+            found = None
+        if found is None:
+            queue.give_up(waiting)
+        else:
+            queue.resolve(waiting, "", found)
+
+    client = WriterClient(socket, counters, hub.publish, given_up, options.gone_after)
     queue = WriteQueue(options, client.put)
     client.serve(queue)
     await client.connect(CONNECT_WITHIN)
-    return LocalBackend(options, env, counters, queue, client)
+    backend = LocalBackend(options, env, counters, queue, client)
+    return backend

@@ -13,6 +13,7 @@ from workpost.store.changes.hub import Hub, Watch
 from workpost.store.database.batch import BACKGROUND, PEOPLE
 from workpost.store.database.counters import Counters, log
 from workpost.store.database.unit import Reader, Tx
+from workpost.store.tables.commands import EXPIRE_EVERY, EXPIRE_SLICE, expire_commands
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,8 +110,6 @@ class Store:
                 log.warning("comparing what is watched failed: %s", error)
 
     async def _expire(self) -> None:
-        from workpost.store.tables.commands import EXPIRE_EVERY, EXPIRE_SLICE, expire_commands
-
         while True:
             await asyncio.sleep(EXPIRE_EVERY)
             try:

@@ -1,0 +1,57 @@
+"""The writer process for tests: forked, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from pathlib import Path
+
+from workpost.kernel.settings import Settings
+from workpost.store.database.writer import SOCKET, run_writer
+
+
+class WriterProcess:
+    """A writer over the SQLite database of these settings; commands declared so far are known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.pid = 0
+
+    @property
+    def socket(self) -> Path:
+        return self._settings.run_dir / SOCKET
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                os.close(reading)
+                run_writer(self._settings, lambda _path: os.write(writing, b"!") and None)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        os.close(writing)
+        ready = os.read(reading, 1)
+        os.close(reading)
+        assert ready, "the writer process did not start"
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.pid = 0
+
+    def stop(self) -> int:
+        """End it politely and return its exit code."""
+        if not self.pid:
+            return 0
+        os.kill(self.pid, signal.SIGTERM)
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
