@@ -1,0 +1,43 @@
+"""RFC 3501 section 6.3.8: names with wildcards."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workpost.protocols.imap.patterns import MAX_PATTERN, match, matches
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "fits"),
+    [
+        ("a/b", "*", True),
+        ("a/b", "%", False),
+        ("a/b", "%/%", True),
+        ("a/b", "a*", True),
+        ("a/b", "a%", False),
+        ("a", "a%", True),
+        ("a", "a*%", True),
+        ("", "%", True),
+        ("ab", "b", False),
+    ],
+)
+def test_wildcards(name, pattern, fits):
+    assert match(name, pattern) is fits
+    assert matches(name, ["nothing", pattern]) is fits
+
+
+def test_hostile_patterns_take_bounded_time():
+    start = time.perf_counter()
+    assert not match("a" * 200, "*a" * 400 + "b")
+    assert not match("a", "%" * (MAX_PATTERN + 1))
+    assert time.perf_counter() - start < 5
+
+
+@given(st.text("ab/", max_size=8), st.text("ab/%*", max_size=8))
+def test_matching_is_that_of_a_regular_expression(name, pattern):
+    parts = {"*": ".*", "%": "[^/]*"}
+    expression = "".join(parts.get(c, re.escape(c)) for c in pattern)
+    assert match(name, pattern) is bool(re.fullmatch(expression, name))
