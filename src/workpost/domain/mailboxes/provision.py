@@ -58,9 +58,10 @@ def prepare_folder(
     parent: int,
     name: str,
     role: str | None,
+    folder: int | None = None,
 ) -> NewFolder:
-    """Seal one folder's name under the mailbox key."""
-    folder = env.new_id()
+    """Seal one folder's name under the mailbox key; `folder` is the id of one that is renamed."""
+    folder = env.new_id() if folder is None else folder
     ad = sealing.place("folder", "sealed", organization, mailbox, folder)
     sealed = sealing.seal(key.key, name.encode(), ad)
     return NewFolder(folder, parent, name_tag(tag_key, name), sealed, key.gen, role)

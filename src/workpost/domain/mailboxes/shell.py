@@ -94,7 +94,10 @@ async def status(core: Core, grant: Grant, folder: int, path: str = "") -> Folde
     return _show(row, path, has_children=False, subscribed=False)
 
 
-async def _prepare_chain(core: Core, grant: Grant, path: str, role: str | None) -> list[NewFolder]:
+async def _prepare_chain(
+    core: Core, grant: Grant, path: str, role: str | None, folder: int | None = None
+) -> list[NewFolder]:
+    """The folders of a path, from the top; the last is `folder` where it exists already."""
     key = await core.keys.mailbox(grant.organization, grant.mailbox)
     tag_key = await core.keys.tag_key(grant.organization, grant.mailbox)
     parts = split_path(path)
@@ -108,6 +111,7 @@ async def _prepare_chain(core: Core, grant: Grant, path: str, role: str | None) 
             parent=0,
             name=part,
             role=role if position == len(parts) - 1 else None,
+            folder=folder if position == len(parts) - 1 else None,
         )
         for position, part in enumerate(parts)
     ]
@@ -126,7 +130,7 @@ async def rename_folder(core: Core, grant: Grant, path: str, to: str) -> None:
     Raises FolderNotFound, FolderExists, FolderProtected.
     """
     folder = await find_folder(core, grant, path)
-    chain = await _prepare_chain(core, grant, to, None)
+    chain = await _prepare_chain(core, grant, to, None, folder.id)
     await core.store.write(commands.rename_folder, grant=grant, folder=folder.id, chain=chain)
 
 
