@@ -14,14 +14,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from workpost.domain.messages import shell as messages
-from workpost.kernel.errors import KeyDestroyed, WorkpostError
+from workpost.kernel.errors import KeyDestroyed, MailboxNotFound, WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.operations.upkeep import rotation
 from workpost.store.content.types import FILE, S3
@@ -116,20 +116,129 @@ async def sweep_orphans(core: Core) -> int:
     """Delete files and objects that are a day old and that no content row knows."""
     before = core.env.now() - DAY_MS
     count = 0
-    for files in _slices(core.contents.files.orphans(before)):
-        some = await asyncio.to_thread(next, files, None)
-        while some is not None:
-            count += await _delete_unknown_files(core, some)
-            some = await asyncio.to_thread(next, files, None)
+    async for files in _in_slices(core.contents.files.orphans(before)):
+        ids = [content_id for content_id, _ in files]
+        known = await core.store.read(contents.known_contents, content_ids=ids)
+        # What was never renamed is no content, whatever its name says.
+        orphans = [file for content_id, file in files if content_id not in known or file.suffix]
+        await asyncio.to_thread(_unlink, orphans)
+        count += len(orphans)
     objects = core.contents.objects
     if objects is not None:
-        found = _slices(objects.orphans(before))
-        for ids in found:
-            page = await asyncio.to_thread(next, ids, None)
-            while page is not None:
-                known = await core.store.read(contents.known_contents, content_ids=page)
-                unknown = [content_id for content_id in page if content_id not in known]
-                await asyncio.to_thread(objects.delete, unknown)
-                count += len(unknown)
-                page = await asyncio.to_thread(next, ids, None)
+        async for ids in _in_slices(objects.orphans(before)):
+            known = await core.store.read(contents.known_contents, content_ids=ids)
+            unknown = [content_id for content_id in ids if content_id not in known]
+            await asyncio.to_thread(objects.delete, unknown)
+            count += len(unknown)
     return count
+
+
+def _unlink(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+async def _in_slices(found: Iterator[T]) -> AsyncIterator[list[T]]:
+    """Walk a blocking iterator in threads, a slice at a time."""
+    while some := await asyncio.to_thread(lambda: list(itertools.islice(found, SLICE))):
+        yield some
+
+
+# --- keys ----------------------------------------------------------------------------------------
+
+
+async def sweep_keys(core: Core) -> int:
+    """Destroy keys that were made a day ago for a mailbox or organization that never came.
+
+    Such a key has sealed nothing that lasted. A mailbox's key goes only when its organization is
+    there, an organization's only when it wraps nothing: so a sweep against the wrong, or an empty,
+    database destroys no key that matters.
+    """
+    store = core.keys.hierarchy.store
+    before = core.env.now() - DAY_MS
+    count = 0
+    cursor: Cursor = START
+    while page := await core.keys.run(store.page, after=cursor, limit=SLICE):
+        cursor = (page[-1].scope, page[-1].gen)
+        old = [row for row in page if row.destroyed_at is None and row.created < before]
+        for scope in await _orphan_scopes(core, old):
+            kind, _, name = scope.partition("/")
+            if kind == "org" and await core.keys.run(store.has_children, scope):
+                continue
+            log.info("destroying the key of %s, which never came to be", scope)
+            count += await core.keys.run(store.destroy, scope, None, core.env.now())
+            if kind == "mailbox":
+                await core.keys.run(store.destroy, tag_scope(int(name)), None, core.env.now())
+    return count
+
+
+async def _orphan_scopes(core: Core, rows: list[KeyRow]) -> list[str]:
+    boxes = {int(row.scope[8:]): row.parent[4:] for row in rows if row.scope.startswith("mailbox/")}
+    orgs = {row.scope[4:] for row in rows if row.scope.startswith("org/")}
+    known_boxes = await core.store.read(rewrap.known_mailboxes, ids=list(boxes))
+    known_orgs = await core.store.read(
+        rewrap.known_organizations, ids=list(orgs | set(boxes.values()))
+    )
+    orphans = [mailbox_scope(box) for box in boxes if box not in known_boxes]
+    return [scope for scope in orphans if boxes[int(scope[8:])] in known_orgs] + [
+        org_scope(org) for org in orgs if org not in known_orgs
+    ]
+
+
+async def sweep_generations(core: Core) -> int:
+    """Move what still refers to superseded generations, and destroy those that nothing refers to.
+
+    A generation is destroyed an hour after a whole pass first found nothing under it, and if
+    another pass still finds nothing. Returns how many were destroyed.
+    """
+    store = core.keys.hierarchy.store
+    count = 0
+    cursor: Cursor = START
+    while page := await core.keys.run(store.superseded, after=cursor, limit=SLICE):
+        cursor = (page[-1].scope, page[-1].gen)
+        for row in page:
+            try:
+                count += await _sweep_generation(core, row)
+            except KeyDestroyed:
+                continue
+    superseded_before = core.env.now() - RETIRED_MS
+    await rotation.rewrap_master(core)
+    return count + await core.keys.run(core.keys.hierarchy.drop_ring_versions, superseded_before)
+
+
+async def _sweep_generation(core: Core, row: KeyRow) -> int:
+    store = core.keys.hierarchy.store
+    moved = await _rewrap_scope(core, row)
+    now = core.env.now()
+    if moved or await core.keys.run(store.has_children, row.scope, row.gen):
+        await core.keys.run(store.retire, row.scope, row.gen, None)
+    elif row.retired_at is None:
+        await core.keys.run(store.retire, row.scope, row.gen, now)
+    elif row.retired_at <= now - RETIRED_MS:
+        log.info("destroying generation %d of %s", row.gen, row.scope)
+        return await core.keys.run(store.destroy, row.scope, row.gen, now)
+    return 0
+
+
+async def _rewrap_scope(core: Core, row: KeyRow) -> int:
+    kind, _, name = row.scope.partition("/")
+    if row.scope == SYSTEM:
+        return await rotation.rewrap_system(core)
+    if kind == "org":
+        return await rotation.rewrap_organization(core, name)
+    return await rotation.rewrap_mailbox(core, row.parent.removeprefix("org/"), int(name))
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+async def finish_folders(core: Core) -> int:
+    """Finish deletions of folders that a crash cut short; returns how many."""
+    begun = await core.store.read(folders.list_deleting, limit=SLICE)
+    for organization, mailbox, folder in begun:
+        grant = Grant.system("upkeep", organization, mailbox)
+        try:
+            await messages.finish_deletion(core, grant, folder)
+        except MailboxNotFound:
+            continue  # a disabled mailbox: it comes back as it is, or goes as a whole
+    return len(begun)
