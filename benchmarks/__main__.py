@@ -1,0 +1,117 @@
+"""`script/bench`: one run, one table, with the machine, the versions and the ratios.
+
+script/bench                 everything (some minutes)
+script/bench --smoke         everything in a few seconds; the figures mean nothing
+script/bench --only api,imap sections by name
+script/bench --json FILE     the rows for programs
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks import api, footprint, imap, mixed, peers, submission
+from benchmarks.product import Workpost
+from benchmarks.scale import FULL, SMOKE, Scale
+from benchmarks.table import Row, as_json, machine, render
+from tests.support.peers import postgres_folder
+from tests.support.postgres import PostgresServer
+
+SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency")
+
+
+class Bench:
+    """What the sections share: the product, its peers, how much is measured."""
+
+    def __init__(self, folder: Path, scale: Scale, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.scale = scale
+        self.say = say
+        self.rows: list[Row] = []
+        self.open = contextlib.ExitStack()
+        self.dovecot: peers.Dovecot | None = None
+        self.postfix: peers.Postfix | None = None
+
+    def start(self, sections: list[str]) -> None:
+        """Start the product, and the peers that these sections are measured beside."""
+        self.product = Workpost(self.folder / "workpost")
+        self.open.callback(self.product.stop)
+        self.product.start()
+        missing = peers.missing()
+        for reason in missing:
+            self.say(f"without peers: {reason}")
+        if not missing and {"submission", "postgres", "imap"} & set(sections):
+            self.dovecot = peers.Dovecot(self.folder / "dovecot")
+            self.open.callback(self.dovecot.close)
+            self.postfix = peers.Postfix(self.folder / "postfix", self.dovecot)
+            self.open.callback(self.postfix.close)
+
+    def measure(self, section: str) -> None:
+        """Run one section; each row is told as it comes."""
+        self.say(f"measuring {section} ...")
+        rows: dict[str, Callable[[], Iterator[Row]]] = {
+            "api": lambda: api.measure(self.product, self.scale),
+            "submission": lambda: submission.measure(self.product, self.postfix, self.scale),
+            "postgres": self._postgres,
+            "imap": lambda: imap.measure(self.product, self.dovecot, self.scale),
+            "memory": lambda: footprint.measure(self.product, self.scale),
+            "latency": lambda: mixed.measure(self.product, self.scale),
+        }
+        for row in rows[section]():
+            self.rows.append(row)
+            self.say(f"  {row.what}: {row.value:,.3f} {row.unit}")
+
+    def _postgres(self) -> Iterator[Row]:
+        if postgres_folder() is None:
+            self.say("without PostgreSQL: it is not installed (apt install postgresql)")
+            return
+        server = PostgresServer()
+        product = Workpost(self.folder / "on-postgres", server.url(server.create_database()))
+        try:
+            product.start()
+            yield from submission.measure(product, self.postfix, self.scale, "PostgreSQL")
+        finally:
+            product.stop()
+            server.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print; 1 when a gate is missed in a full run."""
+    parser = argparse.ArgumentParser(prog="script/bench", description="Measure Workpost.")
+    parser.add_argument("--smoke", action="store_true", help="a few seconds; figures mean nothing")
+    parser.add_argument("--only", metavar="LIST", help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the rows to a file")
+    parser.add_argument("--folder", metavar="DIR", type=Path, help="work here (default: /tmp)")
+    args = parser.parse_args(argv)
+    sections = args.only.split(",") if args.only else list(SECTIONS)
+    unknown = [name for name in sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"{unknown[0]} is none of {', '.join(SECTIONS)}")
+    facts = machine()
+    folder = Path(tempfile.mkdtemp(prefix="wp-bench-", dir=args.folder))
+    bench = Bench(folder, SMOKE if args.smoke else FULL, lambda text: print(text, file=sys.stderr))
+    try:
+        with bench.open:
+            bench.start(sections)
+            for section in sections:
+                bench.measure(section)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("\n".join(facts))
+    print(render(bench.rows))
+    if args.json:
+        args.json.write_bytes(as_json(bench.rows))
+    failed = [row for row in bench.rows if row.passed is False]
+    return 1 if failed and not args.smoke else 0
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main())

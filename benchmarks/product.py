@@ -1,0 +1,163 @@
+"""Workpost itself, started as an operator starts it, with people and messages to measure with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.clients import Connection, Unexpected, drive, expect, response
+from benchmarks.signing import Signer
+from tests.support.processes import Peer, dying_with_us
+from workpost.domain.access import shell as access
+from workpost.domain.mailboxes import shell as mailboxes
+from workpost.domain.messages import shell as messages
+from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.configuration import load
+from workpost.node.build import attached_core
+from workpost.node.demo import for_demo
+
+PASSWORD = "Benchmark-0-password"
+PEOPLE = 20
+IN_FLIGHT = 64
+
+
+class Workpost:
+    """One `workpost serve --demo` with two front ends."""
+
+    def __init__(self, folder: Path, database_url: str = "") -> None:
+        self.folder = folder
+        self._environment = {
+            **os.environ,
+            "WORKPOST_LOG__LEVEL": "warning",
+            "WORKPOST_PROCESSES__FRONT_ENDS": "2",
+            "WORKPOST_DATABASE__URL": database_url,
+        }
+        self._peer: Peer | None = None
+        self.people: list[str] = []
+        self.filled = 0
+
+    def start(self) -> float:
+        """Serve; the seconds from exec to every listener accepting."""
+        self.folder.mkdir(exist_ok=True)
+        log = self.folder.parent / f"{self.folder.name}.log"
+        command = [
+            str(Path(sys.executable).with_name("workpost")), "serve", "--demo", "--random-ports",
+            "--data", str(self.folder),
+        ]  # fmt: skip
+        announced = self.folder / "run" / "endpoints.json"
+        started = time.perf_counter()
+        self._peer = Peer("workpost", dying_with_us(command), log, env=self._environment)
+        while not announced.exists():
+            if self._peer.process.poll() is not None or time.perf_counter() - started > 60:
+                raise Unexpected(f"workpost did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.002)
+        took = time.perf_counter() - started
+        self.endpoints: dict[str, Any] = json.loads(announced.read_bytes())
+        self.demo: dict[str, Any] = json.loads((self.folder / "demo.json").read_bytes())
+        return took
+
+    def port(self, listener: str) -> int:
+        return int(self.endpoints[listener].rpartition(":")[2])
+
+    def stop(self) -> None:
+        if self._peer is not None:
+            self._peer.stop(signal.SIGTERM)
+            self._peer = None
+
+    def processes(self) -> list[int]:
+        """The supervisor and its children, which are what the product costs."""
+        parent = int(self.endpoints["pid"])
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return [parent, *map(int, children)]
+
+    # --- administration ---
+
+    @property
+    def organization(self) -> str:
+        return str(self.demo["organization_id"])
+
+    @property
+    def domain(self) -> str:
+        return str(self.demo["domain"])
+
+    def signer(self) -> Signer:
+        return Signer(
+            self.endpoints["api"].removeprefix("http://"),
+            self.demo["region"],
+            self.demo["access_key_id"],
+            self.demo["secret_access_key"],
+        )
+
+    def call(self, action: str, **document: Any) -> Any:
+        """One call of the API; its answer."""
+        connection = Connection(self.port("api"))
+        answers: list[bytearray] = []
+        request = self.signer().call(action, {"OrganizationId": self.organization, **document})
+
+        def script() -> Any:
+            answers.append((yield request, response))
+
+        drive({connection: script()})
+        connection.close()
+        expect(answers[0], b"HTTP/1.1 200")
+        return json.loads(answers[0].partition(b"\r\n\r\n")[2] or b"{}")
+
+    def add_people(self, count: int = PEOPLE) -> list[str]:
+        """Make people with mailboxes; their addresses."""
+        for number in range(len(self.people), count):
+            address = f"person-{number}@{self.domain}"
+            user = self.call(
+                "CreateUser", Name=f"person-{number}", DisplayName=f"Person {number}",
+                Password=PASSWORD,
+            )["UserId"]  # fmt: skip
+            self.call("RegisterToWorkMail", EntityId=user, Email=address)
+            self.people.append(address)
+        return self.people[:count]
+
+    # --- messages ---
+
+    def fill(self, address: str, source: Iterable[bytes], copies: int, folder: str) -> int:
+        """Put messages into INBOX, and each so many times into another folder; how many in all."""
+        return asyncio.run(self._fill(address, source, copies, folder))
+
+    async def _fill(self, address: str, source: Iterable[bytes], copies: int, folder: str) -> int:
+        settings = for_demo(load(None, str(self.folder), self._environment))
+        async with attached_core(settings, SystemEnvironment()) as core:
+            grant = await access.log_in(
+                core, username=address, password=PASSWORD.encode(), protocol="IMAP",
+                address="127.0.0.1",
+            )  # fmt: skip
+            inbox = await mailboxes.find_folder(core, grant, "INBOX")
+            waiting: set[asyncio.Task[Any]] = set()
+            count = 0
+            for raw in source:
+                waiting.add(asyncio.create_task(messages.append(core, grant, inbox.id, raw)))
+                count += 1
+                if len(waiting) >= IN_FLIGHT:
+                    done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
+            await asyncio.gather(*waiting)
+            if copies:
+                target = await mailboxes.create_folder(core, grant, folder)
+                uids = list(await messages.uid_map(core, grant, inbox.id))
+                for _ in range(copies):
+                    await messages.copy(core, grant, inbox.id, uids, target.id)
+            return count * (1 + copies)
+
+
+def pss(processes: Iterable[int]) -> int:
+    """Bytes of memory, shared pages divided among those who share them."""
+    total = 0
+    for process in processes:
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+    return total

@@ -1,0 +1,39 @@
+"""How much is measured: the whole benchmark, or a few seconds of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes of everything."""
+
+    people: int = 20
+    calls: int = 24_000
+    aliases: int = 2_000
+    passwords: int = 160
+    submissions: int = 12_000
+    connections: int = 20
+    messages: int = 10_000
+    copies: int = 10
+    """How many times the messages lie in the large folder."""
+    rounds: int = 5
+    """Repetitions of what is quick; the best is told."""
+    sessions: int = 500
+    mixed_seconds: float = 12.0
+
+
+FULL = Scale()
+SMOKE = Scale(
+    people=3,
+    calls=160,
+    aliases=20,
+    passwords=4,
+    submissions=40,
+    connections=4,
+    messages=60,
+    copies=2,
+    rounds=1,
+    sessions=10,
+    mixed_seconds=1.0,
+)
