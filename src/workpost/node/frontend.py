@@ -22,6 +22,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.node.build import Servers, build_core, build_servers, close_core
 from workpost.node.demo import ensure_demo
+from workpost.node.probe import LoopProbe
 from workpost.node.sockets import Listener
 from workpost.operations.mailflow.runner import LocalRunner
 
@@ -85,8 +86,11 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, servers.reload)
         await servers.start()
         tasks = _start_jobs(plan, core_jobs=[LocalRunner(core)])
+        probe = LoopProbe(asyncio.get_running_loop())
+        probe.start()
         ready()
         await stop.wait()
+        probe.stop()
         await _stop(servers, tasks)
     finally:
         await close_core(core)
