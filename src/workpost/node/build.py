@@ -17,7 +17,6 @@ from workpost.node.sockets import Listener
 from workpost.protocols.api.build import build_dispatcher
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.imap.limits import Limits as ImapLimits
-from workpost.protocols.imap.limits import Limits as ImapLimits
 from workpost.protocols.imap.server import ImapServer
 from workpost.protocols.imap.server import ListenerOptions as ImapOptions
 from workpost.protocols.listening.limits import PeerCounter

@@ -1,4 +1,7 @@
-"""Commands on the queue that are not deliveries: leasing and putting back."""
+"""Commands on the queue that are not deliveries: leasing and putting back.
+
+Leases end by the database's clock, so that nodes with wrong clocks do not steal from each other.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import msgspec
 
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import queue
+from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import LeasedEntry
 
 
@@ -19,7 +23,7 @@ class Lease(msgspec.Struct, frozen=True):
 @command
 def lease_due(tx: Tx, *, route: str, limit: int, lease_ms: int, fence: int) -> Lease | None:
     """Lease the most overdue recipients of one entry on a route; None when nothing is due."""
-    now = tx.env.now()
+    now = database_now(tx)
     found = queue.due_entry(tx, route=route, now=now)
     if found is None:
         return None
@@ -43,5 +47,5 @@ def postpone(tx: Tx, *, queue_id: int, fence: int, numbers: list[int], delay_ms:
         tx,
         queue=queue_id,
         numbers=[number for number in numbers if number in covered],
-        due=tx.env.now() + delay_ms,
+        due=database_now(tx) + delay_ms,
     )

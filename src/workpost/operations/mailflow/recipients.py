@@ -8,8 +8,8 @@ from workpost.kernel.errors import AccessDenied, QuotaExceeded, UnknownRecipient
 from workpost.store.core import Core
 
 
-async def check_recipient(core: Core, address: str, *, inside: bool) -> None:
-    """Refuse a recipient; `inside` when the sender has logged in.
+async def check_recipient(core: Core, address: str, *, inside: bool, size: int = 0) -> None:
+    """Refuse a recipient; `inside` when the sender has logged in, `size` as announced (0: not).
 
     Raises UnknownRecipient for an address of ours that nobody holds, AccessDenied for one
     elsewhere when the sender did not log in (no relaying), QuotaExceeded for a full mailbox when
@@ -20,7 +20,7 @@ async def check_recipient(core: Core, address: str, *, inside: bool) -> None:
     folded = fold(address)
     holder = await core.store.read(lookup_address, addr_fold=folded)
     if holder is not None:
-        if holder.full and not inside:
+        if not holder.takes(size) and not inside:
             raise QuotaExceeded(f"The mailbox of <{address}> is full.")
         return
     if await core.store.read(is_local_domain, domain=split(folded)[1]):
