@@ -145,8 +145,8 @@ async def test_a_full_mailbox_says_so(demo: Directory) -> None:
     await demo.user("ada")
     found = await demo.core.store.read(lookup_address, addr_fold="ada@demo.test")
     assert found is not None
-    assert not found.full
+    assert found.takes(0)
     await demo.change("UPDATE mailbox SET quota = 0")
     found = await demo.core.store.read(lookup_address, addr_fold="ada@demo.test")
     assert found is not None
-    assert found.full
+    assert not found.takes(0)

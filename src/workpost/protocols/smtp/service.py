@@ -59,7 +59,9 @@ class MailFlowService:
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
         inside = transaction.login is not None
-        await check_recipient(self._core, str(recipient.address), inside=inside)
+        await check_recipient(
+            self._core, str(recipient.address), inside=inside, size=transaction.size
+        )
 
     async def message(self, transaction: Transaction, content: bytes) -> Accepted:
         """The end of DATA: durable for all recipients when this returns."""

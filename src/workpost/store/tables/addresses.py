@@ -35,10 +35,9 @@ class HolderRow(msgspec.Struct, frozen=True):
     bytes: int
     quota: int
 
-    @property
-    def full(self) -> bool:
-        """True when the mailbox takes nothing more."""
-        return self.mailbox != 0 and self.bytes >= self.quota
+    def takes(self, size: int) -> bool:
+        """Whether a message of so many bytes (0: of any size) fits into the mailbox."""
+        return self.mailbox == 0 or self.bytes + max(size, 1) <= self.quota
 
 
 _COLUMNS = "addr_fold, address, org, entity, is_primary"
