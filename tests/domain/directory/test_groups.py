@@ -1,5 +1,7 @@
 """Groups and their members."""
 
+import asyncio
+
 import pytest
 
 from tests.support.directories import Directory
@@ -43,6 +45,19 @@ async def test_a_group_cannot_contain_itself(demo: Directory) -> None:
         with pytest.raises(InvalidParameter, match="contains"):
             await add(demo, group, member)
     await add(demo, "a", "c")
+
+
+async def test_two_administrators_cannot_close_a_loop_together(demo: Directory) -> None:
+    for name in ("a", "b", "c", "d"):
+        await demo.group(name)
+    for one, two in (("a", "b"), ("c", "d")):
+        results = await asyncio.gather(
+            add(demo, one, two), add(demo, two, one), return_exceptions=True
+        )
+        assert sorted(type(result).__name__ for result in results) == [
+            "InvalidParameter",
+            "NoneType",
+        ]
 
 
 async def test_only_groups_have_members(demo: Directory, other: Directory) -> None:

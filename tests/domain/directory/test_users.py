@@ -1,10 +1,13 @@
 """Users: creating, finding, listing, deleting, new passwords."""
 
+import asyncio
+
 import msgspec
 import pytest
 
 from tests.support.directories import PASSWORD, Directory, grant_for
 from workpost.domain.directory import shell
+from workpost.domain.directory import users as directory_users
 from workpost.domain.directory.entities import Props
 from workpost.domain.directory.users import UserFilter
 from workpost.domain.mailboxes.registration import deregister_from_workmail
@@ -82,6 +85,14 @@ async def test_names_are_unique_over_users_and_groups(demo: Directory) -> None:
         await demo.group("Ada", enabled=False)
 
 
+async def test_of_several_at_once_one_gets_the_name(demo: Directory) -> None:
+    results = await asyncio.gather(
+        *(demo.user(name, enabled=False, password=None) for name in ("ada", "Ada", "ADA")),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, NameUnavailable) for result in results) == 2
+
+
 async def test_two_organizations_may_have_the_same_names(demo: Directory, other: Directory) -> None:
     assert await demo.user("ada") != await other.user("ada")
 
@@ -154,6 +165,27 @@ async def test_each_of_the_five_filters(demo: Directory) -> None:
     assert await names(demo, identity="aaaaaaaa") == ["barbara"]
     assert await names(demo, identity="bbbb") == []
     assert await names(demo, name="100%") == []
+
+
+async def test_a_filter_without_an_index_reads_on_until_the_page_is_full(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_users, "SCAN", 2)
+    for number in range(9):
+        identity = f"{number % 3:08}-0000-0000-0000-000000000000"
+        props = Props(identity_provider_user_id=identity)
+        await demo.user(f"user{number}", enabled=False, password=None, props=props)
+    assert await names(demo, identity="00000001") == ["user1", "user4", "user7"]
+    page, position = await shell.list_users(
+        demo.core, demo.grant, UserFilter(identity="00000002"), after=("", ""), limit=2
+    )
+    assert [user.row.name for user in page] == ["user2", "user5"]
+    assert position is not None
+    page, position = await shell.list_users(
+        demo.core, demo.grant, UserFilter(identity="00000002"), after=position, limit=2
+    )
+    assert [user.row.name for user in page] == ["user8"]
+    assert position is None
 
 
 async def test_only_disabled_users_can_be_deleted(demo: Directory) -> None:

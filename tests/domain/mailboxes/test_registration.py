@@ -1,5 +1,7 @@
 """RegisterToWorkMail and DeregisterFromWorkMail: states, addresses, mailboxes."""
 
+import asyncio
+
 import pytest
 
 from tests.support.directories import Directory
@@ -55,6 +57,21 @@ async def test_addresses_in_use_and_foreign_domains_are_refused(
         await demo.register("grace@demo.test", "grace@demo.test")
     with pytest.raises(EntityNotFound):
         await other.register(grace, "grace@other.test")
+
+
+async def test_registering_twice_at_once_makes_one_mailbox(demo: Directory) -> None:
+    user = await demo.user("ada", enabled=False)
+    await asyncio.gather(*(demo.register(user, "ada@demo.test") for _ in range(3)))
+    assert len(await demo.run("SELECT id FROM mailbox")) == 1
+
+
+async def test_of_several_people_one_gets_the_address(demo: Directory) -> None:
+    people = [await demo.user(name, enabled=False) for name in ("ada", "grace", "barbara")]
+    results = await asyncio.gather(
+        *(demo.register(user, "info@demo.test") for user in people), return_exceptions=True
+    )
+    assert sum(isinstance(result, EmailAddressInUse) for result in results) == 2
+    assert len(await demo.run("SELECT id FROM mailbox")) == 1
 
 
 async def test_groups_and_remote_users_have_no_mailbox(demo: Directory) -> None:

@@ -7,13 +7,11 @@ import msgspec
 from workpost.domain.directory import groups, holders, passwords, users
 from workpost.domain.directory.entities import REMOTE_USER, Props, read_props
 from workpost.domain.directory.users import UserFilter
-from workpost.domain.organizations.lifecycle import describe_organization
-from workpost.domain.organizations.state import not_active
+from workpost.domain.organizations.state import check_active
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.tables.entities import USER, EntityRow
-from workpost.store.tables.organizations import ACTIVE
 
 Position = tuple[str, str]
 """Sort key and id of the last row of a page; ("", "") before the first."""
@@ -24,13 +22,6 @@ class User(msgspec.Struct, frozen=True):
 
     row: EntityRow
     props: Props
-
-
-async def _require_active(core: Core, grant: Grant) -> None:
-    """The organization's state comes before the password, in what a caller is told."""
-    row = await core.store.read(describe_organization, grant=grant)
-    if row.state != ACTIVE:
-        raise not_active(row.id, row.state)
 
 
 async def _hash(core: Core, password: str) -> str:
@@ -55,7 +46,8 @@ async def create_user(
     NameUnavailable, OrganizationNotFound, OrganizationStateInvalid.
     """
     props = props or Props()
-    await _require_active(core, grant)
+    # The organization's state comes before the password, in what a caller is told.
+    await core.store.read(check_active, grant=grant)
     if props.user_role not in {USER, REMOTE_USER}:
         raise InvalidParameter(f"The role {props.user_role} cannot be given to a new user.")
     entity = core.env.new_uuid()
@@ -102,7 +94,8 @@ async def reset_password(core: Core, grant: Grant, identifier: str, password: st
 
     Raises EntityNotFound, PasswordUnacceptable.
     """
-    await _require_active(core, grant)
+    # The organization's state comes before the password, in what a caller is told.
+    await core.store.read(check_active, grant=grant)
     await core.store.write(
         users.reset_password,
         grant=grant,

@@ -7,9 +7,14 @@ lock, so that commands on one directory run one after the other on every engine 
 
 from __future__ import annotations
 
-from workpost.kernel.errors import AccessDenied, OrganizationNotFound, OrganizationStateInvalid
+from workpost.kernel.errors import (
+    AccessDenied,
+    Fault,
+    OrganizationNotFound,
+    OrganizationStateInvalid,
+)
 from workpost.kernel.principal import Grant, Right
-from workpost.store.database.unit import Reader, Tx
+from workpost.store.database.unit import Reader, Tx, quick
 from workpost.store.tables import organizations
 from workpost.store.tables.organizations import ACTIVE, OrganizationRow
 
@@ -49,12 +54,21 @@ def get_organization(tx: Reader, grant: Grant) -> OrganizationRow:
     return row
 
 
-def require_active(tx: Reader, grant: Grant) -> OrganizationRow:
-    """The grant's organization; also raises OrganizationStateInvalid unless it is active."""
-    row = get_organization(tx, grant)
-    if row.state != ACTIVE:
-        raise not_active(row.id, row.state)
-    return row
+def require_active(tx: Reader, grant: Grant) -> None:
+    """Raise AccessDenied, OrganizationNotFound, or OrganizationStateInvalid unless it is active."""
+    require_administrator(grant)
+    known = organizations.get_state(tx, organization=grant.organization)
+    account = account_of(grant)
+    if known is None or (account and known[0] != account):
+        raise not_found(grant.organization)
+    if known[1] != ACTIVE:
+        raise not_active(grant.organization, known[1])
+
+
+@quick
+def check_active(tx: Reader, *, grant: Grant) -> None:
+    """`require_active` as a query, for work to be done before a command."""
+    require_active(tx, grant)
 
 
 def begin(tx: Tx, grant: Grant) -> int:
@@ -68,7 +82,7 @@ def begin(tx: Tx, grant: Grant) -> int:
     )
     if modseq is None:
         require_active(tx, grant)
-        raise not_active(grant.organization, "changing")
+        raise Fault(f"the active organization {grant.organization} could not be locked")
     return modseq
 
 

@@ -50,11 +50,6 @@ def get_account(tx: Reader, *, account: str) -> AccountRow | None:
     return AccountRow(*row) if row is not None else None
 
 
-def list_accounts(tx: Reader) -> list[AccountRow]:
-    """All accounts, by id."""
-    return [AccountRow(*r) for r in tx.rows("SELECT id, name, created FROM account ORDER BY id")]
-
-
 def insert_access_key(tx: Tx, row: AccessKeyRow) -> bool:
     """Insert an access key; False when the id is taken."""
     return (

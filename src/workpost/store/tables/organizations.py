@@ -96,6 +96,13 @@ def find_alias(tx: Reader, *, alias: str) -> str | None:
 
 
 @quick
+def get_state(tx: Reader, *, organization: str) -> tuple[str, str] | None:
+    """The account and the state of an organization."""
+    row = tx.row("SELECT account, state FROM organization WHERE id = ?", organization)
+    return (row[0], row[1]) if row is not None else None
+
+
+@quick
 def is_alias_taken(tx: Reader, *, alias: str) -> bool:
     """True while an organization that is not deleted has this alias."""
     sql = "SELECT 1 FROM organization WHERE alias = ? AND state <> 'Deleted'"
@@ -146,8 +153,3 @@ def raise_policy_version(tx: Tx, *, organization: str) -> int:
 def set_state(tx: Tx, *, organization: str, state: str) -> None:
     """Set the state."""
     tx.run("UPDATE organization SET state = ? WHERE id = ?", state, organization)
-
-
-def set_settings(tx: Tx, *, organization: str, settings: str) -> None:
-    """Replace the settings, a JSON object."""
-    tx.run("UPDATE organization SET settings = ? WHERE id = ?", settings, organization)

@@ -49,10 +49,3 @@ def put_device_rule(
         created,
         modified,
     )
-
-
-@quick
-def list_device_rules(tx: Reader, *, org: str) -> list[RuleRow]:
-    """The organization's mobile-device rules, by id."""
-    sql = "SELECT id, rule, created, modified FROM device_rule WHERE org = ? ORDER BY id"
-    return [RuleRow(*row) for row in tx.rows(sql, org)]

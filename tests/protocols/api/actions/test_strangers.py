@@ -6,8 +6,11 @@ import pytest
 
 from tests.support.api_server import ApiServer, Tenant, refused
 from tests.support.directories import PASSWORD
+from workpost.protocols.api.actions import registry
+from workpost.protocols.api.model import load_services
 
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
+ALL = [name for service in load_services().values() for name in service.operations]
 CALLS: dict[str, dict[str, Any]] = {
     "AssociateMemberToGroup": {"GroupId": "everyone", "MemberId": "ada"},
     "CreateAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
@@ -49,6 +52,11 @@ def test_another_accounts_organization_is_not_found(demo: Tenant, other: Tenant)
         assert answer[0] == unknown[0] == "OrganizationNotFoundException", action
         assert answer[1].replace(demo.organization, "") == unknown[1].replace("m-" + "0" * 32, "")
     assert snapshot(demo) == before
+
+
+def test_every_working_action_is_walked(api: ApiServer) -> None:
+    above = {"CreateOrganization", "ListOrganizations"}
+    assert set(CALLS) == set(registry(ALL)) - above
 
 
 def test_another_organizations_entities_are_not_found(demo: Tenant, other: Tenant) -> None:
