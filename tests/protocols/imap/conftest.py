@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import imaplib
 import itertools
 import socket
@@ -16,10 +17,10 @@ import pytest
 
 from tests.support.directories import CHEAP, PASSWORD, Directory, new_directory
 from workpost.domain.access import shell as access
-from workpost.domain.messages import shell as messages
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
+from workpost.protocols.imap.connection import Connection
 from workpost.protocols.imap.limits import Limits
 from workpost.protocols.imap.server import ImapServer, ListenerOptions
 from workpost.protocols.listening.guard import Guard, GuardLimits
@@ -111,8 +112,7 @@ class World:
 
     core: Core
     demo: Directory
-    plain: ImapServer
-    tls: ImapServer
+    servers: dict[str, ImapServer]
 
     def __init__(self, settings: Settings, certificate: Any) -> None:
         self._settings = msgspec.structs.replace(settings, passwords=CHEAP)
@@ -170,26 +170,31 @@ class World:
         self.run(self.demo.user(name))
         return f"{name}@{self.demo.domain}"
 
-    def grant(self, user: str) -> Grant:
+    async def enter(self, user: str) -> Grant:
+        """A grant to the mailbox of `user`."""
         password = PASSWORD.encode()
-        return self.run(
-            access.log_in(
-                self.core, username=user, password=password, protocol="IMAP", address="127.0.0.1"
-            )
+        return await access.log_in(
+            self.core, username=user, password=password, protocol="IMAP", address="127.0.0.1"
         )
 
-    def fill(self, user: str, folder: int, count: int) -> None:
-        """Deliver messages behind IMAP's back."""
-        grant = self.grant(user)
-        for number in range(count):
-            raw = message(f"Number {number + 1}")
-            self.run(messages.append(self.core, grant, folder, raw))
+    def grant(self, user: str) -> Grant:
+        grant: Grant = self.run(self.enter(user))
+        return grant
+
+    def connection_of(self, wire: Wire) -> Connection:
+        """The server's side of a client."""
+        port = wire.socket.getsockname()[1]
+        [found] = [
+            connection
+            for server in self.servers.values()
+            for connection in server._connections
+            if connection._transport.get_extra_info("peername")[1] == port
+        ]
+        return found
 
 
 @pytest.fixture(scope="package")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    import datetime as dt
-
     folder = tmp_path_factory.mktemp("tls")
     return ensure_self_signed(folder, "localhost", dt.datetime.now(dt.UTC))
 
@@ -243,6 +248,7 @@ def log_in(connect: Callable[..., Wire], user: str) -> Callable[..., Wire]:
 @pytest.fixture
 def client(world: World, user: str) -> Iterator[imaplib.IMAP4]:
     """The standard library's client, logged in."""
-    with imaplib.IMAP4(*world.addresses["plain"], timeout=10) as made:
+    host, port = world.addresses["plain"]
+    with imaplib.IMAP4(host, port, timeout=10) as made:
         made.login(user, PASSWORD)
         yield made
