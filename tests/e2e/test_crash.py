@@ -1,0 +1,44 @@
+"""Durable before acknowledged: kill -9 at random moments loses, doubles and halves nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.e2e.conftest import MakeServer
+from tests.support import crash
+from tests.support.crash import Field
+from tests.support.peers import require_peer
+
+ROUNDS = int(os.environ.get("WORKPOST_TEST_CRASH_ROUNDS", "20"))
+EACH = [
+    ("sqlite", "group"),
+    ("sqlite", "writer"),
+    ("sqlite", "front-end"),
+    ("postgresql", "group"),
+    ("postgresql", "front-end"),
+    ("postgresql", "backends"),
+]
+
+pytestmark = [pytest.mark.crash, pytest.mark.serial, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize(("engine", "kind"), EACH)
+def test_what_got_250_is_there_exactly_once(
+    engine: str, kind: str, make_server: MakeServer, request: pytest.FixtureRequest
+) -> None:
+    url = ""
+    if engine == "postgresql":
+        require_peer("postgres")
+        url = request.getfixturevalue("postgres_database")
+    server = make_server(env={"WORKPOST_DATABASE__URL": url} if url else {}).start()
+    play(Field([server], database=url, seed=time.time_ns()), kind)
+
+
+def play(field: Field, kind: str) -> None:
+    for number in range(ROUNDS):
+        crash.play_round(field, number, crash.STRIKES[kind])
+    crash.check_queue(field)
+    crash.check_numbers(field)
