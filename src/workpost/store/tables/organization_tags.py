@@ -1,0 +1,24 @@
+"""Rows of `organization_tag`: tags of organizations, read by IAM conditions too."""
+
+from __future__ import annotations
+
+from workpost.store.database.unit import Reader, quick
+
+
+@quick
+def organization_tags(tx: Reader, organization: str) -> dict[str, str]:
+    """The tags of an organization by key; at most 50 (a limit of the API)."""
+    rows = tx.rows("SELECT key, value FROM organization_tag WHERE org = ?", organization)
+    return dict(rows)
+
+
+@quick
+def tags_of(tx: Reader, *, account: str, organization: str) -> dict[str, str]:
+    """The same, empty for an organization that is not the account's."""
+    rows = tx.rows(
+        "SELECT t.key, t.value FROM organization o JOIN organization_tag t ON t.org = o.id"
+        " WHERE o.id = ? AND o.account = ?",
+        organization,
+        account,
+    )
+    return dict(rows)
