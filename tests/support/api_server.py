@@ -15,7 +15,7 @@ import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.directories import CHEAP, PASSWORD
+from tests.support.directories import CHEAP, PASSWORD, clear
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
@@ -23,7 +23,6 @@ from workpost.protocols.api.build import build_dispatcher
 from workpost.protocols.api.server import ApiApplication
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.database.unit import Tx, command
 from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
@@ -100,24 +99,12 @@ class ApiServer:
 
     def clear(self) -> None:
         """Empty every table but those of the machinery."""
-        self.run(self.core.store.write(_clear))
+        self.run(self.core.store.write(clear))
 
     def close(self) -> None:
         self._server.should_exit = True
         self._thread.join(30)
         self._socket.close()
-
-
-TABLES = (
-    "account", "access_key", "organization", "domain", "entity", "address", "member",
-    "access_rule", "device_rule", "mailbox", "folder",
-)  # fmt: skip
-
-
-@command
-def _clear(tx: Tx) -> None:
-    for table in TABLES:
-        tx.run(f"DELETE FROM {table}")
 
 
 class Tenant:

@@ -18,11 +18,17 @@ from workpost.kernel.clock import Environment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Passwords, Settings
 from workpost.store.core import Core
-from workpost.store.database.store import Store
+from workpost.store.database.build import open_store
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.keys.build import open_keys
 
 PASSWORD = "Correct-Horse7"
+TABLES = (
+    "account", "access_key", "organization", "domain", "entity", "address", "member",
+    "access_rule", "device_rule", "mailbox", "folder", "subscription", "item", "summary",
+    "item_tag", "gone", "content", "content_bytes", "content_garbage", "queue", "queue_rcpt",
+    "job", "event",
+)  # fmt: skip
 CHEAP = Passwords(time_cost=1, memory_kib=8192, parallelism=1)
 
 
@@ -92,14 +98,22 @@ async def new_directory(core: Core, alias: str = "demo", account: str = "") -> D
 
 
 @pytest.fixture
-def bare_core(
-    run: Run[Any], store: Store, store_settings: Settings, env: Environment
-) -> Iterator[Core]:
-    """A core without contents, whose passwords are cheap to hash."""
-    settings = msgspec.structs.replace(store_settings, passwords=CHEAP)
+def bare_core(run: Run[Any], shared_settings: Settings, env: Environment) -> Iterator[Core]:
+    """A core without accounts and without contents, whose passwords are cheap to hash."""
+    settings = msgspec.structs.replace(shared_settings, passwords=CHEAP)
+    store = run(open_store(settings, env))
     keys = open_keys(settings, env)
     yield Core(store=store, keys=keys, contents=None, env=env, settings=settings)  # type: ignore[arg-type]
+    run(store.write(clear))
+    run(store.close())
     run(keys.close())
+
+
+@command
+def clear(tx: Tx) -> None:
+    """Empty every table but the store's own."""
+    for table in TABLES:
+        tx.run(f"DELETE FROM {table}")
 
 
 @pytest.fixture

@@ -68,6 +68,16 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S
         yield settings
 
 
+@pytest.fixture(scope="session", params=ENGINES)
+def shared_settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of one store for many tests, once for each engine: leave it as empty as it was."""
+    data = tmp_path_factory.mktemp("shared") / "data"
+    with settings_of(request, request.param, data) as settings:
+        yield settings
+
+
 @contextmanager
 def settings_of(request: pytest.FixtureRequest, engine: str, data: Path) -> Iterator[Settings]:
     """Settings of an empty store on an engine, for fixtures of any scope."""

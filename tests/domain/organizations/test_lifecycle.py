@@ -20,6 +20,8 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import Grant, Principal
 from workpost.store.core import Core
 
+KMS_KEY = "arn:aws:kms:us-east-1:111122223333:key/not-mapped"
+
 
 async def test_a_new_organization_is_active_with_a_verified_test_domain(demo: Directory) -> None:
     row = await shell.describe_organization(demo.core, demo.grant)
@@ -67,6 +69,7 @@ async def test_additional_domains_wait_for_verification(bare_core: Core) -> None
         (NewOrganization(alias="d-fresh"), NameUnavailable),
         (NewOrganization(alias="fresh", directory_id="d-0123456789"), DirectoryUnavailable),
         (NewOrganization(alias="fresh", interoperability=True), InvalidParameter),
+        (NewOrganization(alias="fresh", kms_key=KMS_KEY), InvalidParameter),
         (NewOrganization(alias="fresh", domains=["-bad-.example"]), InvalidParameter),
         (NewOrganization(alias="fresh", domains=["nodots"]), InvalidParameter),
         (NewOrganization(alias="fresh", domains=["a.example", "A.example."]), InvalidParameter),

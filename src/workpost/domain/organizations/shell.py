@@ -23,7 +23,7 @@ _NO_DIRECTORY = "There is no directory {}; this installation has its own for eac
 
 
 class NewOrganization(msgspec.Struct, frozen=True, kw_only=True):
-    """What CreateOrganization asks for; `kms_key` is an ARN or empty."""
+    """What CreateOrganization asks for; `kms_key` is the ARN of the operator's key, or empty."""
 
     alias: str
     domains: Sequence[str] = ()
@@ -68,6 +68,9 @@ def _check(core: Core, new: NewOrganization) -> list[str]:
         raise DirectoryUnavailable(_NO_DIRECTORY.format(new.directory_id))
     if new.interoperability:
         raise InvalidParameter("EnableInteroperability needs the DirectoryId of an AD Connector.")
+    # Only the operator turns an ARN into a key: theirs is the account that pays and may decrypt.
+    if new.kms_key and new.kms_key != core.settings.keys.kms_key:
+        raise InvalidParameter(f"The KMS key {new.kms_key} is not available to this account.")
     suffix = "." + addresses.fold_domain(core.settings.organizations.suffix)
     folded: list[str] = []
     for given in new.domains:
