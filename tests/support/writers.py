@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import traceback
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from workpost.kernel.settings import Settings
 from workpost.store.database.writer import SOCKET, run_writer
+
+PR_SET_PDEATHSIG = 1
 
 
 class WriterProcess:
@@ -29,6 +32,7 @@ class WriterProcess:
         if self.pid == 0:
             code = 1
             try:
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 os.close(reading)
                 run_writer(self._settings, lambda _path: os.write(writing, b"!") and None)
                 code = 0
@@ -46,6 +50,12 @@ class WriterProcess:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.pid = 0
+
+    def has_ended(self) -> bool:
+        """Tell whether it ended by itself, and forget it if so."""
+        if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:
+            self.pid = 0
+        return not self.pid
 
     def stop(self) -> int:
         """End it politely and return its exit code."""
