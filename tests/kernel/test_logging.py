@@ -7,6 +7,7 @@ import json
 import logging as stdlib
 import warnings
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -198,3 +199,12 @@ def test_python_warnings_are_log_lines(output: io.BytesIO) -> None:
         stdlib.captureWarnings(True)
         warnings.warn("old", UserWarning, stacklevel=1)
     assert lines(output)[0]["room"] == "py.warnings"
+
+
+def test_our_own_rooms_may_use_the_standard_log_and_keep_their_arguments(
+    output: io.BytesIO,
+) -> None:
+    ours = stdlib.getLogger("workpost.store")
+    ours.warning("%s took %.1f ms: %r", "deliver", 21.5, OSError("sesame"))
+    ours.warning("%d", Decimal(1))
+    assert [line["event"] for line in lines(output)] == ["deliver took 21.5 ms: 'OSError'", "%d"]

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from email.message import EmailMessage
+from email.policy import SMTP
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,11 @@ class Server:
         return int(self.process.pid)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether no process of its group lives."""
+        return group_is_gone(self.pid)
+
+    @property
     def last_words(self) -> str:
         """The end of what it wrote to standard error, for a failure's text."""
         return self.log.read_text(errors="replace")[-3000:]
@@ -164,7 +170,7 @@ class Server:
         return next(user["password"] for user in self.account["users"] if user["name"] == name)
 
     def address(self, listener: str) -> tuple[str, int]:
-        host, port = self.told[listener].rsplit(":", 1)
+        host, port = self.told[listener].rpartition("/")[2].rsplit(":", 1)
         return host, int(port)
 
     @property
@@ -229,7 +235,7 @@ class Server:
 
     def send(self, sender: str, recipients: Sequence[str], message: EmailMessage | bytes) -> None:
         """Submit a message as a person of the demo."""
-        raw = message if isinstance(message, bytes) else message.as_bytes()
+        raw = message if isinstance(message, bytes) else message.as_bytes(policy=SMTP)
         with self.smtp(sender) as client:
             client.sendmail(f"{sender}@demo.test", list(recipients), raw)
 

@@ -183,10 +183,21 @@ def _one_line(value: Any) -> str:
 
 
 class _Bridge(logging.Handler):
-    """Hand the warnings of libraries to our log."""
+    """Hand the warnings of libraries, and of rooms that use the standard log, to our log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log = logger(record.name)
         method = log.error if record.levelno >= logging.ERROR else log.warning
-        # The arguments may quote what must not go out: only the format goes.
-        method(str(record.msg), exc_info=record.exc_info)
+        method(_message(record), exc_info=record.exc_info)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The text of a record; a library's arguments may quote what must not go out and stay away."""
+    text = str(record.msg)
+    ours = record.name == "workpost" or record.name.startswith("workpost.")
+    if not ours or not isinstance(record.args, tuple):
+        return text
+    try:
+        return text % tuple(_safe(argument) for argument in record.args)
+    except (TypeError, ValueError):
+        return text

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from workpost.domain.access import shell as access
 from workpost.kernel.clock import Environment
 from workpost.kernel.configuration import is_loopback, parse_address
-from workpost.kernel.settings import Settings
+from workpost.kernel.logging import logger
+from workpost.kernel.settings import Settings, SettingsError
 from workpost.node.health import Ops
 from workpost.node.http import HttpServer, WebApp
 from workpost.node.sockets import Listener
@@ -33,6 +35,8 @@ from workpost.store.database.sockets import connect_to
 from workpost.store.database.writer import SOCKET
 from workpost.store.keys.build import open_keys
 
+log = logger("node")
+
 
 async def build_core(
     settings: Settings, env: Environment, writer_socket: Path | None = None
@@ -51,11 +55,22 @@ async def close_core(core: Core) -> None:
 
 
 def certificates(settings: Settings, self_signed: Path) -> Certificates:
-    """The configured certificate, or the self-signed one under the data directory."""
-    if settings.tls.certificate:
-        key = Path(settings.tls.key) if settings.tls.key else None
-        return Certificates(Path(settings.tls.certificate), key)
-    return Certificates(self_signed)
+    """The configured certificate, or the self-signed one under the data directory.
+
+    Raises SettingsError when the configured files are missing or do not fit together.
+    """
+    if not settings.tls.certificate:
+        return Certificates(self_signed)
+    certificate, key = Path(settings.tls.certificate), Path(settings.tls.key)
+    try:
+        for path in (certificate, key):
+            path.open("rb").close()
+        return Certificates(certificate, key)
+    except ssl.SSLError as error:
+        reason = f"{certificate} and {key} are not a certificate and its key"
+        raise SettingsError(f"tls: {reason} ({error.reason or error})") from error
+    except OSError as error:
+        raise SettingsError(f"tls: cannot read {error.filename}: {error.strerror}") from error
 
 
 class Servers:
@@ -123,8 +138,11 @@ class Servers:
         self._mail.append(server)
 
     def reload(self) -> None:
-        """SIGHUP: use the certificate files as they are now."""
-        self._tls.reload()
+        """SIGHUP: use the certificate files as they are now; at an error the old ones stay."""
+        try:
+            self._tls.reload()
+        except OSError as error:
+            log.error("the new certificate cannot be used; the old one stays", error=error)
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let clients finish for `grace` seconds, then cut them."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
+from workpost.kernel.settings import SettingsError
 
 PR_SET_PDEATHSIG = 1
 READY = b"R"
@@ -67,6 +68,9 @@ def fork(name: str, body: Callable[[Callable[[], None]], None]) -> Child:
     except WorkpostError as error:
         sys.stderr.write(f"workpost {name}: {error}\n")
         code = EX_CONFIG if type(error).__name__.startswith("Schema") else EX_FAILED
+    except SettingsError as error:
+        sys.stderr.write(f"workpost {name}: {error}\n")
+        code = EX_CONFIG
     except Exception:
         log.exception("a process ends with a bug", child=name)
     finally:
