@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from workpost.kernel import configuration
 from workpost.kernel.clock import SystemEnvironment
-from workpost.kernel.settings import Settings
+from workpost.kernel.settings import Settings, SettingsError, sqlite_path
 
 T = TypeVar("T")
 
@@ -34,6 +34,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def load_settings(args: argparse.Namespace) -> Settings:
     """The settings that the arguments and the environment describe. Raises SettingsError."""
     return configuration.load(args.config, args.data, os.environ)
+
+
+def require_data(settings: Settings) -> None:
+    """Refuse to make a new data directory where an existing one was meant. Raises SettingsError."""
+    path = sqlite_path(settings.database_url)
+    if path is not None and not path.exists():
+        raise SettingsError(f"there is no data at {path}; name its directory with --data")
 
 
 def fail(message: str, code: int = EX_FAILED) -> int:
