@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -27,13 +28,17 @@ _ELEMENTS = frozenset(
 )
 
 __all__ = [
+    "NOTHING",
     "Context",
     "Decision",
     "Policy",
     "PolicyMalformed",
     "Statement",
     "decide",
+    "merge",
     "parse_policy",
+    "parse_statement",
+    "read_document",
 ]
 
 
@@ -71,9 +76,24 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A parsed document."""
+    """A parsed document, or several as one."""
 
     statements: tuple[Statement, ...]
+    needs_tags: bool = False
+    """Whether the answer may depend on the tags of the resource."""
+
+
+NOTHING = Policy(())
+"""Allows nothing: the policy of a user or role that has none."""
+
+
+def merge(policies: Iterable[Policy]) -> Policy:
+    """All statements as one policy: how inline policies of one identity add up."""
+    some = tuple(policies)
+    return Policy(
+        tuple(statement for policy in some for statement in policy.statements),
+        any(policy.needs_tags for policy in some),
+    )
 
 
 def _covers(pattern: tuple[Piece, ...], resource: str, context: Context) -> bool:
@@ -100,6 +120,22 @@ def decide(policy: Policy, *, action: str, resource: str, context: Context) -> D
 
 def parse_policy(document: str | bytes) -> Policy:
     """Read a policy document; raises PolicyMalformed for anything that IAM would not store."""
+    content, variables = read_document(document)
+    parsed = []
+    for number, statement in enumerate(content, 1):
+        try:
+            parsed.append(parse_statement(statement, variables=variables))
+        except ValueError as error:
+            raise PolicyMalformed(f"statement {number}: {error}") from None
+    # Written anew, so that no escape hides the name.
+    return Policy(tuple(parsed), b"aws:resourcetag/" in orjson.dumps(content).lower())
+
+
+def read_document(document: str | bytes) -> tuple[list[Any], bool]:
+    """The statements of a document, not looked at yet, and whether its version has variables.
+
+    Raises PolicyMalformed.
+    """
     if len(document) > MAX_POLICY:
         raise PolicyMalformed(f"the policy is longer than {MAX_POLICY} characters")
     try:
@@ -121,16 +157,11 @@ def parse_policy(document: str | bytes) -> Policy:
         statements = [statements]
     if not isinstance(statements, list) or not statements:
         raise PolicyMalformed("Statement must be an object or a list of at least one")
-    parsed = []
-    for number, statement in enumerate(statements, 1):
-        try:
-            parsed.append(_parse_statement(statement, variables=version == _VERSIONS[1]))
-        except ValueError as error:
-            raise PolicyMalformed(f"statement {number}: {error}") from None
-    return Policy(tuple(parsed))
+    return statements, version == _VERSIONS[1]
 
 
-def _parse_statement(statement: Any, *, variables: bool) -> Statement:
+def parse_statement(statement: Any, *, variables: bool) -> Statement:
+    """Read one statement; raises ValueError."""
     if not isinstance(statement, dict):
         raise ValueError("must be an object")
     unknown = statement.keys() - _ELEMENTS

@@ -7,6 +7,7 @@ tombstone that DescribeOrganization and ListOrganizations go on showing.
 
 from __future__ import annotations
 
+from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.state import (
     change_policy,
     get_organization,
@@ -35,12 +36,28 @@ def create_organization(
     test_domain: str,
     other_domains: list[str],
     device_rule_id: str,
-) -> None:
+    token: ClientToken | None = None,
+) -> str:
     """Insert an active organization with its verified test domain and its two default rules.
 
-    `other_domains` are registered and wait for verification. Raises NameUnavailable when another
-    organization has the alias.
+    `other_domains` are registered and wait for verification. Returns the organization's id: that
+    of the first call with this token. Raises NameUnavailable when another organization has the
+    alias, InvalidParameter for a token that came with other parameters.
     """
+
+    def insert() -> str:
+        _insert(tx, organization, account, alias, directory_id, test_domain)
+        for name in other_domains:
+            domains.insert_domain(tx, org=organization, name=name, state=domains.PENDING)
+        _add_rules(tx, organization, device_rule_id)
+        return organization
+
+    return with_token(tx, token, str, insert)
+
+
+def _insert(
+    tx: Tx, organization: str, account: str, alias: str, directory_id: str, test_domain: str
+) -> None:
     inserted = organizations.insert_organization(
         tx,
         organization=organization,
@@ -59,8 +76,9 @@ def create_organization(
         is_test=True,
     ):
         raise alias_taken(alias)
-    for name in other_domains:
-        domains.insert_domain(tx, org=organization, name=name, state=domains.PENDING)
+
+
+def _add_rules(tx: Tx, organization: str, device_rule_id: str) -> None:
     rules.put_access_rule(
         tx, org=organization, name=DEFAULT_RULE, rule=DEFAULT_ACCESS_RULE, created=0, modified=0
     )
@@ -94,12 +112,17 @@ def list_organizations(
 
 
 @command
-def begin_deletion(tx: Tx, *, grant: Grant, force: bool) -> None:
+def begin_deletion(tx: Tx, *, grant: Grant, force: bool, token: ClientToken | None = None) -> None:
     """End all access to the organization; repeating it resumes a deletion cut short.
 
-    Raises OrganizationNotFound, OrganizationStateInvalid for a deleted organization, and for one
-    with enabled users unless `force`.
+    So does a repeated `token`, also when the organization is deleted by now. Raises
+    OrganizationNotFound, OrganizationStateInvalid for a deleted organization, and for one with
+    enabled users unless `force`, InvalidParameter for a token that came with other parameters.
     """
+    with_token(tx, token, type(None), lambda: _begin_deletion(tx, grant, force))
+
+
+def _begin_deletion(tx: Tx, grant: Grant, force: bool) -> None:
     row = get_organization(tx, grant)
     if row.state == DELETING:
         return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.domain.organizations import lifecycle
+from workpost.domain.organizations.idempotency import ClientToken, read_result, recall
 from workpost.formats import addresses
 from workpost.kernel.errors import (
     AccessDenied,
@@ -32,22 +33,31 @@ class NewOrganization(msgspec.Struct, frozen=True, kw_only=True):
     kms_key: str = ""
 
 
-async def create_organization(core: Core, grant: Grant, account: str, new: NewOrganization) -> str:
+async def create_organization(
+    core: Core,
+    grant: Grant,
+    account: str,
+    new: NewOrganization,
+    token: ClientToken | None = None,
+) -> str:
     """Create an organization of the account, active at once, and return its id.
 
-    Its keys are made first: a row never lacks its key. Raises NameUnavailable, InvalidParameter,
-    DirectoryUnavailable for a directory id (there are no outside directories to name),
-    TryLater when the keys cannot be made.
+    Its keys are made first: a row never lacks its key. A repeated `token` gets the first call's
+    organization, and InvalidParameter when it came with other parameters. Raises
+    NameUnavailable, InvalidParameter, DirectoryUnavailable for a directory id (there are no
+    outside directories to name), TryLater when the keys cannot be made.
     """
     if not grant.allows(Right.ADMINISTER):
         raise AccessDenied("This is not allowed here.")
+    if recalled := await core.store.read(recall, token=token):
+        return read_result(recalled, str)
     test_domain = addresses.fold_domain(f"{new.alias}.{core.settings.organizations.suffix}")
     others = _check(core, new)
     if await core.store.read(organizations.is_alias_taken, alias=new.alias):
         raise lifecycle.alias_taken(new.alias)
     organization = f"m-{core.env.new_hex()}"
     await core.keys.create_organization(organization, kms_key=new.kms_key or None)
-    await core.store.write(
+    return await core.store.write(
         lifecycle.create_organization,
         organization=organization,
         account=account,
@@ -56,8 +66,8 @@ async def create_organization(core: Core, grant: Grant, account: str, new: NewOr
         test_domain=test_domain,
         other_domains=others,
         device_rule_id=core.env.new_uuid(),
+        token=token,
     )
-    return organization
 
 
 def _check(core: Core, new: NewOrganization) -> list[str]:
@@ -104,14 +114,17 @@ async def list_organizations(
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else ""
 
 
-async def delete_organization(core: Core, grant: Grant, *, force: bool) -> str:
+async def delete_organization(
+    core: Core, grant: Grant, *, force: bool, token: ClientToken | None = None
+) -> str:
     """Delete the organization and return its state.
 
     Access ends with the first step and the keys are shredded before the last, so that nothing
-    of its mail can be read any more; a deletion cut short is resumed by the next call. Raises
+    of its mail can be read any more; a deletion cut short is resumed by the next call, or by the
+    same one (`token`), to which a deletion that is done is told again. Raises
     OrganizationNotFound, OrganizationStateInvalid.
     """
-    await core.store.write(lifecycle.begin_deletion, grant=grant, force=force)
+    await core.store.write(lifecycle.begin_deletion, grant=grant, force=force, token=token)
     organization = grant.organization
     while not await core.store.write_background(
         lifecycle.release_addresses, organization=organization

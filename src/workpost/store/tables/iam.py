@@ -63,6 +63,16 @@ def get_user_by_id(tx: Reader, *, user_id: str) -> UserRow | None:
     return UserRow(*row) if row is not None else None
 
 
+def lock_user(tx: Tx, *, account: str, name: str) -> UserRow | None:
+    """The same, held to the end of the transaction: no key or policy outlives its user."""
+    row = tx.row(
+        f"UPDATE iam_user SET name = name WHERE account = ? AND name_fold = ? RETURNING {_USER}",
+        account,
+        name.lower(),
+    )
+    return UserRow(*row) if row is not None else None
+
+
 def list_users(tx: Reader, *, account: str) -> list[UserRow]:
     """The users of an account, by name."""
     sql = f"SELECT {_USER} FROM iam_user WHERE account = ? ORDER BY name_fold"
@@ -100,6 +110,16 @@ def get_role(tx: Reader, *, account: str, name: str) -> RoleRow | None:
 def get_role_by_id(tx: Reader, *, role_id: str) -> RoleRow | None:
     """The role of an id."""
     row = tx.row(f"SELECT {_ROLE} FROM iam_role WHERE id = ?", role_id)
+    return RoleRow(*row) if row is not None else None
+
+
+def lock_role(tx: Tx, *, account: str, name: str) -> RoleRow | None:
+    """The same, held to the end of the transaction."""
+    row = tx.row(
+        f"UPDATE iam_role SET name = name WHERE account = ? AND name_fold = ? RETURNING {_ROLE}",
+        account,
+        name.lower(),
+    )
     return RoleRow(*row) if row is not None else None
 
 

@@ -15,6 +15,7 @@ from workpost.protocols.api.actions.context import (
     page_limit,
     page_start,
 )
+from workpost.protocols.api.actions.repeats import client_token
 from workpost.protocols.api.call import Call
 from workpost.store.tables.organizations import OrganizationRow
 
@@ -31,7 +32,8 @@ async def CreateOrganization(api: Api, call: Call, document: Document) -> dict[s
         kms_key=document.get("KmsKeyArn", ""),
     )
     grant = grant_of(call, document)
-    organization = await shell.create_organization(api.core, grant, call.account, new)
+    token = await client_token(api, call, document)
+    organization = await shell.create_organization(api.core, grant, call.account, new, token)
     return {"OrganizationId": organization}
 
 
@@ -82,6 +84,9 @@ async def DeleteOrganization(api: Api, call: Call, document: Document) -> dict[s
     """Delete an organization with its directory; its keys are shredded when this answers."""
     grant = grant_of(call, document)
     state = await shell.delete_organization(
-        api.core, grant, force=document.get("ForceDelete", False)
+        api.core,
+        grant,
+        force=document.get("ForceDelete", False),
+        token=await client_token(api, call, document),
     )
     return {"OrganizationId": grant.organization, "State": state}
