@@ -7,7 +7,9 @@ Invariants
    64 KiB and reading stops.
 3. Answers leave when there is nothing more to read or when 64 KiB have gathered; a client that
    does not take them stops the command that makes them (`drain`).
-4. There is no timer per connection: `deadline` is looked at by the server's tick.
+4. What one client may have in memory beyond that, the literal of an APPEND, is taken from the
+   budget of the process; where it is used up the client is sent away.
+5. There is no timer per connection: `deadline` is looked at by the server's tick.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import math
 import ssl
 from typing import TYPE_CHECKING, cast
 
+import structlog
+
 from workpost.protocols.imap.errors import SessionEnd
 from workpost.protocols.imap.session import Session
 from workpost.protocols.imap.wire import encoder
@@ -25,6 +29,8 @@ from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 
 if TYPE_CHECKING:
     from workpost.protocols.imap.server import ImapServer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("workpost.imap")
 
 INPUT_HIGH = 64 * 1024
 OUTPUT_HIGH = 64 * 1024
@@ -37,10 +43,12 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_congested",
+        "_ended",
         "_lost",
         "_output",
         "_output_size",
         "_reading_paused",
+        "_reserved",
         "_server",
         "_task",
         "_transport",
@@ -66,7 +74,9 @@ class Connection(asyncio.Protocol):
         self._congested = False
         self._upgrading = False
         self._closing = False
+        self._ended = False
         self._lost = False
+        self._reserved = 0
         self.deadline = NEVER
         self.peer = ""
         self.tls = False
@@ -90,11 +100,13 @@ class Connection(asyncio.Protocol):
             return
         self.framer.feed(data)
         if self._task is not None:
-            if self._waiter is not None:
-                self._wake()
-            elif self.framer.buffered > INPUT_HIGH and not self._upgrading:
+            if self.framer.buffered > INPUT_HIGH and not self._upgrading:
                 self._reading_paused = True
                 self._transport.pause_reading()
+            self._wake()
+            return
+        if not self._reserve():
+            self.end("Too much mail is coming in, try later")
             return
         event = self.framer.next_event()
         while isinstance(event, Continue):
@@ -107,8 +119,10 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """What came before is still answered over TCP: scripts pipe commands and half-close."""
-        if self._task is None or self._waiter is not None:
+        self._ended = True
+        if self._task is None:
             self.end("")
+        self._wake()
         return not self.tls and not self._closing
 
     def pause_writing(self) -> None:
@@ -121,6 +135,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._lost:
             self._lost = self._closing = True
+            self._release()
             self.session.close()
             self._server.forget(self)
             self._wake()
@@ -169,7 +184,7 @@ class Connection(asyncio.Protocol):
         self.framer.expect_line()
         self.flush()
         while (event := self.framer.next_event()) is None:
-            if self._closing:
+            if self._closing or self._ended:
                 raise SessionEnd
             self._resume_reading()
             await self._wait()
@@ -277,8 +292,12 @@ class Connection(asyncio.Protocol):
             self.flush()
         except SessionEnd as end:
             self.end(end.farewell)
+        except Exception:
+            log.exception("imap.fault", peer=self.peer)
+            self.end("Internal error, reported to the administrator")
         finally:
             self._task = None
+            self._release()
             if not self._closing:
                 self._resume_reading()
                 self._after_work()
@@ -286,6 +305,8 @@ class Connection(asyncio.Protocol):
     def _after_work(self) -> None:
         if self._server.draining:
             self.end("The server is stopping")
+        elif self._ended:
+            self.end("")
         else:
             self._rest(None)
 
@@ -295,6 +316,20 @@ class Connection(asyncio.Protocol):
             self.deadline = self._server.now() + (limit or self._server.limits.idle)
         elif self.deadline is NEVER:
             self.deadline = self._server.now() + self._server.limits.login
+
+    def _reserve(self) -> bool:
+        more = self.framer.buffered - INPUT_HIGH - self._reserved
+        if more <= 0:
+            return True
+        if not self._server.budget.take(more):
+            return False
+        self._reserved += more
+        return True
+
+    def _release(self) -> None:
+        if self._reserved:
+            self._server.budget.release(self._reserved)
+            self._reserved = 0
 
     def _ask_for_literal(self) -> None:
         self.send(encoder.continuation(b"OK"))

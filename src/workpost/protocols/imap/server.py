@@ -65,6 +65,7 @@ class ImapServer:
             discard=2 * options.limits.message,
         )
         self._connections: set[Connection] = set()
+        self.budget = shared.budget
         self._peers = shared.peers
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.TimerHandle | None = None
