@@ -86,12 +86,14 @@ def settings_of(request: pytest.FixtureRequest, engine: str, data: Path) -> Iter
         return
     require_peer("postgres")
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.create_database(server.template("workpost", _migrate))
+    name = server.create_database(server.template("workpost", migrate_template))
     yield Settings(data_dir=str(data), database=Database(url=server.url(name)))
     server.drop_database(name)
 
 
-def _migrate(url: str) -> None:
+def migrate_template(url: str) -> None:
+    """Fill a template database with the current schema."""
+
     async def go() -> None:
         settings = Settings(database=Database(url=url, connections=2))
         await (await open_store(settings, SystemEnvironment())).close()

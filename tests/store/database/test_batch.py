@@ -43,7 +43,7 @@ def _engine(connection: apsw.Connection) -> Engine:
     return Engine(connection, FixedEnvironment())
 
 
-def _waiting(function, lane: int = PEOPLE, id: bytes | None = None, **kwargs) -> Waiting:
+def waiting_for(function, lane: int = PEOPLE, id: bytes | None = None, **kwargs) -> Waiting:
     call = call_of(function)
     return Waiting(id or new_command_id(), call, call.encode((), kwargs), lane)
 
@@ -81,7 +81,7 @@ def test_any_batching_equals_sequential_execution(
     connection = _database()
     engine = _engine(connection)
     ends = []
-    waiting = [_waiting(add_to, lane, key=key, amount=n) for key, n, lane in plan]
+    waiting = [waiting_for(add_to, lane, key=key, amount=n) for key, n, lane in plan]
     heard: dict[str, int] = {}
     for start in range(0, len(waiting), size):
         done, hints = engine.run(waiting[start : start + size])
@@ -98,9 +98,9 @@ def test_a_failing_command_leaves_no_trace_and_the_others_commit(
     connection: apsw.Connection,
 ) -> None:
     batch = [
-        _waiting(note, who="a", n=1),
-        _waiting(note_then_fail, who="b", n=2),
-        _waiting(note, who="c", n=3),
+        waiting_for(note, who="a", n=1),
+        waiting_for(note_then_fail, who="b", n=2),
+        waiting_for(note, who="c", n=3),
     ]
     done, hints = _engine(connection).run(batch)
     assert [_end(one) for one in done] == [1, ("FolderExists", "on purpose"), 3]
@@ -109,7 +109,7 @@ def test_a_failing_command_leaves_no_trace_and_the_others_commit(
 
 
 def test_hints_of_one_key_become_one_with_the_highest_value(connection: apsw.Connection) -> None:
-    _, hints = _engine(connection).run([_waiting(note, who="a", n=n) for n in (1, 3, 2)])
+    _, hints = _engine(connection).run([waiting_for(note, who="a", n=n) for n in (1, 3, 2)])
     assert [(hint.key, hint.value) for hint in hints] == [("a", 3)]
 
 
@@ -130,7 +130,7 @@ def test_a_failed_commit_rolls_back_all_and_runs_each_alone_once(
     connection: apsw.Connection,
 ) -> None:
     engine = FailingCommits(connection, FixedEnvironment())
-    done, hints = engine.run([_waiting(note, who=who, n=1) for who in "abc"])
+    done, hints = engine.run([waiting_for(note, who=who, n=1) for who in "abc"])
     assert [one.error for one in done] == ["", "", ""]
     assert _notes(connection) == [("a", 1), ("b", 1), ("c", 1)]
     assert engine.counters.failed_commits == 1
@@ -143,7 +143,7 @@ def test_a_command_whose_commit_fails_alone_too_is_told_to_try_later(
 ) -> None:
     engine = FailingCommits(connection, FixedEnvironment())
     engine.failures = 2
-    done, _ = engine.run([_waiting(note, who=who, n=1) for who in "ab"])
+    done, _ = engine.run([waiting_for(note, who=who, n=1) for who in "ab"])
     assert [one.error for one in done] == ["TryLater", ""]
     assert _notes(connection) == [("b", 1)]
 
@@ -153,7 +153,7 @@ def test_after_an_io_error_nothing_is_answered(connection: apsw.Connection, coun
     engine = FailingCommits(connection, FixedEnvironment())
     engine.error = apsw.IOError("disk I/O error")
     with pytest.raises(Broken):
-        engine.run([_waiting(note, who="a", n=n) for n in range(count)])
+        engine.run([waiting_for(note, who="a", n=n) for n in range(count)])
 
 
 @command
@@ -165,8 +165,8 @@ def lose_the_transaction(tx: Tx) -> None:
 def test_a_command_that_loses_the_transaction_takes_no_other_with_it(
     connection: apsw.Connection,
 ) -> None:
-    batch = [_waiting(note, who="a", n=1), _waiting(lose_the_transaction)]
-    done, _ = _engine(connection).run([*batch, _waiting(note, who="b", n=1)])
+    batch = [waiting_for(note, who="a", n=1), waiting_for(lose_the_transaction)]
+    done, _ = _engine(connection).run([*batch, waiting_for(note, who="b", n=1)])
     assert [one.error for one in done] == ["", "TryLater", ""]
     assert _notes(connection) == [("a", 1), ("b", 1)]
 
@@ -177,11 +177,11 @@ def test_a_recorded_id_is_answered_as_recorded_and_never_runs_twice(
     connection: apsw.Connection, again: bool, company: int
 ) -> None:
     engine = _engine(connection)
-    first = _waiting(add_to, key="a", amount=4)
+    first = waiting_for(add_to, key="a", amount=4)
     engine.run([first])
-    second = _waiting(add_to, id=first.id, key="a", amount=4)
+    second = waiting_for(add_to, id=first.id, key="a", amount=4)
     second.again = again
-    others = [_waiting(add_to, key="b", amount=1) for _ in range(company)]
+    others = [waiting_for(add_to, key="b", amount=1) for _ in range(company)]
     done, hints = engine.run([*others, second])
     assert _end(done[-1]) == 4
     assert "a" not in {hint.key for hint in hints}
@@ -202,7 +202,7 @@ def spoil_statement(tx: Tx) -> None:
 
 def test_what_is_no_domain_error_becomes_a_fault(connection: apsw.Connection) -> None:
     engine = _engine(connection)
-    done, _ = engine.run([_waiting(give_nonsense), _waiting(spoil_statement)])
+    done, _ = engine.run([waiting_for(give_nonsense), waiting_for(spoil_statement)])
     assert [one.error for one in done] == ["Fault", "Fault"]
     assert _notes(connection) == []
     assert engine.counters.faults == 2
@@ -213,10 +213,10 @@ def test_a_database_locked_by_somebody_else_is_try_later(tmp_path: Path) -> None
     mine, other = apsw.Connection(path), apsw.Connection(path)
     migrate_sqlite(mine)
     other.execute("BEGIN IMMEDIATE")
-    done, _ = _engine(mine).run([_waiting(note, who="a", n=1), _waiting(note, who="b", n=1)])
+    done, _ = _engine(mine).run([waiting_for(note, who="a", n=1), waiting_for(note, who="b", n=1)])
     assert [one.error for one in done] == ["TryLater", "TryLater"]
     other.execute("ROLLBACK")
-    assert _engine(mine).run([_waiting(note, who="a", n=1)])[0][0].error == ""
+    assert _engine(mine).run([waiting_for(note, who="a", n=1)])[0][0].error == ""
 
 
 def test_a_command_over_its_budget_is_counted(
@@ -224,16 +224,16 @@ def test_a_command_over_its_budget_is_counted(
 ) -> None:
     monkeypatch.setattr("workpost.store.database.counters.BUDGET", 0.0)
     engine = _engine(connection)
-    engine.run([_waiting(note, who="a", n=1)])
+    engine.run([waiting_for(note, who="a", n=1)])
     assert engine.counters.over_budget == 1
 
 
 def test_people_go_first_and_the_background_gets_one_slice_a_batch() -> None:
     lanes = Lanes()
     for n in range(3):
-        lanes.put(_waiting(note, BACKGROUND, who="slow", n=n))
+        lanes.put(waiting_for(note, BACKGROUND, who="slow", n=n))
     for n in range(MOST_COMMANDS + 10):
-        lanes.put(_waiting(note, who="quick", n=n))
+        lanes.put(waiting_for(note, who="quick", n=n))
     batches = []
     while lanes:
         batches.append([waiting.lane for waiting in lanes.take()])

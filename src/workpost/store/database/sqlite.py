@@ -47,6 +47,7 @@ BROKEN = (
 def open_writer(path: Path) -> apsw.Connection:
     """The one writing connection; creates the file. Commits are durable when they return."""
     connection = apsw.Connection(str(path), statementcachesize=STATEMENTS)
+    _keep_plans(connection)
     connection.set_busy_timeout(BUSY_MS)
     for pragma in (
         f"page_size={PAGE_BYTES}",
@@ -67,6 +68,7 @@ def open_reader(path: Path, *, busy_ms: int = BUSY_MS) -> apsw.Connection:
     connection = apsw.Connection(
         str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=STATEMENTS
     )
+    _keep_plans(connection)
     connection.set_busy_timeout(busy_ms)
     for pragma in (
         "query_only=ON",
@@ -76,6 +78,15 @@ def open_reader(path: Path, *, busy_ms: int = BUSY_MS) -> apsw.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
+
+
+def _keep_plans(connection: apsw.Connection) -> None:
+    """Plan each statement once, whatever values are bound.
+
+    Without this SQLite compiles a statement again for each new value that a partial index's
+    condition might be about: 40 of the 57 microseconds of looking up a recipient.
+    """
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 class SqliteReader:
@@ -187,10 +198,10 @@ class Snapshots:
             raise Overrun from None
         except apsw.BusyError as error:
             raise TryLater(f"the database is busy: {error}") from error
-        except BROKEN as error:
-            log.error("reading the database failed: %r", error)
-            raise TryLater("the database cannot be read") from error
         except apsw.Error as error:
+            if isinstance(error, BROKEN) and not isinstance(error, apsw.ReadOnlyError):
+                log.error("reading the database failed: %r", error)
+                raise TryLater("the database cannot be read") from error
             log.exception("query failed: %s", getattr(query, "__qualname__", query))
             raise Fault(f"{type(error).__name__} in a query") from error
 
