@@ -53,12 +53,15 @@ class Server:
         *options: str,
         env: Mapping[str, str] | None = None,
         demo: bool = True,
+        joins: Server | None = None,
     ) -> None:
         self.data = data
         self.log = data.with_name(data.name + ".log")
         self.options = options
         self.demo = demo
         self.env = dict(env or {})
+        self.home = joins.data if joins is not None else data
+        """The data directory of the node that made the demo."""
         self.process: subprocess.Popen[bytes] | None = None
 
     # --- life ---
@@ -163,7 +166,7 @@ class Server:
     @cached_property
     def account(self) -> dict[str, Any]:
         """demo.json."""
-        account: dict[str, Any] = json.loads((self.data / "demo.json").read_bytes())
+        account: dict[str, Any] = json.loads((self.home / "demo.json").read_bytes())
         return account
 
     def password(self, name: str) -> str:
