@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import uvloop
@@ -25,6 +24,8 @@ from workpost.node.demo import ensure_demo
 from workpost.node.probe import LoopProbe
 from workpost.node.sockets import Listener
 from workpost.operations.mailflow.runner import LocalRunner
+from workpost.operations.upkeep.sweep import sweep_forever
+from workpost.store.core import Core
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that computes gives way to the loop."""
@@ -44,14 +45,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     writer_socket: Path | None
     demo: bool
     jobs: bool
-
-
-class Stoppable(Protocol):
-    """A background task of the process."""
-
-    async def run(self) -> None:
-        """Run until cancelled."""
-        ...
+    upkeep: bool
+    """The jobs that one process of a machine is enough for."""
 
 
 def run(plan: Plan, ready: Callable[[], None]) -> None:
@@ -85,7 +80,7 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         servers = build_servers(core, plan.listeners, plan.certificate)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, servers.reload)
         await servers.start()
-        tasks = _start_jobs(plan, core_jobs=[LocalRunner(core)])
+        tasks = _start_jobs(plan, core)
         probe = LoopProbe(asyncio.get_running_loop())
         probe.start()
         ready()
@@ -96,10 +91,13 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         await close_core(core)
 
 
-def _start_jobs(plan: Plan, *, core_jobs: list[Stoppable]) -> list[asyncio.Task[None]]:
-    if not plan.jobs:
-        return []
-    return [asyncio.create_task(_guarded(job.run)) for job in core_jobs]
+def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
+    jobs: list[Callable[[], Awaitable[None]]] = []
+    if plan.jobs:
+        jobs.append(LocalRunner(core).run)
+    if plan.upkeep:
+        jobs.append(lambda: sweep_forever(core))
+    return [asyncio.create_task(_guarded(job)) for job in jobs]
 
 
 async def _guarded(run: Callable[[], Awaitable[None]]) -> None:

@@ -91,6 +91,7 @@ class Supervisor:
                 writer_socket=writer_socket,
                 demo=self._demo and number == 0,
                 jobs=JOBS in self._roles,
+                upkeep=JOBS in self._roles and number == 0,
             )
             self._bodies[f"front-{number}"] = self._front(f"front-{number}", plan)
 
@@ -223,6 +224,7 @@ def serve_inline(settings: Settings, roles: tuple[str, ...], *, demo: bool) -> i
         writer_socket=None,
         demo=demo,
         jobs=JOBS in roles,
+        upkeep=JOBS in roles,
     )
     try:
         frontend.run(

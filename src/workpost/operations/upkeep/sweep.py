@@ -5,6 +5,7 @@
 - keys that were made for a row that never came, a day after they were made
 - superseded generations of keys, an hour after nothing was first seen to refer to them
 - folders whose deletion a crash cut short
+- tombstones and trace events of more than 90 days (`expiry.py`)
 
 Everything here can be repeated, run on several nodes at once, and end anywhere.
 """
@@ -24,6 +25,7 @@ from workpost.domain.messages import shell as messages
 from workpost.kernel.errors import KeyDestroyed, MailboxNotFound, WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.operations.upkeep import rotation
+from workpost.operations.upkeep.expiry import expire
 from workpost.store.content.types import FILE, S3
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
@@ -74,6 +76,7 @@ async def sweep_forever(core: Core, every: float = 3600.0) -> None:
             sweep_keys,
             sweep_generations,
             finish_folders,
+            expire,
         ):
             try:
                 await part(core)

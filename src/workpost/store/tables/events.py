@@ -28,3 +28,13 @@ def insert_event(tx: Tx, event: NewEvent) -> None:
         event.gen,
         event.sealed,
     )
+
+
+def delete_events(tx: Tx, *, before: int, limit: int) -> int:
+    """Delete up to `limit` events from before a time, of whatever organization."""
+    return tx.run(
+        "DELETE FROM event WHERE (org, at, id) IN"
+        " (SELECT org, at, id FROM event WHERE at < ? LIMIT ?)",
+        before,
+        limit,
+    )

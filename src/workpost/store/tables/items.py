@@ -359,3 +359,21 @@ def insert_gone(tx: Tx, rows: Sequence[ItemRow], *, modseq: int, at: int) -> Non
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(row.mailbox, modseq, row.folder, row.uid, row.id, row.kind, at) for row in rows],
     )
+
+
+def oldest_gone(tx: Reader, *, mailbox: int, limit: int) -> list[Row]:
+    """Rows (modseq, folder, uid, at) of the oldest tombstones of a mailbox."""
+    return tx.rows(
+        "SELECT modseq, folder, uid, at FROM gone WHERE mailbox = ?"
+        " ORDER BY modseq, folder, uid LIMIT ?",
+        mailbox,
+        limit,
+    )
+
+
+def delete_gone(tx: Tx, *, mailbox: int, places: Sequence[tuple[int, int, int]]) -> None:
+    """Delete tombstones by (modseq, folder, uid)."""
+    tx.many(
+        "DELETE FROM gone WHERE mailbox = ? AND modseq = ? AND folder = ? AND uid = ?",
+        [(mailbox, *place) for place in places],
+    )

@@ -13,6 +13,8 @@ from workpost.store.database.unit import Reader, Tx, quick
 
 ACTIVE = "ACTIVE"
 DISABLED = "DISABLED"
+PURGING = "PURGING"
+"""Its keys are being destroyed; it never comes back."""
 
 
 class MailboxRow(msgspec.Struct, frozen=True):
@@ -90,3 +92,30 @@ def set_mailbox_state(tx: Tx, *, mailbox: int, state: str, purge_at: int | None)
 def set_quota(tx: Tx, *, mailbox: int, quota: int) -> None:
     """Set the quota in bytes."""
     tx.run("UPDATE mailbox SET quota = ? WHERE id = ?", quota, mailbox)
+
+
+def due_purges(tx: Reader, *, now: int, limit: int) -> list[tuple[int, str]]:
+    """(id, organization) of disabled mailboxes whose time is over, the earliest first."""
+    rows = tx.rows(
+        "SELECT id, org FROM mailbox WHERE purge_at IS NOT NULL AND purge_at <= ?"
+        " AND state = 'DISABLED' ORDER BY purge_at LIMIT ?",
+        now,
+        limit,
+    )
+    return [(int(row[0]), row[1]) for row in rows]
+
+
+def ids_after(tx: Reader, *, after: int, limit: int) -> list[int]:
+    """Ids of mailboxes in any state above `after`, ascending."""
+    rows = tx.rows("SELECT id FROM mailbox WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+    return [int(row[0]) for row in rows]
+
+
+def raise_floor(tx: Tx, *, mailbox: int, modseq: int) -> None:
+    """Say that tombstones up to `modseq` are gone."""
+    tx.run(
+        "UPDATE mailbox SET floor_modseq = ? WHERE id = ? AND floor_modseq < ?",
+        modseq,
+        mailbox,
+        modseq,
+    )

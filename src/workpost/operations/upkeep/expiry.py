@@ -1,0 +1,70 @@
+"""What is kept for a time and then forgotten: tombstones and trace events, both for 90 days.
+
+Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
+full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
+"""
+
+from __future__ import annotations
+
+from workpost.store.core import Core
+from workpost.store.database.unit import Reader, Tx, command
+from workpost.store.tables import events, items, mailboxes
+
+KEPT_MS = 90 * 24 * 3_600_000
+SLICE = 500
+
+
+def mailboxes_with_old_tombstones(
+    tx: Reader, *, after: int, before: int, limit: int
+) -> tuple[list[int], int]:
+    """Of the next `limit` mailboxes, those whose oldest tombstone is from before; the last id."""
+    ids = mailboxes.ids_after(tx, after=after, limit=limit)
+    old = [one for one in ids if _oldest(tx, one) < before]
+    return old, ids[-1] if len(ids) == limit else 0
+
+
+def _oldest(tx: Reader, mailbox: int) -> int:
+    rows = items.oldest_gone(tx, mailbox=mailbox, limit=1)
+    return int(rows[0][3]) if rows else 1 << 62
+
+
+@command
+def drop_tombstones(tx: Tx, *, mailbox: int, before: int) -> bool:
+    """Drop one slice of a mailbox's tombstones; True when there may be more."""
+    if mailboxes.lock_mailbox(tx, mailbox=mailbox) is None:
+        return False
+    rows = items.oldest_gone(tx, mailbox=mailbox, limit=SLICE)
+    old = [row for row in rows if row[3] < before]
+    if not old:
+        return False
+    items.delete_gone(tx, mailbox=mailbox, places=[(row[0], row[1], row[2]) for row in old])
+    mailboxes.raise_floor(tx, mailbox=mailbox, modseq=max(row[0] for row in old))
+    return len(old) == SLICE
+
+
+@command
+def drop_events(tx: Tx, *, before: int) -> int:
+    """Drop one slice of old trace events; returns how many went."""
+    return events.delete_events(tx, before=before, limit=SLICE)
+
+
+async def expire(core: Core) -> int:
+    """Forget everything that is old enough; returns how many slices of work there were."""
+    before = core.env.now() - KEPT_MS
+    slices = 0
+    after = 0
+    while True:
+        old, after = await core.store.read(
+            mailboxes_with_old_tombstones, after=after, before=before, limit=SLICE
+        )
+        for mailbox in old:
+            while await core.store.write_background(
+                drop_tombstones, mailbox=mailbox, before=before
+            ):
+                slices += 1
+            slices += 1
+        if not after:
+            break
+    while await core.store.write_background(drop_events, before=before):
+        slices += 1
+    return slices
