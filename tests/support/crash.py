@@ -40,6 +40,8 @@ class Field:
     seed: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     last_uid: dict[str, int] = field(default_factory=dict)
+    judged: int = 0
+    """So many of the ledger's messages were judged in earlier rounds."""
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -112,23 +114,28 @@ def play_round(field: Field, number: int, strike: Strike) -> None:
 
 
 def count_arrivals(field: Field) -> None:
-    """Read what is new in every INBOX and judge everything sent so far."""
+    """Read what is new in every INBOX; judge what was sent since the last time, and what came."""
     server = field.servers[0]
+    everything = list(field.ledger.sent.values())
+    concerned = {sent.key: sent for sent in everything[field.judged :]}
     for person in PEOPLE:
         for uid, raw in new_messages(server, person, field.last_uid.get(person, 0)):
             field.last_uid[person] = max(uid, field.last_uid.get(person, 0))
             found = MESSAGE_ID.search(raw)
             if found is not None:
-                _arrived(field, person, found[1].decode(), raw)
-    wrong = [fault for sent in field.ledger.sent.values() if (fault := judge(sent))]
+                sent = field.ledger.sent[found[1].decode()]
+                _arrived(sent, person, raw)
+                concerned[sent.key] = sent
+    field.judged = len(everything)
+    wrong = [fault for sent in concerned.values() if (fault := judge(sent))]
     assert not wrong, f"seed {field.seed}: {len(wrong)} messages, such as {wrong[:5]}"
 
 
-def _arrived(field: Field, person: str, key: str, raw: bytes) -> None:
-    sent = field.ledger.sent[key]
+def _arrived(sent: Sent, person: str, raw: bytes) -> None:
     sent.seen[person] += 1
-    assert hashlib.sha256(raw[-sent.size :]).digest() == sent.digest, f"{key} is not what was sent"
-    assert b"\r\n\r\n" not in raw[: -sent.size], f"{key} got more than trace fields"
+    digest = hashlib.sha256(raw[-sent.size :]).digest()
+    assert digest == sent.digest, f"{sent.key} is not what was sent"
+    assert b"\r\n\r\n" not in raw[: -sent.size], f"{sent.key} got more than trace fields"
 
 
 def judge(sent: Sent) -> str:

@@ -49,6 +49,10 @@ class Ledger:
     def accepted(self) -> int:
         return len(self.answered(accepted=True))
 
+    @property
+    def unanswered(self) -> int:
+        return sum(1 for one in list(self.sent.values()) if one.answer == 0)
+
 
 def make_message(key: str, sender: str, seed: int) -> tuple[bytes, Sent]:
     """A message that its key and seed determine: mostly small, some to a group, some outside."""
