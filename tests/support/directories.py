@@ -20,15 +20,12 @@ from workpost.kernel.settings import Passwords, Settings
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
 from workpost.store.database.unit import Reader, Tx, command
+from workpost.store.dump.tables import tables_of
 from workpost.store.keys.build import open_keys
+from workpost.store.schema.migrate import migrations
 
 PASSWORD = "Correct-Horse7"
-TABLES = (
-    "account", "access_key", "organization", "domain", "entity", "address", "member",
-    "access_rule", "device_rule", "mailbox", "folder", "subscription", "item", "summary",
-    "item_tag", "gone", "content", "content_bytes", "content_garbage", "queue", "queue_rcpt",
-    "job", "event",
-)  # fmt: skip
+TABLES = tables_of(migrations()[-1].number)
 CHEAP = Passwords(time_cost=1, memory_kib=8192, parallelism=1)
 
 

@@ -57,6 +57,16 @@ def fold_domain(domain: str) -> str:
     return domain.rstrip(".")
 
 
+def ascii_domain(domain: str) -> str:
+    """Return a folded domain with A-labels for its U-labels, as DNS has it."""
+    if domain.isascii():
+        return domain
+    return ".".join(
+        label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+        for label in domain.split(".")
+    )
+
+
 def _caseless(text: str) -> str:
     """Canonical caseless matching (Unicode 3.13, D145), composed again."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -161,6 +161,22 @@ class Organizations(Section, frozen=True, kw_only=True):
     ] = "test"
 
 
+class Dns(Section, frozen=True, kw_only=True):
+    """Looking up the records of mail domains."""
+
+    servers: Annotated[
+        Addresses,
+        Meta(description="DNS servers to ask, `host:port`; empty: the machine's own."),
+    ] = ()
+    force_verification: Annotated[
+        bool,
+        Meta(
+            description="Let `workpost domain verify --force` take a domain as verified without a "
+            "look into DNS: for installations that are cut off from it."
+        ),
+    ] = False
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """What is refused, each with its protocol's own error."""
 
@@ -179,6 +195,16 @@ class Limits(Section, frozen=True, kw_only=True):
     mailbox_megabytes: Annotated[
         int, Meta(ge=1, description="Quota of a new mailbox, in MB of 2^20 bytes.")
     ] = 51_200
+    domains_per_organization: Annotated[
+        int, Meta(ge=1, description="Mail domains of an organization.", extra=LIVE)
+    ] = 1_000
+    access_rules: Annotated[
+        int,
+        Meta(ge=1, le=10, description="Access-control rules of an organization.", extra=LIVE),
+    ] = 10
+    tags: Annotated[
+        int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)
+    ] = 50
     sessions: Annotated[
         int,
         Meta(
@@ -269,6 +295,7 @@ class Settings(Section, frozen=True, kw_only=True):
     content: Content = Content()
     api: Api = Api()
     organizations: Organizations = Organizations()
+    dns: Dns = Dns()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
     ops: Ops = Ops()

@@ -8,6 +8,7 @@ tombstone that DescribeOrganization and ListOrganizations go on showing.
 from __future__ import annotations
 
 from workpost.domain.organizations.idempotency import ClientToken, with_token
+from workpost.domain.organizations.mail_domains import NewDomain, insert_domain
 from workpost.domain.organizations.state import (
     change_policy,
     get_organization,
@@ -34,7 +35,7 @@ def create_organization(
     alias: str,
     directory_id: str,
     test_domain: str,
-    other_domains: list[str],
+    other_domains: list[NewDomain],
     device_rule_id: str,
     token: ClientToken | None = None,
 ) -> str:
@@ -47,8 +48,8 @@ def create_organization(
 
     def insert() -> str:
         _insert(tx, organization, account, alias, directory_id, test_domain)
-        for name in other_domains:
-            domains.insert_domain(tx, org=organization, name=name, state=domains.PENDING)
+        for new in other_domains:
+            insert_domain(tx, organization, new)
         _add_rules(tx, organization, device_rule_id)
         return organization
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.domain.organizations import lifecycle
+from workpost.domain.organizations.domains_shell import check_name, prepare_domains
 from workpost.domain.organizations.idempotency import ClientToken, read_result, recall
 from workpost.formats import addresses
 from workpost.kernel.errors import (
@@ -57,6 +58,7 @@ async def create_organization(
         raise lifecycle.alias_taken(new.alias)
     organization = f"m-{core.env.new_hex()}"
     await core.keys.create_organization(organization, kms_key=new.kms_key or None)
+    key = await core.keys.organization(organization)
     return await core.store.write(
         lifecycle.create_organization,
         organization=organization,
@@ -64,7 +66,7 @@ async def create_organization(
         alias=new.alias,
         directory_id=f"d-{core.env.new_hex()[-10:]}",
         test_domain=test_domain,
-        other_domains=others,
+        other_domains=await prepare_domains(core, organization, others, key),
         device_rule_id=core.env.new_uuid(),
         token=token,
     )
@@ -81,18 +83,11 @@ def _check(core: Core, new: NewOrganization) -> list[str]:
     # Only the operator turns an ARN into a key: theirs is the account that pays and may decrypt.
     if new.kms_key and new.kms_key != core.settings.keys.kms_key:
         raise InvalidParameter(f"The KMS key {new.kms_key} is not available to this account.")
-    suffix = "." + addresses.fold_domain(core.settings.organizations.suffix)
     folded: list[str] = []
     for given in new.domains:
-        name = addresses.fold_domain(given)
-        try:
-            addresses.check_domain(name)
-        except addresses.AddressError as error:
-            raise InvalidParameter(f"{given} is not a domain name: {error}.") from None
-        if name.endswith(suffix):
-            raise InvalidParameter(f"Domains under {suffix} belong to organizations' aliases.")
-        if "." not in name or name in folded:
-            raise InvalidParameter(f"The domain {given} is incomplete or given twice.")
+        name = check_name(core, given)
+        if name in folded:
+            raise InvalidParameter(f"The domain {given} is given twice.")
         folded.append(name)
     return folded
 

@@ -12,10 +12,15 @@ from workpost.store.database.unit import Reader, Tx, quick
 
 PENDING = "PENDING"
 VERIFIED = "VERIFIED"
+FAILED = "FAILED"
 
 
 class DomainRow(msgspec.Struct, frozen=True):
-    """One mail domain; `is_default` and `is_test` are 0 or 1, `props` a JSON object."""
+    """One mail domain; `is_default` and `is_test` are 0 or 1, `props` a JSON object.
+
+    `state` tells of the ownership, `dkim` of the DKIM record; `token` is what the owner publishes,
+    "" for a test domain; `since` when waiting for it began.
+    """
 
     org: str
     name: str
@@ -24,9 +29,14 @@ class DomainRow(msgspec.Struct, frozen=True):
     is_test: int
     created: int
     props: str
+    token: str
+    dkim: str
+    since: int
 
 
-_COLUMNS = "org, name, state, is_default, is_test, created, props"
+_COLUMNS = "org, name, state, is_default, is_test, created, props, token, dkim, since"
+_DOMAIN_OF = "substr(addr_fold, length(rtrim(addr_fold, replace(addr_fold, '@', ''))) + 1)"
+"""The expression of the index `address_domain`, word for word."""
 
 
 def insert_domain(
@@ -38,18 +48,27 @@ def insert_domain(
     is_default: bool = False,
     is_test: bool = False,
     props: str = "{}",
+    token: str = "",
 ) -> bool:
-    """Insert a domain; False when the organization has it or someone has it verified."""
+    """Insert a domain whose DKIM record is as verified as itself.
+
+    False when the organization has it or someone has it verified.
+    """
+    now = tx.env.now()
     return (
         tx.run(
-            f"INSERT INTO domain ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            f"INSERT INTO domain ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
             org,
             name,
             state,
             int(is_default),
             int(is_test),
-            tx.env.now(),
+            now,
             props,
+            token,
+            state,
+            now,
         )
         == 1
     )
@@ -69,6 +88,65 @@ def get_verified(tx: Reader, *, name: str) -> DomainRow | None:
     return DomainRow(*row) if row is not None else None
 
 
+def list_domains(tx: Reader, *, org: str, after: str, limit: int) -> list[DomainRow]:
+    """A page of the organization's domains with names above `after`, by name."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM domain WHERE org = ? AND name > ? ORDER BY name LIMIT ?",
+        org,
+        after,
+        limit,
+    )
+    return [DomainRow(*row) for row in rows]
+
+
+def count_domains(tx: Reader, *, org: str) -> int:
+    """How many domains the organization has."""
+    row = tx.row("SELECT COUNT(*) FROM domain WHERE org = ?", org)
+    return int(row[0]) if row is not None else 0
+
+
+def address_in_domain(tx: Reader, *, org: str, name: str) -> str | None:
+    """An address of the organization in this domain, None when nobody holds one."""
+    row = tx.row(
+        f"SELECT address FROM address WHERE org = ? AND {_DOMAIN_OF} = ? LIMIT 1", org, name
+    )
+    return str(row[0]) if row is not None else None
+
+
+def begin_verification(tx: Tx, *, org: str, name: str, token: str) -> None:
+    """Wait anew for the owner to publish `token`; what is verified stays so."""
+    tx.run(
+        "UPDATE domain SET token = ?, since = ?,"
+        " state = CASE state WHEN 'FAILED' THEN 'PENDING' ELSE state END,"
+        " dkim = CASE dkim WHEN 'FAILED' THEN 'PENDING' ELSE dkim END"
+        " WHERE org = ? AND name = ?",
+        token,
+        tx.env.now(),
+        org,
+        name,
+    )
+
+
+def set_states(tx: Tx, *, org: str, name: str, state: str, dkim: str) -> None:
+    """Set what is known of the ownership and of the DKIM record."""
+    tx.run(
+        "UPDATE domain SET state = ?, dkim = ? WHERE org = ? AND name = ?", state, dkim, org, name
+    )
+
+
+def set_default(tx: Tx, *, org: str, name: str) -> None:
+    """Make a domain the organization's only default."""
+    tx.run("UPDATE domain SET is_default = 0 WHERE org = ? AND is_default = 1", org)
+    tx.run("UPDATE domain SET is_default = 1 WHERE org = ? AND name = ?", org, name)
+
+
+def delete_domain(tx: Tx, *, org: str, name: str) -> None:
+    """Delete a domain with its DKIM keys."""
+    tx.run("DELETE FROM dkim_key WHERE org = ? AND domain = ?", org, name)
+    tx.run("DELETE FROM domain WHERE org = ? AND name = ?", org, name)
+
+
 def delete_domains(tx: Tx, *, org: str) -> None:
-    """Delete all domains of an organization."""
+    """Delete all domains of an organization with their DKIM keys."""
+    tx.run("DELETE FROM dkim_key WHERE org = ?", org)
     tx.run("DELETE FROM domain WHERE org = ?", org)

@@ -60,6 +60,18 @@ def insert_job(
     return bool(added)
 
 
+def hasten_job(tx: Tx, *, dedupe: str, due: int) -> None:
+    """Let a waiting job that would be due later be due at `due`."""
+    row = tx.row(
+        "UPDATE job SET due = ? WHERE dedupe = ? AND state = 'waiting' AND due > ? RETURNING kind",
+        due,
+        dedupe,
+        due,
+    )
+    if row is not None:
+        tx.announce(KIND, str(row[0]), due)
+
+
 def lease_jobs(tx: Tx, *, kinds: Sequence[str], now: int, limit: int, lease_ms: int) -> list[Lease]:
     """Lease up to `limit` jobs that are due, or whose holder let its lease run out."""
     clock = database_now(tx)

@@ -19,12 +19,17 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteOrganization": {"DeleteDirectory": True, "ForceDelete": True},
     "DeleteUser": {"UserId": "disabled"},
     "DeregisterFromWorkMail": {"EntityId": "ada"},
+    "DeregisterMailDomain": {"DomainName": "mail.example"},
     "DescribeEntity": {"Email": "ada@demo.test"},
     "DescribeOrganization": {},
     "DescribeUser": {"UserId": "ada"},
+    "GetMailDomain": {"DomainName": "demo.test"},
+    "ListMailDomains": {},
     "ListUsers": {},
+    "RegisterMailDomain": {"DomainName": "mail.example"},
     "RegisterToWorkMail": {"EntityId": "disabled", "Email": "disabled@demo.test"},
     "ResetPassword": {"UserId": ENTITY, "Password": PASSWORD},
+    "UpdateDefaultMailDomain": {"DomainName": "demo.test"},
 }
 ON_ENTITIES = {
     "AssociateMemberToGroup": ("MemberId", "GroupId"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from workpost.protocols.api.actions import (
     addresses,
+    domains,
     groups,
     organizations,
     registration,
@@ -24,7 +25,14 @@ from workpost.protocols.api.call import Call
 Action = Callable[[Api, Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Handler = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
-FAMILIES: tuple[ModuleType, ...] = (addresses, groups, organizations, registration, users)
+FAMILIES: tuple[ModuleType, ...] = (
+    addresses,
+    domains,
+    groups,
+    organizations,
+    registration,
+    users,
+)
 
 
 def registry(

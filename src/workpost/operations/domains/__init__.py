@@ -1,0 +1,1 @@
+"""Mail domains over time: looking for their records until they are found."""
