@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
+from tests.store.database.callers import Callers
 from tests.store.database.commands import add_to, counts, note, note_then_fail, notes, one_row
 from tests.support.postgres import PostgresServer
 from tests.support.stores import migrate_template
@@ -94,26 +95,14 @@ async def test_values_are_what_sqlite_gives(store: Store) -> None:
 async def test_each_acknowledged_command_is_applied_once_when_backends_are_killed(
     store: Store, admin: psycopg.Connection[tuple[object, ...]]
 ) -> None:
-    going = True
-
-    async def caller(who: str) -> int:
-        n = 0
-        while going:
-            assert await store.write(note, who=who, n=n) == n
-            n += 1
-        return n
-
     chance = random.Random(7)
-    callers = [asyncio.create_task(caller(f"c{k}")) for k in range(12)]
-    for _ in range(20):
-        await asyncio.sleep(chance.uniform(0.02, 0.06))
-        await asyncio.to_thread(_kill_some, admin)
-    going = False
-    acknowledged = await asyncio.gather(*callers)
-    expected = Counter((f"c{k}", n) for k, last in enumerate(acknowledged) for n in range(last))
-    assert Counter(await store.read(notes)) == expected
+    async with Callers(store, 12) as callers:
+        for _ in range(20):
+            await callers.progress(12)
+            await asyncio.sleep(chance.uniform(0, 0.02))
+            await asyncio.to_thread(_kill_some, admin)
+    assert Counter(await store.read(notes)) == callers.acknowledged()
     assert store.counters.reconnects > 5
-    assert sum(acknowledged) > 100
 
 
 def _kill_some(admin: psycopg.Connection[tuple[object, ...]]) -> None:

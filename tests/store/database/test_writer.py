@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.store.database.callers import Callers
 from tests.store.database.commands import add_to, note, note_then_fail, notes
 from tests.support.writers import WriterProcess
 from workpost.kernel.clock import Environment
@@ -77,41 +78,20 @@ async def test_a_hint_reaches_every_front_end_within_a_second(
     await other.close()
 
 
-async def _load(store: Store, who: str, count: int) -> None:
-    for n in range(count):
-        assert await store.write(note, who=who, n=n) == n
-
-
 @pytest.mark.crash
 async def test_each_acknowledged_command_is_applied_once_when_the_writer_is_killed(
     store: Store, writer: WriterProcess
 ) -> None:
-    going = True
-
-    async def caller(who: str) -> int:
-        n = 0
-        while going:
-            assert await store.write(note, who=who, n=n) == n
-            n += 1
-        return n
-
     chance = random.Random(7)
-    callers = [asyncio.create_task(caller(f"c{k}")) for k in range(24)]
-    for _ in range(20):
-        await asyncio.sleep(chance.uniform(0.002, 0.08))
-        writer.kill()
-        await asyncio.sleep(chance.uniform(0, 0.02))
-        writer.start()
-    going = False
-    acknowledged = await asyncio.gather(*callers)
-    expected = Counter((f"c{k}", n) for k, last in enumerate(acknowledged) for n in range(last))
-    assert Counter(await store.read(_all_notes)) == expected
+    async with Callers(store, 24) as callers:
+        for _ in range(20):
+            await callers.progress(24)
+            await asyncio.sleep(chance.uniform(0, 0.02))
+            writer.kill()
+            await asyncio.sleep(chance.uniform(0, 0.02))
+            writer.start()
+    assert Counter(await store.read(notes)) == callers.acknowledged()
     assert store.counters.reconnects >= 1
-    assert sum(acknowledged) > 1000
-
-
-def _all_notes(tx) -> list[tuple[str, int]]:
-    return tx.rows("SELECT org, at FROM event")
 
 
 async def test_a_cancelled_caller_leaves_its_command_running(store: Store) -> None:

@@ -150,6 +150,7 @@ class Engine:
             execute("RELEASE command")
             done.append(end)
         self._commit()
+        self.counters.committed(len(batch))
         return done, _coalesced(hints)
 
     def _one_by_one(self, batch: list[Waiting]) -> tuple[list[Done], list[Hint]]:
@@ -162,6 +163,7 @@ class Engine:
                 end = self._attempt(waiting, tx)
                 if end.kept:
                     self._commit()
+                    self.counters.committed(1)
                     hints += tx.hints
                 else:
                     self._connection.execute("ROLLBACK")
@@ -175,12 +177,11 @@ class Engine:
 
     def _commit(self) -> None:
         self._connection.execute("COMMIT")
-        self.counters.commits += 1
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, BROKEN):
             raise error
-        self.counters.failed_commits += 1
+        self.counters.count("failed_commits")
         log.error("a commit failed: %r", error)
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
@@ -207,14 +208,14 @@ class Engine:
         except UniqueViolation as error:
             return failed_end(waiting, Conflict(str(error)))
         except Fault as error:
-            counters.faults += 1
+            counters.count("faults")
             log.exception("command %s failed", waiting.call.name)
             return failed_end(waiting, error)
         except WorkpostError as error:
             counters.refused += 1
             return failed_end(waiting, error)
         except Exception as error:
-            counters.faults += 1
+            counters.count("faults")
             log.exception("command %s failed", waiting.call.name)
             if not self._connection.in_transaction:
                 raise _Lost from error
@@ -228,7 +229,7 @@ class Engine:
         found = tx.row(RECORDED, waiting.id)
         if found is None:
             return None
-        self.counters.replayed += 1
+        self.counters.count("replayed")
         return Done(waiting, "", found[0], kept=False)
 
 

@@ -153,7 +153,7 @@ class WriterClient(asyncio.Protocol):
                     for waiting in list(self._queue.waiting.values()):
                         self._give_up(waiting)
             else:
-                self._counters.reconnects += 1
+                self._counters.count("reconnects")
                 return
 
     async def close(self) -> None:

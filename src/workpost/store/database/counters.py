@@ -1,19 +1,32 @@
-"""What the store counts about itself; the metrics endpoint reads it."""
+"""What the store counts about itself: fields for tests and tools, metrics for operators."""
 
 from __future__ import annotations
 
 import logging
+import time
 
 import msgspec
 
+from workpost.kernel import metrics
+
 BUDGET = 0.020
 """Seconds that one command may take inside its transaction."""
+QUIET = 10.0
+"""Seconds for which a command that is over its budget is not mentioned again in the log."""
 
 log = logging.getLogger("workpost.store")
 
+COMMANDS = metrics.counter("workpost_store_commands_total", "Commands run, retries included.")
+COMMITS = metrics.counter("workpost_store_commits_total", "Durable commits.")
+EVENTS = metrics.counter(
+    "workpost_store_events_total",
+    "Faults, failed commits, replays, lost connections, and what took too long.",
+    "event",
+)
+
 
 class Counters(msgspec.Struct):
-    """Counted since the start of the process; written by one thread each, read by any."""
+    """Counted since the start of the process; written by few threads, read by any."""
 
     commands: int = 0
     refused: int = 0
@@ -30,10 +43,26 @@ class Counters(msgspec.Struct):
     quick_overruns: int = 0
     """Quick queries that were repeated in the pool."""
     read_overruns: int = 0
+    mentioned: dict[str, float] = {}
+    """When a command over its budget was last mentioned in the log."""
+
+    def count(self, event: str) -> None:
+        """Count something rare, by the name of its field."""
+        setattr(self, event, getattr(self, event) + 1)
+        EVENTS.labels(event).inc()
+
+    def committed(self, commands: int) -> None:
+        """Count a commit of so many commands."""
+        self.commits += 1
+        COMMITS.inc()
+        COMMANDS.inc(commands)
 
     def took(self, name: str, seconds: float) -> None:
-        """Note how long a command took; a command over its budget is logged."""
+        """Note how long a command took; one that is over its budget is logged now and then."""
         self.slowest = max(self.slowest, seconds)
         if seconds > BUDGET:
-            self.over_budget += 1
-            log.warning("command over budget: %s took %.1f ms", name, seconds * 1000)
+            self.count("over_budget")
+            now = time.monotonic()
+            if now - self.mentioned.get(name, -QUIET) >= QUIET:
+                self.mentioned[name] = now
+                log.warning("command over budget: %s took %.1f ms", name, seconds * 1000)

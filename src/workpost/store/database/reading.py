@@ -58,11 +58,11 @@ class SqliteReading:
             try:
                 return self._quick.run(query, args, kwargs)
             except (Overrun, TryLater):
-                self._counters.quick_overruns += 1
+                self._counters.count("quick_overruns")
         try:
             return await self._in_pool(query, args, kwargs)
         except Overrun:
-            self._counters.read_overruns += 1
+            self._counters.count("read_overruns")
             name = getattr(query, "__qualname__", repr(query))
             log.error("query over its limit of %d ms: %s", SNAPSHOT_LIMIT * 1000, name)
             raise Fault(f"query {name} took too long") from None

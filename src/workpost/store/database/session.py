@@ -102,7 +102,7 @@ class Session:
                 if not self._lost or attempt == 2:
                     self._roll_back()
                     raise _told(error, getattr(query, "__qualname__", "query")) from error
-                self._counters.reconnects += 1
+                self._counters.count("reconnects")
             except BaseException:
                 self._roll_back()
                 raise
@@ -135,7 +135,8 @@ class Session:
                 can = lost or isinstance(error, _AGAIN)
                 if can and tries <= MOST_TRIES and time.monotonic() < deadline:
                     log.warning("command %s runs again: %r", waiting.call.name, error)
-                    self._counters.reconnects += lost
+                    if lost:
+                        self._counters.count("reconnects")
                     time.sleep(pause * random.random())  # noqa: S311 - spreads, hides nothing
                     pause = min(2 * pause, RETRY_MOST)
                     continue
@@ -145,7 +146,7 @@ class Session:
         counters = self._counters
         counters.commands += 1
         tx = PostgresTx(cursor, self._env)
-        started = time.perf_counter()
+        started = time.thread_time()  # waiting for others' locks is no work of its own
         cursor.execute("BEGIN")
         try:
             if waiting.again and tx.row(RECORDED, waiting.id):
@@ -154,14 +155,14 @@ class Session:
             result = call.encode_result(call.function(tx, **call.decode(waiting.args)))
             if not tx.run(RECORD, waiting.id, result):
                 raise _Replayed
-            counters.took(call.name, time.perf_counter() - started)
+            counters.took(call.name, time.thread_time() - started)
             cursor.execute("COMMIT")
         except psycopg.Error:
             raise
         except Exception as error:  # noqa: BLE001 - logged and told to the caller below
             self._roll_back()
             return self._ended(waiting, cursor, error), []
-        counters.commits += 1
+        counters.committed(1)
         return Done(waiting, "", result, kept=True), tx.hints
 
     def _ended(self, waiting: Waiting, cursor: Cursor, error: Exception) -> Done:
@@ -173,14 +174,14 @@ class Session:
         if waiting.again or isinstance(error, _Replayed):
             found = PostgresReader(cursor, self._env).row(RECORDED, waiting.id)
             if found is not None:
-                self._counters.replayed += 1
+                self._counters.count("replayed")
                 return Done(waiting, "", found[0], kept=False)
         if isinstance(error, UniqueViolation):
             return failed_end(waiting, Conflict(str(error)))
         if isinstance(error, WorkpostError) and not isinstance(error, Fault):
             self._counters.refused += 1
             return failed_end(waiting, error)
-        self._counters.faults += 1
+        self._counters.count("faults")
         log.error("command %s failed", waiting.call.name, exc_info=error)
         if isinstance(error, Fault):
             return failed_end(waiting, error)
