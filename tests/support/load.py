@@ -41,13 +41,14 @@ class Ledger:
 
     def __init__(self) -> None:
         self.sent: dict[str, Sent] = {}
+        self.accepted = 0
+        self._lock = threading.Lock()
 
-    def answered(self, *, accepted: bool) -> list[Sent]:
-        return [one for one in list(self.sent.values()) if (one.answer == 250) == accepted]
-
-    @property
-    def accepted(self) -> int:
-        return len(self.answered(accepted=True))
+    def answer(self, sent: Sent, code: int) -> None:
+        sent.answer = code
+        if code == 250:
+            with self._lock:
+                self.accepted += 1
 
     @property
     def unanswered(self) -> int:
@@ -125,7 +126,7 @@ class Connection(threading.Thread):
             return
         self.ledger.sent[sent.key] = sent
         line.sendall(raw + b".\r\n")
-        sent.answer = reply(reader)
+        self.ledger.answer(sent, reply(reader))
 
 
 def reply(reader: BinaryIO) -> int:

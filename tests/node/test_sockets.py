@@ -1,0 +1,64 @@
+"""Listening sockets: one for each front end and address, and what endpoints.json says of them."""
+
+from __future__ import annotations
+
+import socket
+
+import msgspec
+import pytest
+
+from workpost.kernel.settings import Settings, with_random_ports
+from workpost.node import sockets
+from workpost.node.sockets import Listener
+
+
+def settings(**listeners: tuple[str, ...]) -> Settings:
+    start = with_random_ports(Settings())
+    return msgspec.structs.replace(
+        start, listeners=msgspec.structs.replace(start.listeners, **listeners)
+    )
+
+
+def close(fronts: list[list[Listener]]) -> None:
+    for listener in (listener for front in fronts for listener in front):
+        for bound in listener.sockets:
+            bound.close()
+
+
+def test_front_ends_share_each_port() -> None:
+    fronts = sockets.bind_all(settings(), ("imap",), 2)
+    ports = [[one.sockets[0].getsockname()[1] for one in front] for front in fronts]
+    assert ports[0] == ports[1]
+    assert [one.name for one in fronts[0]] == ["imap", "imaps"]
+    close(fronts)
+
+
+def test_roles_bring_their_listeners() -> None:
+    assert sockets.listeners_of(("api", "jobs")) == ["http", "https"]
+    assert sockets.listeners_of(("jobs",)) == []
+
+
+def test_a_listener_may_have_several_addresses_and_v6() -> None:
+    fronts = sockets.bind_all(settings(imap=("127.0.0.1:0", "[::1]:0"), imaps=()), ("imap",), 1)
+    (listener,) = fronts[0]
+    assert [one.family for one in listener.sockets] == [socket.AF_INET, socket.AF_INET6]
+    close(fronts)
+
+
+def test_endpoints_name_addresses_as_urls_where_they_are_web() -> None:
+    fronts = sockets.bind_all(settings(imap=("[::1]:0",)), ("api", "imap"), 1)
+    told = sockets.endpoints(fronts[0], 42)
+    assert told["pid"] == 42
+    assert str(told["api"]).startswith("http://127.0.0.1:")
+    assert str(told["https"]).startswith("https://127.0.0.1:")
+    assert str(told["imap"]).startswith("[::1]:")
+    assert set(told) == {"api", "http", "https", "imap", "imaps", "pid"}
+    close(fronts)
+
+
+def test_a_taken_port_is_an_error_that_names_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match="cannot listen at") as refused:
+            sockets.bind_all(settings(imap=(at,)), ("imap",), 1)
+    assert at in str(refused.value)
