@@ -42,7 +42,9 @@ class FakeCredentials:
     def __init__(self, *credentials: Credential) -> None:
         self.known = {one.access_key_id: one for one in credentials or (make_credential(),)}
 
-    async def lookup(self, access_key_id: str) -> Credential | None:
+    async def lookup(
+        self, access_key_id: str, session_token: str | None = None
+    ) -> Credential | None:
         return self.known.get(access_key_id)
 
 

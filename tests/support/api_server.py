@@ -19,7 +19,8 @@ from tests.support.directories import CHEAP, PASSWORD, clear
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
-from workpost.protocols.api.build import build_dispatcher
+from workpost.operations.jobs.build import build_jobs
+from workpost.protocols.api.build import build_front
 from workpost.protocols.api.server import ApiApplication
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -65,13 +66,15 @@ class ApiServer:
             settings=self._settings,  # type: ignore[arg-type]
         )
         self._loop = asyncio.get_running_loop()
-        application = ApiApplication(await build_dispatcher(self.core))
+        self.front = await build_front(self.core)
+        application = ApiApplication(self.front.dispatcher)
         config = uvicorn.Config(
             application, log_config=None, lifespan="off", date_header=False, loop="asyncio"
         )
         self._server = uvicorn.Server(config)
         self._ready.set()
         await self._server.serve(sockets=[self._socket])
+        await self.front.close()
         await store.close()
         await keys.close()
 
@@ -82,11 +85,18 @@ class ApiServer:
     def client(self, account: str, policy: str | None = None) -> Any:
         """A boto3 client with a fresh key of the account."""
         key = self.run(create_access_key(self.core, account, policy=policy))
+        return self.signed_by(key.access_key_id, key.secret_access_key)
+
+    def signed_by(
+        self, access_key: str, secret: str, token: str | None = None, service: str = "workmail"
+    ) -> Any:
+        """A boto3 client with these credentials."""
         return _session.client(
-            "workmail",
+            service,
             endpoint_url=self.url,
-            aws_access_key_id=key.access_key_id,
-            aws_secret_access_key=key.secret_access_key,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
             config=Config(retries={"max_attempts": 0}),
         )
 
@@ -96,6 +106,10 @@ class ApiServer:
         client = self.client(account)
         organization = client.create_organization(Alias=alias)["OrganizationId"]
         return Tenant(client, account, organization, f"{alias}.test")
+
+    def work(self) -> int:
+        """Work on all jobs that are due."""
+        return self.run(build_jobs(self.core).run_due())
 
     def clear(self) -> None:
         """Empty every table but those of the machinery."""

@@ -147,6 +147,24 @@ class Api(Section, frozen=True, kw_only=True):
         str,
         Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", description="Region in signatures and ARNs."),
     ] = "us-east-1"
+    throttle_account: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Calls a second of one account; 0: no limit.")
+    ] = 0
+    throttle_action: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Calls a second of each action of one account; 0: no limit.",
+        ),
+    ] = 0
+    throttle_actions: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z]+=[0-9]{1,6}$")], ...],
+        Meta(description="The same for single actions, `CreateUser=10`; 0: no limit."),
+    ] = ()
+    throttle_burst: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds worth of calls that may come at once.")
+    ] = 2
 
 
 class Organizations(Section, frozen=True, kw_only=True):

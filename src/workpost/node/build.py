@@ -16,7 +16,7 @@ from workpost.kernel.settings import Settings, SettingsError
 from workpost.node.health import Ops
 from workpost.node.http import HttpServer, WebApp
 from workpost.node.sockets import Listener
-from workpost.protocols.api.build import build_dispatcher
+from workpost.protocols.api.build import Front, build_front
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.imap.limits import Limits as ImapLimits
 from workpost.protocols.imap.server import ImapServer
@@ -84,6 +84,7 @@ class Servers:
         self._shared = Shared(
             peers=PeerCounter(each=limits.sessions_per_address, total=limits.sessions)
         )
+        self._api: Front | None = None
         self._http: list[HttpServer] = []
         self._mail: list[SmtpServer | ImapServer] = []
 
@@ -100,7 +101,8 @@ class Servers:
                 await self._start_imap(name)
 
     async def _start_http(self) -> None:
-        api = ApiApplication(await build_dispatcher(self._core))
+        self._api = await build_front(self._core)
+        api = ApiApplication(self._api.dispatcher)
         app = WebApp(api, Ops(self._core).paths())
         for name in ("http", "https"):
             if name in self._listeners:
@@ -147,6 +149,8 @@ class Servers:
     async def stop(self, grace: float) -> None:
         """Accept no more, let clients finish for `grace` seconds, then cut them."""
         await asyncio.gather(*(server.stop(grace) for server in (*self._http, *self._mail)))
+        if self._api is not None:
+            await self._api.close()
 
 
 def build_servers(core: Core, listeners: list[Listener], self_signed: Path) -> Servers:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from workpost.domain.access.accounts import credential
 from workpost.domain.access.login import Person, find_person, get_person, holds_address
+from workpost.domain.access.sessions import find_credential
 from workpost.domain.access.verified import verified
 from workpost.domain.directory import passwords, users
 from workpost.domain.organizations.policy import check_grant
@@ -18,7 +18,7 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import OWNER, Grant, Principal
 from workpost.store.core import Core
 
-__all__ = ["check_grant", "credential", "log_in", "open_mailbox", "renew"]
+__all__ = ["check_grant", "find_credential", "log_in", "open_mailbox", "renew"]
 
 log = logging.getLogger(__name__)
 

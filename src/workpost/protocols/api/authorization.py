@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from workpost.domain.access.policies import Context, Decision, decide
+from workpost.domain.access.calls import decide_call
+from workpost.domain.access.credentials import ROLE, ROOT, USER
+from workpost.domain.access.policies import Context, Decision
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.errors import ApiError
+
+PRINCIPAL_TYPES = {ROOT: "Account", USER: "User", ROLE: "AssumedRole"}
 
 
 def resource_of(call: Call, document: Mapping[str, Any]) -> str:
@@ -23,17 +28,31 @@ def resource_of(call: Call, document: Mapping[str, Any]) -> str:
     return arn if isinstance(arn, str) else "*"
 
 
+_ORGANIZATION = re.compile(r"arn:aws:workmail:[a-z0-9-]*:[0-9]{12}:organization/(m-[0-9a-f]{32})")
+
+
+def organization_of(document: Mapping[str, Any]) -> str | None:
+    """The organization that a call is about, named by its id or its ARN."""
+    organization = document.get("OrganizationId")
+    if isinstance(organization, str):
+        return organization
+    arn = document.get("ResourceARN")
+    match = _ORGANIZATION.fullmatch(arn) if isinstance(arn, str) else None
+    return match[1] if match is not None else None
+
+
 def context_of(
     call: Call, document: Mapping[str, Any], resource_tags: Mapping[str, str]
 ) -> Context:
     """The condition keys of a call, in lower case."""
     credential = call.credential
-    moment = datetime.fromtimestamp(call.now // 1000, UTC)
     context: dict[str, tuple[str, ...]] = {
-        "aws:currenttime": (moment.strftime("%Y-%m-%dT%H:%M:%SZ"),),
+        "aws:currenttime": (_iso(call.now),),
         "aws:epochtime": (str(call.now // 1000),),
         "aws:securetransport": ("true" if call.is_tls else "false",),
-        "aws:principalarn": (credential.principal_arn,),
+        "aws:principalarn": credential.arns[-1:],
+        "aws:principaltype": (PRINCIPAL_TYPES[credential.kind],),
+        "aws:viaawsservice": ("false",),
         "aws:principalaccount": (credential.account,),
         "aws:requestedregion": (call.requested_region,),
     }
@@ -47,6 +66,11 @@ def context_of(
     for key, value in optional.items():
         if value:
             context[key] = (value,)
+    session = credential.session
+    if session is not None:
+        context["aws:tokenissuetime"] = (_iso(session.issued),)
+        for key, value in session.tags.items():
+            context[f"aws:principaltag/{key.lower()}"] = (value,)
     for key, value in resource_tags.items():
         context[f"aws:resourcetag/{key.lower()}"] = (value,)
     tags = document.get("Tags")
@@ -60,21 +84,23 @@ def context_of(
     return context
 
 
-def authorize(call: Call, action: str, resource_arn: str, context: Context) -> None:
-    """Raise ApiError AccessDeniedException unless the caller's policy allows the action.
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    A caller without a policy may do everything in the account.
+
+def authorize(call: Call, action: str, resource_arn: str, context: Context) -> None:
+    """Raise ApiError AccessDeniedException unless the caller's policies allow the action.
+
+    A caller without any may do everything in the account.
     """
-    policy = call.credential.policy
-    if policy is None:
+    answer = decide_call(call.credential, action=action, resource=resource_arn, context=context)
+    if answer.allowed:
         return
-    decision = decide(policy, action=action, resource=resource_arn, context=context)
-    if decision is Decision.ALLOWED:
-        return
+    kind = "session" if answer.by_limit else "identity-based"
     reason = (
-        "with an explicit deny in an identity-based policy"
-        if decision is Decision.DENIED
-        else f"because no identity-based policy allows the {action} action"
+        f"with an explicit deny in {'a' if answer.by_limit else 'an'} {kind} policy"
+        if answer.decision is Decision.DENIED
+        else f"because no {kind} policy allows the {action} action"
     )
     raise ApiError(
         "AccessDeniedException",

@@ -6,6 +6,7 @@ organization, the handler. Nobody learns anything of a later step before passing
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,25 +18,27 @@ from workpost.domain.access.credentials import Credential
 from workpost.kernel.clock import Environment
 from workpost.protocols.api import signature
 from workpost.protocols.api.actions import Handler
-from workpost.protocols.api.authorization import authorize, context_of, resource_of
+from workpost.protocols.api.authorization import (
+    authorize,
+    context_of,
+    organization_of,
+    resource_of,
+)
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.errors import (
     ApiError,
-    error_body,
     translate,
     unsupported,
     violations_error,
 )
-from workpost.protocols.api.model import Operation, Service
+from workpost.protocols.api.frames import JSON, Answer
+from workpost.protocols.api.model import STS, Operation, Service
 from workpost.protocols.api.routing import Route, Router
 from workpost.protocols.api.wire.body import MAX_BODY, MalformedBody, parse_body
 from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse, index_headers
 
 log = logging.getLogger(__name__)
 
-JSON_TYPE = b"application/x-amz-json-1.1"
-REST_TYPE = b"application/json"
-BLOB_TYPE = b"application/octet-stream"
 ACTIVE = "Active"
 ANY_STATE = frozenset({"DescribeOrganization", "DeleteOrganization"})
 """Actions that look at the organization's state themselves."""
@@ -46,8 +49,10 @@ Headers = Mapping[bytes, list[bytes]]
 class Credentials(Protocol):
     """Where access keys are looked up."""
 
-    async def lookup(self, access_key_id: str) -> Credential | None:
-        """The key with its secret, or None when there is none of this id."""
+    async def lookup(
+        self, access_key_id: str, session_token: str | None = None
+    ) -> Credential | None:
+        """The key with its secret, or None when there is none of this id (or of this token)."""
         ...
 
 
@@ -66,6 +71,14 @@ class Organizations(Protocol):
         ...
 
 
+class Tags(Protocol):
+    """Where conditions find the tags of organizations."""
+
+    async def tags(self, account: str, organization: str) -> Mapping[str, str]:
+        """Empty for an organization that is not the account's."""
+        ...
+
+
 class Throttle(Protocol):
     """Decides whether one more call is too many."""
 
@@ -74,8 +87,28 @@ class Throttle(Protocol):
         ...
 
 
+class Audit(Protocol):
+    """Records the calls of callers who proved who they are."""
+
+    @property
+    def full(self) -> bool:
+        """True while calls cannot be recorded: they are refused then."""
+        ...
+
+    def record(
+        self,
+        call: Call,
+        event_id: str,
+        document: Mapping[str, Any] | None,
+        output: Mapping[str, Any] | None,
+        fault: ApiError | None,
+    ) -> None:
+        """Record a call with its input, once that was read, and its output or error."""
+        ...
+
+
 class Observer(Protocol):
-    """Hears of every answer: metrics, access log, audit."""
+    """Hears of every answer: metrics, access log."""
 
     def answered(
         self, *, request_id: str, action: str, account: str, status: int, code: str, seconds: float
@@ -95,6 +128,15 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Answer broken constraints with InvalidParameterException where an action declares it."""
 
 
+class Work(msgspec.Struct):
+    """How far a request has come."""
+
+    operation: Operation | None = None
+    call: Call | None = None
+    document: dict[str, Any] | None = None
+    output: Mapping[str, Any] | None = None
+
+
 class Dispatcher:
     """Answers requests; everything that reaches outside was given to it."""
 
@@ -109,6 +151,8 @@ class Dispatcher:
         organizations: Organizations | None = None,
         throttle: Throttle | None = None,
         observer: Observer | None = None,
+        audit: Audit | None = None,
+        tags: Tags | None = None,
     ) -> None:
         self._handlers = handlers
         self._credentials = credentials
@@ -117,6 +161,8 @@ class Dispatcher:
         self._organizations = organizations
         self._throttle = throttle
         self._observer = observer
+        self._audit = audit
+        self._tags = tags
         self._router = Router(services, self._options.prefix)
         self._keys = signature.SigningKeys()
         self._date = (-1, b"")
@@ -128,56 +174,72 @@ class Dispatcher:
         """Answer one request; never raises but for cancellation."""
         started = self._environment.monotonic()
         request_id = self._environment.new_uuid()
-        rest = self._router.is_rest(request)
-        operation: Operation | None = None
-        call: Call | None = None
-        code = ""
+        headers = index_headers(request.headers)
+        frame = self._router.frame_of(request, headers)
+        work = Work()
+        fault: ApiError | None = None
         try:
-            if len(request.body) > MAX_BODY:
-                raise ApiError("RequestEntityTooLarge", f"Bodies are limited to {MAX_BODY} bytes.")
-            headers = index_headers(request.headers)
-            route = self._router.find(request, headers)
-            operation = route.operation
-            call = await self._authenticate(request, headers, operation, request_id)
-            document = self._read(request, route)
-            body = await self._perform(call, document)
-            status, content_type = 200, _success_type(operation)
+            await self._work(work, request, headers, request_id)
+            assert work.operation is not None
+            assert work.output is not None
+            answer = frame.success(work.operation, work.output, request_id)
         except Exception as error:
             fault = translate(error)
-            code = fault.code
-            if code in {"InternalFailure", "ServiceUnavailableException"}:
-                log.error("%s failed, request id %s", _name(operation), request_id, exc_info=error)
-            status = fault.status(rest=rest, operation=operation)
-            body, content_type = error_body(fault), REST_TYPE if rest else JSON_TYPE
+            if fault.code in {"InternalFailure", "ServiceUnavailableException"}:
+                name = _name(work.operation)
+                log.error("%s failed, request id %s", name, request_id, exc_info=error)
+            answer = frame.failure(fault, work.operation, request_id)
+        except asyncio.CancelledError:
+            # Whatever it has done by now stays done.
+            self._record(work, ApiError("InternalFailure"))
+            raise
+        self._record(work, fault)
+        code = fault.code if fault is not None else ""
         if self._observer is not None:
             self._observer.answered(
                 request_id=request_id,
-                action=_name(operation),
-                account=call.account if call else "",
-                status=status,
+                action=_name(work.operation),
+                account=work.call.account if work.call else "",
+                status=answer.status,
                 code=code,
                 seconds=self._environment.monotonic() - started,
             )
-        return self._response(status, content_type, body, request_id=request_id, code=code)
+        return self._response(answer, request_id=request_id, code=code)
+
+    async def _work(
+        self, work: Work, request: ApiRequest, headers: Headers, request_id: str
+    ) -> None:
+        if len(request.body) > MAX_BODY:
+            raise ApiError("RequestEntityTooLarge", f"Bodies are limited to {MAX_BODY} bytes.")
+        route = self._router.find(request, headers)
+        work.operation = route.operation
+        work.call = await self._authenticate(request, headers, route.operation, request_id)
+        work.document = self._read(request, route)
+        work.output = await self._perform(work.call, work.document)
+
+    def _record(self, work: Work, fault: ApiError | None) -> None:
+        if self._audit is not None and work.call is not None:
+            event_id = self._environment.new_uuid()
+            output = work.output if fault is None else None
+            self._audit.record(work.call, event_id, work.document, output, fault)
 
     def refuse(self, error: ApiError) -> ApiResponse:
         """The answer to a request that could not be read to its end."""
         request_id = self._environment.new_uuid()
-        status = error.status(rest=False, operation=None)
-        return self._response(
-            status, JSON_TYPE, error_body(error), request_id=request_id, code=error.code
-        )
+        answer = JSON.failure(error, None, request_id)
+        return self._response(answer, request_id=request_id, code=error.code)
 
     async def _authenticate(
         self, request: ApiRequest, headers: Headers, operation: Operation, request_id: str
     ) -> Call:
         now = self._environment.now()
         claims = signature.parse_authorization(request, headers)
-        credential = await self._credentials.lookup(claims.access_key_id)
+        token = claims.session_token
+        credential = await self._credentials.lookup(claims.access_key_id, token)
         if credential is None or not credential.active:
             self._waste(claims, request, headers)
             raise signature.ClientUnknown("The security token included in the request is invalid.")
-        signature.check_session(claims.session_token, credential.session_token)
+        signature.check_session(token, credential.session_token)
         options = self._options
         signature.check_scope(
             claims,
@@ -211,7 +273,10 @@ class Dispatcher:
 
     def _read(self, request: ApiRequest, route: Route) -> dict[str, Any]:
         operation = route.operation
-        content = {} if operation.method == "GET" else parse_body(request.body)
+        if operation.decode is not None:
+            content: object = operation.decode(route.fields)
+        else:
+            content = {} if operation.method == "GET" else parse_body(request.body)
         if route.labels:
             if not isinstance(content, dict):
                 raise MalformedBody("The body is not a structure.")
@@ -225,16 +290,20 @@ class Dispatcher:
             )
         return document
 
-    async def _perform(self, call: Call, document: dict[str, Any]) -> bytes:
+    async def _perform(self, call: Call, document: dict[str, Any]) -> Mapping[str, Any]:
         operation = call.operation
         facts = None
         organization = document.get("OrganizationId")
         if self._organizations is not None and isinstance(organization, str):
             facts = await self._organizations.facts(call.account, organization)
-        if call.credential.policy is not None:
-            context = context_of(call, document, facts.tags if facts else {})
+        # The actions of STS are about the caller or decide by the role's trust, in their handlers.
+        if call.credential.restricted and operation.service != STS:
+            tags = facts.tags if facts else await self._tags_of(call, document)
+            context = context_of(call, document, tags)
             action = f"{operation.service}:{operation.name}"
             authorize(call, action, resource_of(call, document), context)
+        if self._audit is not None and self._audit.full:
+            raise ApiError("ServiceUnavailableException")
         if self._throttle and not self._throttle.admit(call.account, operation.name):
             raise ApiError("ThrottlingException", "Rate exceeded")
         handler = self._handlers.get(operation.name)
@@ -242,26 +311,26 @@ class Dispatcher:
             raise unsupported(operation)
         if self._organizations is not None and organization and operation.name not in ANY_STATE:
             _check_state(organization, facts)
-        output = await handler(call, document)
-        if operation.payload:
-            payload = output[operation.payload]
-            return payload if isinstance(payload, bytes) else bytes(payload)
-        return operation.render(output)
+        return await handler(call, document)
 
-    def _response(
-        self, status: int, content_type: bytes, body: bytes, *, request_id: str, code: str
-    ) -> ApiResponse:
+    async def _tags_of(self, call: Call, document: Mapping[str, Any]) -> Mapping[str, str]:
+        organization = organization_of(document)
+        if self._tags is None or organization is None or not call.credential.needs_tags:
+            return {}
+        return await self._tags.tags(call.account, organization)
+
+    def _response(self, answer: Answer, *, request_id: str, code: str) -> ApiResponse:
         headers = [
             (b"x-amzn-RequestId", request_id.encode()),
-            (b"Content-Type", content_type),
-            (b"Content-Length", b"%d" % len(body)),
+            (b"Content-Type", answer.content_type),
+            (b"Content-Length", b"%d" % len(answer.body)),
             (b"Date", self._http_date()),
         ]
         if code:
             headers.append((b"x-amzn-ErrorType", code.encode()))
-        if status == 405:
+        if answer.status == 405:
             headers.append((b"Allow", b"POST"))
-        return ApiResponse(status, headers, body)
+        return ApiResponse(answer.status, headers, answer.body)
 
     def _http_date(self) -> bytes:
         second = self._environment.now() // 1000
@@ -280,12 +349,6 @@ _MONTHS = (
 
 def _name(operation: Operation | None) -> str:
     return operation.name if operation is not None else ""
-
-
-def _success_type(operation: Operation) -> bytes:
-    if operation.payload:
-        return BLOB_TYPE
-    return REST_TYPE if operation.rest else JSON_TYPE
 
 
 def _check_state(organization: str, facts: OrganizationFacts | None) -> None:

@@ -1,4 +1,4 @@
-"""The service models of WorkMail and Message Flow, compiled once at start.
+"""The service models of WorkMail, Message Flow and STS, compiled once at start.
 
 The models are botocore's JSON files, read as data: no part of botocore is imported. A new version
 of the API is an update of that dependency.
@@ -15,10 +15,14 @@ from typing import Any
 import msgspec
 import orjson
 
+from workpost.protocols.api.wire.query import Fields, compile_fields, compile_xml
 from workpost.protocols.api.wire.reading import compile_input
 from workpost.protocols.api.wire.rendering import compile_mask, compile_output
 
-VERSIONS = {"workmail": "2017-10-01", "workmailmessageflow": "2019-05-01"}
+STS = "sts"
+VERSIONS = {"workmail": "2017-10-01", "workmailmessageflow": "2019-05-01", STS: "2011-06-15"}
+STS_ACTIONS = frozenset({"AssumeRole", "GetCallerIdentity", "GetSessionToken"})
+READING = ("Get", "List", "Describe", "Test")
 
 
 class ModelMissing(Exception):
@@ -30,16 +34,20 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     service: str
-    """Signing name: `workmail` or `workmailmessageflow`."""
+    """Signing name: `workmail`, `workmailmessageflow` or `sts`."""
     rest: bool
     """REST-JSON instead of AWS JSON 1.1."""
+    namespace: str
+    """Of the XML of the Query protocol; empty in the others."""
+    decode: Callable[[Fields], dict[str, Any]] | None
+    """From the fields of the Query protocol to a document; None in the others."""
     method: str
     uri: tuple[str, ...]
     """Path segments; `{name}` stands for a label."""
     validate: Callable[[object], tuple[dict[str, Any], list[str]]]
     """The modelled part of a document and its violations; raises MalformedBody."""
     render: Callable[[Mapping[str, Any]], bytes]
-    """The body of a success; raises NotModelled."""
+    """The body of a success (Query: what is inside its result); raises NotModelled."""
     payload: str
     """The output member that is the body itself (a blob), or empty."""
     errors: Mapping[str, int]
@@ -54,11 +62,17 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     sensitive_outputs: tuple[str, ...]
     mask_input: Callable[[Any], Any]
     """A copy for logs and audit, sensitive members hidden."""
+    mask_output: Callable[[Any], Any]
 
     @property
     def empty(self) -> bool:
         """True when the output has no members."""
         return not self.outputs
+
+    @property
+    def reads(self) -> bool:
+        """True when the action changes nothing, as CloudTrail counts: sessions are no change."""
+        return self.service == STS or self.name.startswith(READING)
 
     @property
     def on_organization(self) -> bool:
@@ -75,7 +89,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     target_prefix: str
-    """Before the dot of X-Amz-Target; empty for REST."""
+    """Before the dot of X-Amz-Target; empty for REST and Query."""
+    version: str
+    """Of the API, as Query names it; empty in the other protocols."""
     operations: Mapping[str, Operation]
 
 
@@ -102,41 +118,46 @@ def _data_folder() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def compile_service(description: Mapping[str, Any]) -> Service:
-    """Turn a model into closures; patterns are compiled when first met."""
+def compile_service(description: Mapping[str, Any], only: frozenset[str] | None = None) -> Service:
+    """Turn a model, or some of its actions, into closures; patterns are compiled when first met."""
     metadata = description["metadata"]
-    name = metadata.get("signingName") or metadata["endpointPrefix"]
-    rest = metadata["protocol"] == "rest-json"
-    shapes = description["shapes"]
     return Service(
-        name=name,
+        name=metadata.get("signingName") or metadata["endpointPrefix"],
         target_prefix=metadata.get("targetPrefix", ""),
+        version=metadata["apiVersion"] if metadata["protocol"] == "query" else "",
         operations={
-            operation: _compile_operation(shapes, name, rest, entry)
+            operation: _compile_operation(description["shapes"], metadata, entry)
             for operation, entry in description["operations"].items()
+            if only is None or operation in only
         },
     )
 
 
 def _compile_operation(
-    shapes: Mapping[str, Any], service: str, rest: bool, entry: Mapping[str, Any]
+    shapes: Mapping[str, Any], metadata: Mapping[str, Any], entry: Mapping[str, Any]
 ) -> Operation:
+    query = metadata["protocol"] == "query"
     source = entry.get("input", {}).get("shape")
     target = entry.get("output", {}).get("shape")
     inputs = shapes[source]["members"] if source else {}
     outputs = shapes[target].get("members", {}) if target else {}
     mask_input, sensitive_inputs = compile_mask(shapes, source)
+    mask_output, sensitive_outputs = compile_mask(shapes, target)
     return Operation(
         name=entry["name"],
-        service=service,
-        rest=rest,
+        service=metadata.get("signingName") or metadata["endpointPrefix"],
+        rest=metadata["protocol"] == "rest-json",
+        namespace=metadata["xmlNamespace"] if query else "",
+        decode=compile_fields(shapes, source) if query else None,
         method=entry["http"]["method"],
         uri=tuple(entry["http"]["requestUri"].strip("/").split("/")),
         validate=compile_input(shapes, source),
-        render=compile_output(shapes, target),
+        render=compile_xml(shapes, target) if query else compile_output(shapes, target),
         payload=shapes[target].get("payload", "") if target else "",
         errors={
-            error["shape"]: shapes[error["shape"]].get("error", {}).get("httpStatusCode", 400)
+            _code(shapes, error["shape"], query): shapes[error["shape"]]
+            .get("error", {})
+            .get("httpStatusCode", 400)
             for error in entry.get("errors", ())
         },
         inputs=frozenset(inputs),
@@ -145,12 +166,24 @@ def _compile_operation(
         idempotent=bool(entry.get("idempotent")),
         token=next((m for m, ref in inputs.items() if ref.get("idempotencyToken")), ""),
         sensitive_inputs=sensitive_inputs,
-        sensitive_outputs=compile_mask(shapes, target)[1],
+        sensitive_outputs=sensitive_outputs,
         mask_input=mask_input,
+        mask_output=mask_output,
     )
 
 
+def _code(shapes: Mapping[str, Any], error: str, query: bool) -> str:
+    code: str = shapes[error].get("error", {}).get("code", error) if query else error
+    return code
+
+
 def load_services(data: Path | None = None) -> dict[str, Service]:
-    """Both services by signing name; raises ModelMissing."""
-    services = (compile_service(read_description(name, data)) for name in VERSIONS)
+    """WorkMail and Message Flow by signing name; raises ModelMissing."""
+    names = [name for name in VERSIONS if name != STS]
+    services = (compile_service(read_description(name, data)) for name in names)
     return {service.name: service for service in services}
+
+
+def load_sts(data: Path | None = None) -> Service:
+    """The actions of STS by which SDKs find out who they are and get temporary credentials."""
+    return compile_service(read_description(STS, data), STS_ACTIONS)

@@ -17,6 +17,7 @@ from workpost.protocols.api.actions import (
     groups,
     organizations,
     registration,
+    sts,
     users,
 )
 from workpost.protocols.api.actions.context import Api
@@ -31,6 +32,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     groups,
     organizations,
     registration,
+    sts,
     users,
 )
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 
+# Classes of Unicode as ranges inside a set, near enough for the keys and values of tags: whatever
+# begins where the first letter beyond ASCII does counts as one.
+_CLASSES = {
+    r"\p{L}": "A-Za-z\u00aa-\U0010ffff",
+    r"\p{N}": "0-9",
+    r"\p{Z}": r" \u00a0\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+}
 _LINE_ENDS = r"[^\n\r\u0085\u2028\u2029]"
 
 
@@ -13,6 +20,8 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
     `\w`, `\d` and `\s` are ASCII in Java; its dot stops at all five line terminators, Python's at
     one. Raises re.error for a pattern that Python does not understand.
     """
+    for java, python in _CLASSES.items():
+        pattern = pattern.replace(java, python)
     out = []
     in_class = escaped = False
     for character in pattern:
