@@ -7,9 +7,13 @@ import asyncio
 import msgspec
 import pytest
 
+from workpost.kernel.clock import Environment
 from workpost.kernel.errors import Conflict, Fault, FolderExists
+from workpost.kernel.settings import Settings
+from workpost.store.database.build import open_store
 from workpost.store.database.store import Store
 from workpost.store.database.unit import Reader, Tx, UniqueViolation, command, quick
+from workpost.store.tables.commands import recorded_result
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -130,3 +134,27 @@ async def test_many_writers_at_once_all_get_their_own_result(store: Store) -> No
     ids = await asyncio.gather(*[store.write(add_event, org="m", at=n) for n in range(200)])
     assert len(set(ids)) == 200
     assert [at for at, _ in await store.read(events, "m")] == list(range(200))
+
+
+@command
+def remember(tx: Tx, *, id: bytes) -> None:
+    tx.run("INSERT INTO command_done (id, result) VALUES (?, ?)", id, b"")
+
+
+async def test_a_listeners_mistake_stops_no_chore_and_old_records_expire(
+    store_settings: Settings, env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workpost.store.database.store.EVERY", 0.01)
+    monkeypatch.setattr("workpost.store.database.store.EXPIRE_EVERY", 0.01)
+    store = await open_store(store_settings, env)
+    store.watch("mailbox", "no number", lambda _: None)  # a listener's mistake stops nobody
+    await store.write(remember, id=bytes(16))
+    async with asyncio.timeout(5):
+        while await store.read(recorded_result, bytes(16)) is not None:
+            await store.write(add_account_if_new, id="a")
+    await store.close()
+
+
+@command
+def add_account_if_new(tx: Tx, *, id: str) -> None:
+    tx.run("INSERT INTO account (id, name, created) VALUES (?, '', 1) ON CONFLICT DO NOTHING", id)

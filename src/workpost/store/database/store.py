@@ -108,6 +108,8 @@ class Store:
                 await self.compare_now()
             except WorkpostError as error:
                 log.warning("comparing what is watched failed: %s", error)
+            except Exception:  # noqa: BLE001 - logged; the chore goes on
+                log.exception("comparing what is watched failed")
 
     async def _expire(self) -> None:
         while True:
@@ -117,6 +119,8 @@ class Store:
                     pass
             except WorkpostError as error:
                 log.warning("expiring the record of commands failed: %s", error)
+            except Exception:  # noqa: BLE001 - logged; the chore goes on
+                log.exception("expiring the record of commands failed")
 
     async def close(self) -> None:
         """Settle what was handed over, then close all connections."""
