@@ -20,6 +20,7 @@ import pytest
 from cryptography import x509
 
 from tests.e2e.conftest import MakeServer
+from tests.support import crash
 from tests.support.server import Server, command_line, compose
 from workpost.protocols.listening.tls import ensure_self_signed
 
@@ -355,6 +356,15 @@ def test_what_is_under_way_at_sigterm_is_finished(make_server: MakeServer) -> No
     server.start()
     assert answer.startswith((b"250", b"421"))
     assert subjects(server).count("Under way") == int(answer.startswith(b"250"))
+
+
+def test_a_stop_under_load_loses_nothing_and_breaks_no_promise(make_server: MakeServer) -> None:
+    server = make_server().start()
+    field = crash.Field([server], seed=time.time_ns())
+    for number in range(3):
+        crash.play_round(field, number, crash.STRIKES["stop"])
+    assert field.ledger.unanswered == 0
+    assert "went wrong" not in server.last_words
 
 
 def test_after_kill_9_the_next_start_needs_no_help(make_server: MakeServer) -> None:

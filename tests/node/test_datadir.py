@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from workpost.node.datadir import AlreadyServed
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=str(tmp_path / "deep" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datadir, "PATIENCE", 0.05)
 
 
 def announced(settings: Settings) -> Path:
@@ -34,6 +40,15 @@ def test_only_one_may_serve(settings: Settings) -> None:
         pytest.raises(AlreadyServed, match="served by another process"),
     ):
         datadir.prepare(settings)
+    datadir.prepare(settings).close()
+
+
+def test_a_predecessor_that_is_ending_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datadir, "PATIENCE", 10)
+    ending = datadir.prepare(settings)
+    threading.Timer(0.05, ending.close).start()
     datadir.prepare(settings).close()
 
 

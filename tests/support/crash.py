@@ -58,6 +58,13 @@ def kill_group(field: Field) -> None:
     server.start()
 
 
+def stop_politely(field: Field) -> None:
+    """SIGTERM to one server; start it again."""
+    server = field.dice.choice(field.servers)
+    assert server.stop() == 0
+    server.start()
+
+
 def kill_writer(field: Field) -> None:
     """kill -9 of the writer process; the supervisor replaces it."""
     server = field.dice.choice(field.servers)
@@ -94,6 +101,7 @@ def cut_backends(field: Field) -> None:
 
 STRIKES: dict[str, Strike] = {
     "group": kill_group,
+    "stop": stop_politely,
     "writer": kill_writer,
     "front-end": kill_front_end,
     "backends": cut_backends,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,8 @@ from workpost.kernel.settings import Settings
 
 ENDPOINTS = "endpoints.json"
 LOCK = "serve.lock"
+PATIENCE = 1.0
+"""Seconds to wait for a predecessor that is ending."""
 
 
 class AlreadyServed(Exception):
@@ -26,21 +29,29 @@ class AlreadyServed(Exception):
 def prepare(settings: Settings) -> IO[bytes]:
     """Make the directories (mode 0700), take the lock, drop a stale endpoints.json.
 
-    Returns the open lock file; the lock lasts as long as some process keeps it open. Raises
-    AlreadyServed, OSError.
+    A holder that was killed may still wait for the disk: it gets PATIENCE seconds to go. Returns
+    the open lock file; the lock lasts as long as some process keeps it open. Raises AlreadyServed,
+    OSError.
     """
     for folder in (settings.data, settings.run_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = (settings.run_dir / LOCK).open("ab")
+    deadline = time.monotonic() + PATIENCE
+    while not _locked(lock):
+        if time.monotonic() > deadline:
+            lock.close()
+            raise AlreadyServed(f"{settings.data} is served by another process; stop it first")
+        time.sleep(0.02)
+    (settings.run_dir / ENDPOINTS).unlink(missing_ok=True)
+    return lock
+
+
+def _locked(lock: IO[bytes]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
-        raise AlreadyServed(
-            f"{settings.data} is served by another process; stop it first"
-        ) from None
-    (settings.run_dir / ENDPOINTS).unlink(missing_ok=True)
-    return lock
+        return False
+    return True
 
 
 def write_private(path: Path, value: object) -> None:
