@@ -125,6 +125,20 @@ async def test_a_copy_is_another_item_of_the_same_object(house: Directory, ada: 
     await assert_numbers_are_true(house)
 
 
+async def test_a_copy_is_found_by_its_message_id_after_the_original_has_gone(
+    house: Directory, ada: Grant
+) -> None:
+    folder = await inbox(house.core, ada)
+    archive = await mailboxes.find_folder(house.core, ada, "Archive")
+    raw = message(headers="Message-ID: <one@demo.test>\r\n")
+    first = await messages.append(house.core, ada, folder, raw, flags=bits.DELETED)
+    await messages.copy(house.core, ada, folder, [first.uid], archive.id)
+    await messages.expunge(house.core, ada, folder)
+    answer = message(headers="In-Reply-To: <one@demo.test>\r\n")
+    await messages.append(house.core, ada, folder, answer)
+    assert len({row[0] for row in await house.run("SELECT thread FROM item")}) == 1
+
+
 async def test_a_copy_that_cannot_end_leaves_nothing_behind(house: Directory, ada: Grant) -> None:
     folder = await inbox(house.core, ada)
     uids = await fill(house.core, ada, 3)

@@ -17,7 +17,7 @@ from workpost.domain.messages import changes, delivery, prepare, queries
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
 from workpost.domain.messages.prepare import MailboxKeys
-from workpost.formats.mime.summary import summarize
+from workpost.formats.mime.summary import Summary, summarize
 from workpost.kernel.principal import Grant
 from workpost.store.content.types import content_key as new_content_key
 from workpost.store.core import Core
@@ -336,6 +336,7 @@ async def _copy_item(
     content_key, packed = prepare.open_row(
         old, keys.organization, keys.mailbox, (row.id, gen, wrapped, sealed)
     )
+    message_id = Summary.unpack(packed).message_id
     item = core.env.new_id()
     new_sealed, new_wrapped = prepare.seal_row(keys, item, packed, content_key)
     return prepare.NewItem(
@@ -351,6 +352,7 @@ async def _copy_item(
         sealed_summary=new_sealed,
         wrapped_key=new_wrapped,
         gen=keys.key.gen,
+        message_tag=prepare.message_tag(keys.tag_key, message_id) if message_id else None,
     )
 
 
