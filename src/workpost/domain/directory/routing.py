@@ -17,6 +17,9 @@ from workpost.store.tables.entities import GROUP
 
 DUTIES = ("postmaster", "abuse")
 
+FEW = 5
+"""Recipients up to which `expand_few` is asked; groups that turn out large go to the pool."""
+
 
 class Local(msgspec.Struct, frozen=True):
     """One delivery into a mailbox here.
@@ -116,6 +119,12 @@ def expand(tx: Reader, *, addr_folds: list[str]) -> Expansion:
         elif not walk.deliver_to_group(holder, rcpt):
             result.empty.append(rcpt)
     return result
+
+
+@quick
+def expand_few(tx: Reader, *, addr_folds: list[str]) -> Expansion:
+    """`expand` for up to `FEW` recipients: a look-up each, answered without leaving the loop."""
+    return expand(tx, addr_folds=addr_folds)
 
 
 class _Walk:

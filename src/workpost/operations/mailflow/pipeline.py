@@ -11,7 +11,13 @@ from __future__ import annotations
 import asyncio
 
 from workpost.domain.access import shell as access
-from workpost.domain.directory.routing import Expansion, expand, lookup_address
+from workpost.domain.directory.routing import (
+    FEW,
+    Expansion,
+    expand,
+    expand_few,
+    lookup_address,
+)
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Queued
 from workpost.formats.addresses import fold
@@ -111,7 +117,8 @@ async def _place(
 
 async def _route(core: Core, envelope: Envelope) -> Expansion:
     folds = [fold(address) for address in envelope.recipients]
-    routed = await core.store.read(expand, addr_folds=folds)
+    query = expand_few if len(folds) <= FEW else expand
+    routed = await core.store.read(query, addr_folds=folds)
     if routed.unknown:
         raise UnknownRecipient(f"Nobody here receives mail as <{routed.unknown[0]}>.")
     return routed
