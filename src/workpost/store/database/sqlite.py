@@ -25,8 +25,9 @@ QUICK_BUSY_MS = 2
 WRITER_CACHE_KIB = 32 * 1024
 READER_CACHE_KIB = 2 * 1024
 MAP_BYTES = 256 * 1024 * 1024
-CHECKPOINT_PAGES = 2_000
-PAGE_BYTES = 8192
+CHECKPOINT_PAGES = 8_000
+PAGE_BYTES = 4096
+"""Half the log of 8192: a message touches some twenty pages, most of them index leaves."""
 STATEMENTS = 256
 
 _UNIQUE = {
