@@ -7,6 +7,7 @@ Each page is one read of the store and one write to the client.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PAGE = 500
 SUMMARIES = 250
+RUN = 100
+"""Rows written in one go before the loop gets its turn (about half a millisecond)."""
 MANY_RANGES = 100
 
 _NARROW = frozenset({"UID", "FLAGS", "MODSEQ"})
@@ -90,8 +93,12 @@ async def _fetch_rows(
             break
         low = rows[-1][0] + 1
         full = len(rows) >= limit
-        _send_rows(session, template, attributes, rows, keywords, window, changed_since)
-        await session.connection.drain()
+        for start in range(0, len(rows), RUN):
+            if start:
+                await asyncio.sleep(0)
+            run = rows[start : start + RUN]
+            _send_rows(session, template, attributes, run, keywords, window, changed_since)
+            await session.connection.drain()
         if not full:
             break
 
