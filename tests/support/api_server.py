@@ -19,6 +19,7 @@ from tests.support.directories import CHEAP, PASSWORD, clear
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
+from workpost.operations.jobs.build import build_jobs
 from workpost.protocols.api.build import build_front
 from workpost.protocols.api.server import ApiApplication
 from workpost.store.core import Core
@@ -105,6 +106,10 @@ class ApiServer:
         client = self.client(account)
         organization = client.create_organization(Alias=alias)["OrganizationId"]
         return Tenant(client, account, organization, f"{alias}.test")
+
+    def work(self) -> int:
+        """Work on all jobs that are due."""
+        return self.run(build_jobs(self.core).run_due())
 
     def clear(self) -> None:
         """Empty every table but those of the machinery."""

@@ -17,6 +17,7 @@ from workpost.domain.organizations.shell import NewOrganization, create_organiza
 from workpost.kernel.clock import Environment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Passwords, Settings
+from workpost.operations.jobs.build import build_jobs
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
 from workpost.store.database.unit import Reader, Tx, command
@@ -67,6 +68,10 @@ class Directory:
 
     async def register(self, entity: str, address: str) -> None:
         await register_to_workmail(self.core, self.grant, entity, address)
+
+    async def work(self) -> int:
+        """Work on all jobs that are due."""
+        return await build_jobs(self.core).run_due()
 
     async def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the database, for what no query shows."""

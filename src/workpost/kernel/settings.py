@@ -177,6 +177,13 @@ class Organizations(Section, frozen=True, kw_only=True):
             description="An organization `demo` starts with the mail domain `demo.<suffix>`.",
         ),
     ] = "test"
+    reserved_names: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Names that no new user, group or resource may have, in any case.",
+            extra=LIVE,
+        ),
+    ] = ("administrator", "amazonjournaling", "guest", "krbtgt")
 
 
 class Dns(Section, frozen=True, kw_only=True):
@@ -213,6 +220,19 @@ class Limits(Section, frozen=True, kw_only=True):
     mailbox_megabytes: Annotated[
         int, Meta(ge=1, description="Quota of a new mailbox, in MB of 2^20 bytes.")
     ] = 51_200
+    largest_mailbox_megabytes: Annotated[
+        int, Meta(ge=1, description="Largest quota that the API sets, in MB.", extra=LIVE)
+    ] = 51_200
+    organizations_per_account: Annotated[
+        int, Meta(ge=1, description="Organizations of an account, deleted ones apart.", extra=LIVE)
+    ] = 100
+    users_per_organization: Annotated[
+        int,
+        Meta(ge=1, le=10_000_000, description="Users of an organization, disabled ones included."),
+    ] = 1_000
+    aliases_per_entity: Annotated[
+        int, Meta(ge=1, description="Aliases of a user, group or resource.", extra=LIVE)
+    ] = 100
     domains_per_organization: Annotated[
         int, Meta(ge=1, description="Mail domains of an organization.", extra=LIVE)
     ] = 1_000

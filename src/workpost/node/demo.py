@@ -11,8 +11,8 @@ import secrets
 import msgspec
 
 from workpost.domain.access.accounts import create_access_key, create_account
-from workpost.domain.directory import resources
 from workpost.domain.directory import shell as directory
+from workpost.domain.directory.resource_shell import create_resource
 from workpost.domain.mailboxes.registration import register_to_workmail
 from workpost.domain.organizations import shell as organizations
 from workpost.domain.organizations.shell import NewOrganization
@@ -20,6 +20,7 @@ from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.node import datadir
 from workpost.node.demo_mail import demo_messages
+from workpost.operations.jobs.build import build_jobs
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
@@ -77,6 +78,7 @@ async def _clear_away(core: Core) -> None:
     left = await core.store.read(find_alias, alias=ALIAS)
     if left is not None:
         await organizations.delete_organization(core, Grant.system(JOB, left), force=True)
+        await build_jobs(core).run_due()
 
 
 async def _fill(core: Core, organization: str, domain: str) -> list[dict[str, str]]:
@@ -95,7 +97,6 @@ async def _fill(core: Core, organization: str, domain: str) -> list[dict[str, st
     await register_to_workmail(core, grant, group, f"everyone@{domain}")
     for member in ids:
         await directory.add_member(core, grant, group=group, member=member)
-    room = f"r-{core.env.new_hex()}"
-    await core.store.write(resources.create_resource, grant=grant, entity=room, name="boardroom")
+    room = await create_resource(core, grant, name="boardroom")
     await register_to_workmail(core, grant, room, f"boardroom@{domain}")
     return users

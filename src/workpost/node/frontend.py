@@ -23,6 +23,7 @@ from workpost.node.build import Servers, build_core, build_servers, close_core
 from workpost.node.demo import ensure_demo
 from workpost.node.probe import LoopProbe
 from workpost.node.sockets import Listener
+from workpost.operations.jobs.build import build_jobs
 from workpost.operations.mailflow.runner import LocalRunner
 from workpost.operations.upkeep.sweep import sweep_forever
 from workpost.store.core import Core
@@ -95,6 +96,7 @@ def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
+        jobs.append(build_jobs(core).run)
     if plan.upkeep:
         jobs.append(lambda: sweep_forever(core))
     return [asyncio.create_task(_guarded(job)) for job in jobs]

@@ -120,11 +120,11 @@ async def test_mail_between_organizations_stays_here(demo: Directory, other: Dir
 
 
 async def test_nothing_reaches_a_deleted_organization(demo: Directory) -> None:
-    from workpost.domain.organizations import lifecycle
+    from workpost.domain.organizations import deletion
 
     await demo.user("ada")
     assert await demo.core.store.read(is_local_domain, domain="demo.test")
-    await demo.core.store.write(lifecycle.begin_deletion, grant=demo.grant, force=True)
+    await demo.core.store.write(deletion.begin_deletion, grant=demo.grant, force=True)
     assert not await demo.core.store.read(is_local_domain, domain="demo.test")
     assert await holder(demo, "ada@demo.test") is None
 

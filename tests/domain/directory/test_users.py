@@ -6,10 +6,9 @@ import msgspec
 import pytest
 
 from tests.support.directories import PASSWORD, Directory, grant_for
-from workpost.domain.directory import shell
-from workpost.domain.directory import users as directory_users
+from workpost.domain.directory import listing, shell
 from workpost.domain.directory.entities import Props
-from workpost.domain.directory.users import UserFilter
+from workpost.domain.directory.listing import EntityFilter
 from workpost.domain.mailboxes.registration import deregister_from_workmail
 from workpost.kernel.errors import (
     EntityNotFound,
@@ -23,8 +22,8 @@ from workpost.kernel.errors import (
 
 
 async def names(demo: Directory, **wanted: str) -> list[str]:
-    users, position = await shell.list_users(
-        demo.core, demo.grant, UserFilter(**wanted), after=("", ""), limit=100
+    users, position = await shell.list_entities(
+        demo.core, demo.grant, "USER", EntityFilter(**wanted), after=("", ""), limit=100
     )
     assert position is None
     return [user.row.name for user in users]
@@ -134,12 +133,12 @@ async def test_pages_follow_each_other_without_gaps(demo: Directory) -> None:
     for number in range(7):
         # One display name for all: the id decides.
         await demo.user(f"user{number}", enabled=False, display="Same", password=None)
-    for order in (UserFilter(), UserFilter(display="s")):
+    for order in (EntityFilter(), EntityFilter(display="s")):
         seen: list[str] = []
         after: tuple[str, str] | None = ("", "")
         while after is not None:
-            users, after = await shell.list_users(
-                demo.core, demo.grant, order, after=after, limit=3
+            users, after = await shell.list_entities(
+                demo.core, demo.grant, "USER", order, after=after, limit=3
             )
             assert len(users) <= 3
             seen += [user.row.name for user in users]
@@ -170,19 +169,19 @@ async def test_each_of_the_five_filters(demo: Directory) -> None:
 async def test_a_filter_without_an_index_reads_on_until_the_page_is_full(
     demo: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_users, "SCAN", 2)
+    monkeypatch.setattr(listing, "SCAN", 2)
     for number in range(9):
         identity = f"{number % 3:08}-0000-0000-0000-000000000000"
         props = Props(identity_provider_user_id=identity)
         await demo.user(f"user{number}", enabled=False, password=None, props=props)
     assert await names(demo, identity="00000001") == ["user1", "user4", "user7"]
-    page, position = await shell.list_users(
-        demo.core, demo.grant, UserFilter(identity="00000002"), after=("", ""), limit=2
+    page, position = await shell.list_entities(
+        demo.core, demo.grant, "USER", EntityFilter(identity="00000002"), after=("", ""), limit=2
     )
     assert [user.row.name for user in page] == ["user2", "user5"]
     assert position is not None
-    page, position = await shell.list_users(
-        demo.core, demo.grant, UserFilter(identity="00000002"), after=position, limit=2
+    page, position = await shell.list_entities(
+        demo.core, demo.grant, "USER", EntityFilter(identity="00000002"), after=position, limit=2
     )
     assert [user.row.name for user in page] == ["user8"]
     assert position is None
@@ -214,9 +213,9 @@ async def test_a_deleted_id_stays_deleted_and_its_name_is_free(demo: Directory) 
     await shell.delete_user(demo.core, demo.grant, user)
     again = await demo.user("ada")
     assert again != user
-    with pytest.raises(EntityNotFound):
+    with pytest.raises(EntityStateInvalid, match="deleted"):
         await demo.register(user, "old@demo.test")
-    with pytest.raises(EntityNotFound):
+    with pytest.raises(EntityStateInvalid, match="deleted"):
         await shell.reset_password(demo.core, demo.grant, user, PASSWORD)
 
 
@@ -242,7 +241,9 @@ async def test_a_stranger_finds_no_organization(demo: Directory, other: Director
     with pytest.raises(OrganizationNotFound):
         await shell.describe_user(demo.core, stranger.grant, user)
     with pytest.raises(OrganizationNotFound):
-        await shell.list_users(demo.core, stranger.grant, UserFilter(), after=("", ""), limit=1)
+        await shell.list_entities(
+            demo.core, stranger.grant, "USER", EntityFilter(), after=("", ""), limit=1
+        )
     with pytest.raises(OrganizationNotFound):
         await shell.delete_user(demo.core, stranger.grant, user)
     with pytest.raises(EntityNotFound):

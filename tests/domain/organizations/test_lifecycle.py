@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from tests.support.directories import Directory, grant_for, new_directory
@@ -13,6 +14,7 @@ from workpost.kernel.errors import (
     DirectoryUnavailable,
     InvalidParameter,
     KeyDestroyed,
+    LimitExceeded,
     NameUnavailable,
     OrganizationNotFound,
     OrganizationStateInvalid,
@@ -125,7 +127,7 @@ async def test_enabled_users_keep_an_organization_alive_unless_forced(demo: Dire
     await demo.user("ada")
     with pytest.raises(OrganizationStateInvalid, match="enabled users"):
         await shell.delete_organization(demo.core, demo.grant, force=False)
-    assert await shell.delete_organization(demo.core, demo.grant, force=True) == "Deleted"
+    assert await shell.delete_organization(demo.core, demo.grant, force=True) == "Deleting"
 
 
 async def test_a_deleted_organization_leaves_a_tombstone_and_frees_its_names(
@@ -136,6 +138,7 @@ async def test_a_deleted_organization_leaves_a_tombstone_and_frees_its_names(
     watch = demo.core.store.watch("policy", demo.organization, heard.append)
     before = (await shell.describe_organization(demo.core, demo.grant)).policy_version
     await shell.delete_organization(demo.core, demo.grant, force=True)
+    await demo.work()
     row = await shell.describe_organization(demo.core, demo.grant)
     assert (row.state, row.default_domain) == ("Deleted", None)
     assert row.policy_version > before
@@ -154,10 +157,27 @@ async def test_a_deleted_organization_leaves_a_tombstone_and_frees_its_names(
     await again.user("ada")
 
 
-async def test_a_deletion_cut_short_is_resumed(demo: Directory) -> None:
-    from workpost.domain.organizations import lifecycle
-
-    await demo.core.store.write(lifecycle.begin_deletion, grant=demo.grant, force=False)
+async def test_all_access_ends_before_the_job_has_begun(demo: Directory) -> None:
+    await demo.user("ada")
+    assert await shell.delete_organization(demo.core, demo.grant, force=True) == "Deleting"
     with pytest.raises(OrganizationStateInvalid, match="state: Deleting"):
-        await demo.user("ada")
-    assert await shell.delete_organization(demo.core, demo.grant, force=False) == "Deleted"
+        await demo.user("grace")
+    assert await shell.delete_organization(demo.core, demo.grant, force=False) == "Deleting"
+    with pytest.raises(NameUnavailable):
+        await new_directory(demo.core, "demo", demo.account)
+    assert await demo.work() == 1
+    assert (await shell.describe_organization(demo.core, demo.grant)).state == "Deleted"
+
+
+async def test_an_account_has_so_many_organizations(bare_core: Core) -> None:
+    limits = msgspec.structs.replace(bare_core.settings.limits, organizations_per_account=2)
+    settings = msgspec.structs.replace(bare_core.settings, limits=limits)
+    core = msgspec.structs.replace(bare_core, settings=settings)
+    first = await new_directory(core, "one")
+    await new_directory(core, "two", first.account)
+    with pytest.raises(LimitExceeded):
+        await new_directory(core, "three", first.account)
+    await new_directory(core, "elsewhere")
+    await shell.delete_organization(core, first.grant, force=True)
+    await first.work()
+    await new_directory(core, "three", first.account)

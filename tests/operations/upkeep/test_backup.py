@@ -264,6 +264,7 @@ async def test_a_deleted_organization_comes_back_as_its_tombstone_only(
     await fill(mail)
     await back_up(core, files, env)
     await delete_organization(core, mail.directory.grant, force=True)
+    await mail.directory.work()
     log = files[0].with_name("shred.log")
     entries = core.keys.hierarchy.store.shred_list()
     log.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 import msgspec
 
 from workpost.formats import addresses as syntax
-from workpost.kernel.errors import EntityNotFound
+from workpost.kernel.errors import EntityNotFound, EntityStateInvalid, NameReserved, NameUnavailable
 from workpost.store.database.unit import Reader
 from workpost.store.tables import addresses, entities
-from workpost.store.tables.entities import DELETED, GROUP, RESOURCE, USER, EntityRow
+from workpost.store.tables.entities import DELETED, ENABLED, GROUP, RESOURCE, USER, EntityRow
 
 REMOTE_USER = "REMOTE_USER"
+ROOM = "ROOM"
 ANY_KIND = (USER, GROUP, RESOURCE)
 
 
@@ -36,6 +38,11 @@ class Props(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_def
     identity_provider_identity_store_id: str = ""
     password_version: int = 0
     """The directory's counter when the password was last set; logins before it end."""
+    resource_type: str = ROOM
+    description: str = ""
+    auto_accept_requests: bool = True
+    auto_decline_recurring_requests: bool = False
+    auto_decline_conflicting_requests: bool = True
 
 
 _props = msgspec.json.Decoder(Props)
@@ -49,6 +56,18 @@ def read_props(row: EntityRow) -> Props:
 def write_props(props: Props) -> str:
     """The JSON text of properties."""
     return msgspec.json.encode(props).decode()
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """A user, group or resource (its row) with its properties read."""
+
+    row: EntityRow
+    props: Props
+
+    @staticmethod
+    def of(row: EntityRow) -> Entity:
+        """Read a row's properties."""
+        return Entity(row, read_props(row))
 
 
 def fold_name(name: str) -> str:
@@ -76,6 +95,52 @@ def resolve(
         what = " or ".join(kind.lower() for kind in kinds)
         raise EntityNotFound(f"The organization has no {what} with the identifier {identifier}.")
     return row
+
+
+def resolve_existing(
+    tx: Reader,
+    org: str,
+    identifier: str,
+    *,
+    kinds: tuple[str, ...] = ANY_KIND,
+    by_address: bool = True,
+) -> EntityRow:
+    """Like `resolve`, for calls that tell the id of a deleted entity from an unknown one.
+
+    Raises EntityNotFound, EntityStateInvalid.
+    """
+    row = resolve(tx, org, identifier, kinds=kinds, by_address=by_address, deleted=True)
+    if row.state == DELETED:
+        raise EntityStateInvalid(f"The {row.kind.lower()} {identifier} is deleted.")
+    return row
+
+
+def require_enabled(row: EntityRow, identifier: str) -> None:
+    """Raise EntityStateInvalid unless the entity is registered."""
+    if row.state != ENABLED:
+        raise EntityStateInvalid(
+            f"The {row.kind.lower()} {identifier} is not enabled; register it to WorkMail first."
+        )
+
+
+def require_disabled(row: EntityRow, identifier: str) -> None:
+    """Raise EntityStateInvalid for what is registered and so cannot be deleted."""
+    if row.state == ENABLED:
+        raise EntityStateInvalid(
+            f"The {row.kind.lower()} {identifier} is enabled; deregister it from WorkMail before"
+            " deleting it."
+        )
+
+
+def name_taken(name: str) -> NameUnavailable:
+    """The error for a name that a user, group or resource has."""
+    return NameUnavailable(f"The name {name} is used by a user, group or resource.")
+
+
+def check_reserved(reserved: Sequence[str], name: str) -> None:
+    """Raise NameReserved for a name that the installation keeps for the system."""
+    if fold_name(name) in {fold_name(kept) for kept in reserved}:
+        raise NameReserved(f"The name {name} is reserved.")
 
 
 def _find(tx: Reader, org: str, identifier: str, *, by_address: bool) -> EntityRow | None:

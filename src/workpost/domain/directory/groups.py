@@ -1,15 +1,29 @@
-"""Commands on groups and their members."""
+"""Queries and commands on groups and their members."""
 
 from __future__ import annotations
 
-from workpost.domain.directory.entities import Props, fold_name, resolve, write_props
-from workpost.domain.directory.users import name_taken
-from workpost.domain.organizations.state import begin, change_policy
-from workpost.kernel.errors import EntityStateInvalid, InvalidParameter
+import msgspec
+
+from workpost.domain.directory.burial import bury
+from workpost.domain.directory.entities import (
+    Props,
+    fold_name,
+    name_taken,
+    require_disabled,
+    require_enabled,
+    resolve,
+    resolve_existing,
+    write_props,
+)
+from workpost.domain.organizations.state import begin, change_policy, require_active
+from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
-from workpost.store.database.unit import Reader, Tx, command
+from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import entities, members
-from workpost.store.tables.entities import ENABLED, GROUP, USER, EntityRow
+from workpost.store.tables.entities import DELETED, GROUP, USER, EntityRow
+from workpost.store.tables.members import MemberRow
+
+MEMBER_KINDS = (USER, GROUP)
 
 
 @command
@@ -34,6 +48,42 @@ def create_group(tx: Tx, *, grant: Grant, entity: str, name: str, hidden: bool) 
         raise name_taken(name)
 
 
+@quick
+def describe_group(tx: Reader, *, grant: Grant, identifier: str) -> EntityRow:
+    """The group; the id of a deleted one finds its tombstone. Raises EntityNotFound."""
+    require_active(tx, grant)
+    return resolve(tx, grant.organization, identifier, kinds=(GROUP,), deleted=True)
+
+
+@command
+def update_group(tx: Tx, *, grant: Grant, identifier: str, hidden: bool | None) -> None:
+    """Show a group in the address list or hide it; None changes nothing.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted group.
+    """
+    version = begin(tx, grant)
+    row = resolve_existing(tx, grant.organization, identifier, kinds=(GROUP,))
+    if hidden is not None:
+        entities.update_entity(
+            tx, msgspec.structs.replace(row, hidden=int(hidden), version=version)
+        )
+
+
+@command
+def delete_group(tx: Tx, *, grant: Grant, identifier: str) -> None:
+    """Turn a disabled group into a tombstone without members; a repeat changes nothing.
+
+    Raises EntityNotFound, EntityStateInvalid.
+    """
+    version = begin(tx, grant)
+    org = grant.organization
+    row = resolve(tx, org, identifier, kinds=(GROUP,), by_address=False, deleted=True)
+    if row.state == DELETED:
+        return
+    require_disabled(row, identifier)
+    bury(tx, row, version)
+
+
 @command
 def add_member(tx: Tx, *, grant: Grant, group: str, member: str) -> None:
     """Add a user or group to a group; a repeat changes nothing.
@@ -43,13 +93,10 @@ def add_member(tx: Tx, *, grant: Grant, group: str, member: str) -> None:
     """
     begin(tx, grant)
     org = grant.organization
-    parent = resolve(tx, org, group, kinds=(GROUP,))
-    child = resolve(tx, org, member, kinds=(USER, GROUP))
-    for row, given in ((parent, group), (child, member)):
-        if row.state != ENABLED:
-            raise EntityStateInvalid(
-                f"The {row.kind.lower()} {given} is not enabled; register it to WorkMail first."
-            )
+    parent = resolve_existing(tx, org, group, kinds=(GROUP,))
+    child = resolve_existing(tx, org, member, kinds=MEMBER_KINDS)
+    require_enabled(parent, group)
+    require_enabled(child, member)
     if child.kind == GROUP:
         _refuse_cycle(tx, parent, child)
     if members.insert_member(tx, org=org, grp=parent.id, member=child.id):
@@ -69,3 +116,45 @@ def _refuse_cycle(tx: Reader, parent: EntityRow, child: EntityRow) -> None:
         if group not in above:
             above.add(group)
             waiting += members.list_groups(tx, org=parent.org, member=group)
+
+
+@command
+def remove_member(tx: Tx, *, grant: Grant, group: str, member: str) -> None:
+    """Remove a user or group from a group, whatever their states; no member, no change.
+
+    Raises EntityNotFound, EntityStateInvalid for deleted ones.
+    """
+    begin(tx, grant)
+    org = grant.organization
+    parent = resolve_existing(tx, org, group, kinds=(GROUP,))
+    child = resolve_existing(tx, org, member, kinds=MEMBER_KINDS)
+    if members.delete_member(tx, org=org, grp=parent.id, member=child.id):
+        change_policy(tx, org)
+
+
+def list_members(
+    tx: Reader, *, grant: Grant, identifier: str, after: str, limit: int
+) -> list[MemberRow]:
+    """A page of a group's direct members by id, disabled ones included.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted group.
+    """
+    require_active(tx, grant)
+    org = grant.organization
+    row = resolve_existing(tx, org, identifier, kinds=(GROUP,))
+    return members.list_members(tx, org=org, grp=row.id, after=after, limit=limit)
+
+
+def list_groups_of(
+    tx: Reader, *, grant: Grant, identifier: str, prefix: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """A page of (id, name) of the groups that have an entity as a direct member, by id.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted entity.
+    """
+    require_active(tx, grant)
+    org = grant.organization
+    row = resolve_existing(tx, org, identifier)
+    return members.list_groups_of(
+        tx, org=org, member=row.id, prefix=fold_name(prefix), after=after, limit=limit
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from workpost.domain.directory.entities import resolve
-from workpost.domain.organizations.state import begin, require_active
+from workpost.domain.directory.entities import require_enabled, resolve_existing
+from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import (
     EmailAddressInUse,
     EntityNotFound,
-    EntityStateInvalid,
     InvalidParameter,
+    LimitExceeded,
     MailDomainNotFound,
     MailDomainStateInvalid,
 )
@@ -60,20 +60,78 @@ def give_address(tx: Tx, entity: EntityRow, *, folded: str, address: str, is_pri
 
 
 @command
-def create_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str) -> None:
-    """Give an enabled entity one more address.
+def create_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str, limit: int) -> None:
+    """Give an enabled entity one more address; one that it has already is no change.
 
     Raises EntityNotFound, EntityStateInvalid, EmailAddressInUse, MailDomainNotFound,
-    MailDomainStateInvalid, InvalidParameter.
+    MailDomainStateInvalid, InvalidParameter, LimitExceeded when it has `limit` aliases.
     """
     begin(tx, grant)
-    row = resolve(tx, grant.organization, identifier)
-    if row.state != ENABLED:
-        raise EntityStateInvalid(
-            f"The {row.kind.lower()} {identifier} is not enabled; register it to WorkMail first."
-        )
+    row = resolve_existing(tx, grant.organization, identifier)
+    require_enabled(row, identifier)
     folded = check_new_address(tx, grant.organization, alias)
     give_address(tx, row, folded=folded, address=alias, is_primary=False)
+    _check_aliases(tx, row, limit)
+
+
+def _check_aliases(tx: Tx, row: EntityRow, limit: int) -> None:
+    if addresses.count_aliases(tx, org=row.org, entity=row.id) > limit:
+        raise LimitExceeded(f"A {row.kind.lower()} has at most {limit} aliases.")
+
+
+@command
+def delete_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str) -> None:
+    """Free an alias of an entity; what is not its alias is no change.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted entity, InvalidParameter for the
+    primary address.
+    """
+    begin(tx, grant)
+    row = resolve_existing(tx, grant.organization, identifier)
+    folded = syntax.fold(alias)
+    held = addresses.get_address(tx, addr_fold=folded)
+    if held is None or (held.org, held.entity) != (row.org, row.id):
+        return
+    if held.is_primary:
+        raise InvalidParameter(
+            f"{alias} is the primary address of {identifier}; make another one primary first."
+        )
+    addresses.delete_address(tx, org=row.org, entity=row.id, addr_fold=folded)
+    # Logins under this address end.
+    change_policy(tx, row.org)
+
+
+def list_aliases(
+    tx: Reader, *, grant: Grant, identifier: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """A page of (fold, address) of an entity's aliases, the primary address left out.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted entity.
+    """
+    require_active(tx, grant)
+    row = resolve_existing(tx, grant.organization, identifier)
+    return addresses.list_aliases(tx, org=row.org, entity=row.id, after=after, limit=limit)
+
+
+@command
+def update_primary(tx: Tx, *, grant: Grant, identifier: str, address: str, limit: int) -> None:
+    """Make an address the primary one of an enabled entity; the one before becomes an alias.
+
+    An alias of the entity changes places with it. Raises what `create_alias` raises.
+    """
+    version = begin(tx, grant)
+    row = resolve_existing(tx, grant.organization, identifier)
+    require_enabled(row, identifier)
+    folded = check_new_address(tx, grant.organization, address)
+    if folded == row.primary_fold:
+        return
+    give_address(tx, row, folded=folded, address=address, is_primary=False)
+    addresses.set_primary(tx, org=row.org, entity=row.id, addr_fold=folded)
+    _check_aliases(tx, row, limit)
+    entities.set_primary_address(
+        tx, org=row.org, entity=row.id, address=address, addr_fold=folded, version=version
+    )
+    change_policy(tx, row.org)
 
 
 @quick

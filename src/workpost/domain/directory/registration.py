@@ -5,7 +5,7 @@ Called within the commands of `domain/mailboxes/registration.py`, which add the 
 
 from __future__ import annotations
 
-from workpost.domain.directory.entities import REMOTE_USER, read_props, resolve
+from workpost.domain.directory.entities import REMOTE_USER, read_props, resolve_existing
 from workpost.domain.directory.holders import check_new_address, give_address
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import EmailAddressInUse, EntityAlreadyRegistered
@@ -18,9 +18,10 @@ def check_registration(tx: Reader, org: str, identifier: str, address: str) -> E
     """The entity to register under an address; it is enabled already when nothing is to do.
 
     The same address again is no change. Raises EntityNotFound, EntityAlreadyRegistered for
-    another address, MailDomainNotFound, MailDomainStateInvalid, EmailAddressInUse.
+    another address, EntityStateInvalid for a deleted entity, MailDomainNotFound,
+    MailDomainStateInvalid, EmailAddressInUse.
     """
-    row = resolve(tx, org, identifier, by_address=False)
+    row = resolve_existing(tx, org, identifier, by_address=False)
     folded = syntax.fold(address)
     if row.state == ENABLED:
         if row.primary_fold != folded:

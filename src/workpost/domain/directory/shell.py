@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from workpost.domain.directory import groups, holders, passwords, users
-from workpost.domain.directory.entities import REMOTE_USER, Props, read_props
-from workpost.domain.directory.users import UserFilter
+from workpost.domain.directory import groups, holders, listing, passwords, users
+from workpost.domain.directory.entities import REMOTE_USER, Entity, Props, check_reserved
+from workpost.domain.directory.listing import EntityFilter, Position
+from workpost.domain.directory.users import UserChanges
 from workpost.domain.organizations.state import check_active
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
-from workpost.store.tables.entities import USER, EntityRow
+from workpost.store.tables.entities import EntityRow
+from workpost.store.tables.members import MemberRow
 
-Position = tuple[str, str]
-"""Sort key and id of the last row of a page; ("", "") before the first."""
+USER_ROLES = frozenset({"USER", REMOTE_USER})
+"""Those that callers can give."""
 
 
-class User(msgspec.Struct, frozen=True):
-    """A user (its row) with its properties read."""
-
-    row: EntityRow
-    props: Props
+def check_role(role: str) -> None:
+    """Raise InvalidParameter for a role that only the system gives."""
+    if role not in USER_ROLES:
+        raise InvalidParameter(f"The role {role} cannot be given to a user.")
 
 
 async def _hash(core: Core, password: str) -> str:
@@ -42,14 +41,15 @@ async def create_user(
 ) -> str:
     """Create a disabled user without an address and return its id.
 
-    Raises InvalidParameter for a role that callers cannot give, PasswordUnacceptable,
-    NameUnavailable, OrganizationNotFound, OrganizationStateInvalid.
+    Raises InvalidParameter for a role that callers cannot give, NameReserved,
+    PasswordUnacceptable, NameUnavailable, LimitExceeded, OrganizationNotFound,
+    OrganizationStateInvalid.
     """
     props = props or Props()
     # The organization's state comes before the password, in what a caller is told.
     await core.store.read(check_active, grant=grant)
-    if props.user_role not in {USER, REMOTE_USER}:
-        raise InvalidParameter(f"The role {props.user_role} cannot be given to a new user.")
+    check_role(props.user_role)
+    check_reserved(core.settings.organizations.reserved_names, name)
     entity = core.env.new_uuid()
     await core.store.write(
         users.create_user,
@@ -60,28 +60,32 @@ async def create_user(
         hidden=hidden,
         password=await _hash(core, password) if password is not None else None,
         props=props,
+        limit=core.settings.limits.users_per_organization,
     )
     return entity
 
 
-async def describe_user(core: Core, grant: Grant, identifier: str) -> User:
+async def describe_user(core: Core, grant: Grant, identifier: str) -> Entity:
     """The user by id, address or name. Raises EntityNotFound."""
-    row = await core.store.read(users.describe_user, grant=grant, identifier=identifier)
-    return User(row, read_props(row))
+    return Entity.of(await core.store.read(users.describe_user, grant=grant, identifier=identifier))
 
 
-async def list_users(
-    core: Core, grant: Grant, wanted: UserFilter, *, after: Position, limit: int
-) -> tuple[list[User], Position | None]:
-    """A page of users and the position to continue after, None at the end."""
-    rows = await core.store.read(
-        users.list_users, grant=grant, wanted=wanted, after=after, limit=limit + 1
+async def update_user(core: Core, grant: Grant, identifier: str, changes: UserChanges) -> None:
+    """Change a user's attributes. Raises InvalidParameter, EntityNotFound, EntityStateInvalid."""
+    await core.store.read(check_active, grant=grant)
+    if "user_role" in changes.props:
+        check_role(changes.props["user_role"])
+    await core.store.write(users.update_user, grant=grant, identifier=identifier, changes=changes)
+
+
+async def list_entities(
+    core: Core, grant: Grant, kind: str, wanted: EntityFilter, *, after: Position, limit: int
+) -> tuple[list[Entity], Position | None]:
+    """A page of users, groups or resources and where to continue, None at the end."""
+    rows, position = await core.store.read(
+        listing.list_entities, grant=grant, kind=kind, wanted=wanted, after=after, limit=limit
     )
-    page = [User(row, read_props(row)) for _, row in rows[:limit]]
-    if len(rows) <= limit:
-        return page, None
-    key, last = rows[limit - 1]
-    return page, (key, last.id)
+    return [Entity.of(row) for row in rows], position
 
 
 async def delete_user(core: Core, grant: Grant, identifier: str) -> None:
@@ -105,12 +109,34 @@ async def reset_password(core: Core, grant: Grant, identifier: str, password: st
 
 
 async def create_group(core: Core, grant: Grant, *, name: str, hidden: bool = False) -> str:
-    """Create a disabled group without an address and return its id. Raises NameUnavailable."""
+    """Create a disabled group without an address and return its id.
+
+    Raises NameReserved, NameUnavailable.
+    """
+    await core.store.read(check_active, grant=grant)
+    check_reserved(core.settings.organizations.reserved_names, name)
     entity = core.env.new_uuid()
     await core.store.write(
         groups.create_group, grant=grant, entity=entity, name=name, hidden=hidden
     )
     return entity
+
+
+async def describe_group(core: Core, grant: Grant, identifier: str) -> Entity:
+    """The group by id, address or name. Raises EntityNotFound."""
+    return Entity.of(
+        await core.store.read(groups.describe_group, grant=grant, identifier=identifier)
+    )
+
+
+async def update_group(core: Core, grant: Grant, identifier: str, *, hidden: bool | None) -> None:
+    """Hide or show a group in the address list. Raises EntityNotFound, EntityStateInvalid."""
+    await core.store.write(groups.update_group, grant=grant, identifier=identifier, hidden=hidden)
+
+
+async def delete_group(core: Core, grant: Grant, identifier: str) -> None:
+    """Delete a disabled group for good. Raises EntityNotFound, EntityStateInvalid."""
+    await core.store.write(groups.delete_group, grant=grant, identifier=identifier)
 
 
 async def add_member(core: Core, grant: Grant, *, group: str, member: str) -> None:
@@ -121,13 +147,79 @@ async def add_member(core: Core, grant: Grant, *, group: str, member: str) -> No
     await core.store.write(groups.add_member, grant=grant, group=group, member=member)
 
 
+async def remove_member(core: Core, grant: Grant, *, group: str, member: str) -> None:
+    """Remove a member from a group. Raises EntityNotFound, EntityStateInvalid."""
+    await core.store.write(groups.remove_member, grant=grant, group=group, member=member)
+
+
+async def list_members(
+    core: Core, grant: Grant, identifier: str, *, after: str, limit: int
+) -> tuple[list[MemberRow], str]:
+    """A page of a group's direct members, and the id to continue after, "" at the end."""
+    rows = await core.store.read(
+        groups.list_members, grant=grant, identifier=identifier, after=after, limit=limit + 1
+    )
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else ""
+
+
+async def list_groups_of(
+    core: Core, grant: Grant, identifier: str, *, prefix: str, after: str, limit: int
+) -> tuple[list[tuple[str, str]], str]:
+    """A page of (id, name) of an entity's groups, and the id to continue after, "" at the end."""
+    rows = await core.store.read(
+        groups.list_groups_of,
+        grant=grant,
+        identifier=identifier,
+        prefix=prefix,
+        after=after,
+        limit=limit + 1,
+    )
+    return rows[:limit], rows[limit - 1][0] if len(rows) > limit else ""
+
+
 async def create_alias(core: Core, grant: Grant, identifier: str, alias: str) -> None:
     """Give an enabled entity one more address.
 
     Raises EntityNotFound, EntityStateInvalid, EmailAddressInUse, MailDomainNotFound,
-    MailDomainStateInvalid, InvalidParameter.
+    MailDomainStateInvalid, InvalidParameter, LimitExceeded.
     """
-    await core.store.write(holders.create_alias, grant=grant, identifier=identifier, alias=alias)
+    await core.store.write(
+        holders.create_alias,
+        grant=grant,
+        identifier=identifier,
+        alias=alias,
+        limit=core.settings.limits.aliases_per_entity,
+    )
+
+
+async def delete_alias(core: Core, grant: Grant, identifier: str, alias: str) -> None:
+    """Free an alias. Raises EntityNotFound, EntityStateInvalid, InvalidParameter."""
+    await core.store.write(holders.delete_alias, grant=grant, identifier=identifier, alias=alias)
+
+
+async def list_aliases(
+    core: Core, grant: Grant, identifier: str, *, after: str, limit: int
+) -> tuple[list[str], str]:
+    """A page of an entity's aliases, and the fold to continue after, "" at the end."""
+    rows = await core.store.read(
+        holders.list_aliases, grant=grant, identifier=identifier, after=after, limit=limit + 1
+    )
+    last = rows[limit - 1][0] if len(rows) > limit else ""
+    return [address for _, address in rows[:limit]], last
+
+
+async def update_primary(core: Core, grant: Grant, identifier: str, address: str) -> None:
+    """Make an address the primary one; the one before becomes an alias.
+
+    Raises what `create_alias` raises.
+    """
+    await core.store.write(
+        holders.update_primary,
+        grant=grant,
+        identifier=identifier,
+        address=address,
+        limit=core.settings.limits.aliases_per_entity,
+    )
 
 
 async def describe_entity(core: Core, grant: Grant, address: str) -> EntityRow:

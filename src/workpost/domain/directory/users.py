@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import msgspec
 
+from workpost.domain.directory.burial import bury
 from workpost.domain.directory.entities import (
     Props,
     fold_name,
+    name_taken,
     read_props,
+    require_disabled,
     resolve,
+    resolve_existing,
     write_props,
 )
 from workpost.domain.organizations.state import begin, change_policy, require_active
-from workpost.kernel.errors import EntityStateInvalid, NameUnavailable
+from workpost.kernel.errors import EntityStateInvalid, LimitExceeded
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
-from workpost.store.tables import entities, members
-from workpost.store.tables.entities import DELETED, DISABLED, USER, EntityRow
-
-SCAN = 500
+from workpost.store.tables import entities, organizations
+from workpost.store.tables.entities import DELETED, ENABLED, USER, EntityRow
 
 
-class UserFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The one filter of a listing; all empty lists everybody who is not deleted."""
+class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What UpdateUser changes; None leaves a value as it is.
 
-    name: str = ""
-    display: str = ""
-    address: str = ""
-    state: str = ""
-    identity: str = ""
+    `props` has values by the names of `Props`.
+    """
 
-    def order(self) -> tuple[str, str]:
-        """The order that the filter needs and the folded prefix in it."""
-        if self.display:
-            return "display", fold_name(self.display)
-        if self.address:
-            return "address", fold_name(self.address)
-        return "name", fold_name(self.name)
+    display: str | None = None
+    hidden: bool | None = None
+    props: dict[str, str]
 
 
 @command
@@ -50,10 +45,12 @@ def create_user(
     hidden: bool,
     password: str | None,
     props: Props,
+    limit: int,
 ) -> None:
     """Insert a disabled user without an address; `password` is a hash.
 
-    Raises NameUnavailable when a user, group or resource of the organization has the name.
+    Raises NameUnavailable when a user, group or resource of the organization has the name,
+    LimitExceeded when the organization has `limit` users.
     """
     version = begin(tx, grant)
     inserted = entities.insert_entity(
@@ -72,11 +69,8 @@ def create_user(
     )
     if not inserted:
         raise name_taken(name)
-
-
-def name_taken(name: str) -> NameUnavailable:
-    """The error for a name that a user, group or resource has."""
-    return NameUnavailable(f"The name {name} is used by a user, group or resource.")
+    if not organizations.change_users(tx, organization=grant.organization, by=1, limit=limit):
+        raise LimitExceeded(f"An organization has at most {limit} users.")
 
 
 @quick
@@ -86,37 +80,32 @@ def describe_user(tx: Reader, *, grant: Grant, identifier: str) -> EntityRow:
     return resolve(tx, grant.organization, identifier, kinds=(USER,), deleted=True)
 
 
-def list_users(
-    tx: Reader, *, grant: Grant, wanted: UserFilter, after: tuple[str, str], limit: int
-) -> list[tuple[str, EntityRow]]:
-    """A page of (sort key, user) after a key and id; deleted ones only when asked for."""
-    require_active(tx, grant)
-    order, prefix = wanted.order()
-    found: list[tuple[str, EntityRow]] = []
-    while len(found) < limit:
-        rows = entities.list_entities(
-            tx,
-            org=grant.organization,
-            kind=USER,
-            order=order,
-            prefix=prefix,
-            state=wanted.state or None,
-            after=after,
-            limit=SCAN if wanted.identity else limit,
+@command
+def update_user(tx: Tx, *, grant: Grant, identifier: str, changes: UserChanges) -> None:
+    """Change a user's attributes.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted user and for another role of an enabled
+    one, whose mailbox would come or go.
+    """
+    version = begin(tx, grant)
+    row = resolve_existing(tx, grant.organization, identifier, kinds=(USER,))
+    props = read_props(row)
+    role = changes.props.get("user_role", props.user_role)
+    if role != props.user_role and row.state == ENABLED:
+        raise EntityStateInvalid(
+            f"The role of {identifier} can change only while it is deregistered from WorkMail."
         )
-        found += [row for row in rows if _has_identity(row[1], wanted.identity)]
-        if not wanted.identity or len(rows) < SCAN:
-            break
-        after = rows[-1][0], rows[-1][1].id
-    return found[:limit]
-
-
-def _has_identity(row: EntityRow, prefix: str) -> bool:
-    if not prefix:
-        return True
-    # The id may be preceded by ten digits of its store; people paste either form.
-    identity = read_props(row).identity_provider_user_id.lower()
-    return identity.startswith(prefix.lower()) or identity[11:].startswith(prefix.lower())
+    display = row.display if changes.display is None else changes.display
+    hidden = row.hidden if changes.hidden is None else int(changes.hidden)
+    changed = msgspec.structs.replace(
+        row,
+        display=display,
+        display_fold=fold_name(display),
+        hidden=hidden,
+        props=write_props(msgspec.structs.replace(props, **changes.props)),
+        version=version,
+    )
+    entities.update_entity(tx, changed)
 
 
 @command
@@ -130,24 +119,20 @@ def delete_user(tx: Tx, *, grant: Grant, identifier: str) -> None:
     row = resolve(tx, org, identifier, kinds=(USER,), by_address=False, deleted=True)
     if row.state == DELETED:
         return
-    if row.state != DISABLED:
-        raise EntityStateInvalid(
-            f"The user {identifier} is enabled; deregister it from WorkMail before deleting it."
-        )
-    members.delete_memberships(tx, org=org, entity=row.id)
-    entities.delete_entity(tx, org=org, entity=row.id, version=version)
-    change_policy(tx, org)
+    require_disabled(row, identifier)
+    bury(tx, row, version)
+    organizations.change_users(tx, organization=org, by=-1, limit=0)
 
 
 @command
 def reset_password(tx: Tx, *, grant: Grant, identifier: str, password: str) -> None:
     """Store the hash of a new password; logins made with the old one end.
 
-    Raises EntityNotFound.
+    Raises EntityNotFound, EntityStateInvalid for a deleted user.
     """
     version = begin(tx, grant)
     org = grant.organization
-    row = resolve(tx, org, identifier, kinds=(USER,))
+    row = resolve_existing(tx, org, identifier, kinds=(USER,))
     props = msgspec.structs.replace(read_props(row), password_version=version)
     entities.set_password(
         tx, org=org, entity=row.id, password=password, props=write_props(props), version=version

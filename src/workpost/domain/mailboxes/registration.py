@@ -7,7 +7,7 @@ attaches it again, with everything that was in it.
 from __future__ import annotations
 
 from workpost.domain.directory import registration
-from workpost.domain.directory.entities import resolve
+from workpost.domain.directory.entities import resolve_existing
 from workpost.domain.mailboxes.provision import NewMailbox, create_mailbox, prepare_mailbox
 from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.kernel.errors import Conflict
@@ -74,10 +74,10 @@ def register(tx: Tx, *, grant: Grant, entity: str, address: str, new: NewMailbox
 def deregister(tx: Tx, *, grant: Grant, identifier: str) -> None:
     """Disable an entity: its addresses are free, its mailbox is kept for 30 days.
 
-    A disabled entity stays as it is. Raises EntityNotFound.
+    A disabled entity stays as it is. Raises EntityNotFound, EntityStateInvalid for a deleted one.
     """
     version = begin(tx, grant)
-    row = resolve(tx, grant.organization, identifier)
+    row = resolve_existing(tx, grant.organization, identifier)
     if row.state != ENABLED:
         return
     now = tx.env.now()

@@ -1,29 +1,19 @@
-"""Queries and commands on organizations as a whole: create, describe, list, delete.
-
-Deletion runs in steps that can each be repeated: `begin_deletion` ends all access, addresses are
-released in slices, the keys are shredded, `finish_deletion` frees the alias. What is left is a
-tombstone that DescribeOrganization and ListOrganizations go on showing.
-"""
+"""Queries and commands on organizations as a whole: create, describe, list."""
 
 from __future__ import annotations
 
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.mail_domains import NewDomain, insert_domain
-from workpost.domain.organizations.state import (
-    change_policy,
-    get_organization,
-    not_active,
-)
-from workpost.kernel.errors import NameUnavailable, OrganizationStateInvalid
+from workpost.domain.organizations.state import get_organization
+from workpost.kernel.errors import LimitExceeded, NameUnavailable
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
-from workpost.store.tables import addresses, domains, entities, organizations, rules
-from workpost.store.tables.organizations import ACTIVE, DELETED, DELETING, OrganizationRow
+from workpost.store.tables import domains, organizations, rules
+from workpost.store.tables.organizations import ACTIVE, OrganizationRow
 
 DEFAULT_RULE = "default"
 DEFAULT_ACCESS_RULE = '{"Effect":"ALLOW","Description":"Default WorkMail Rule"}'
 DEFAULT_DEVICE_RULE = '{"Name":"default","Effect":"ALLOW","Description":"Default WorkMail Rule"}'
-ADDRESSES_PER_SLICE = 500
 
 
 @command
@@ -37,16 +27,20 @@ def create_organization(
     test_domain: str,
     other_domains: list[NewDomain],
     device_rule_id: str,
+    limit: int,
     token: ClientToken | None = None,
 ) -> str:
     """Insert an active organization with its verified test domain and its two default rules.
 
     `other_domains` are registered and wait for verification. Returns the organization's id: that
     of the first call with this token. Raises NameUnavailable when another organization has the
-    alias, InvalidParameter for a token that came with other parameters.
+    alias, LimitExceeded when the account has `limit` organizations, InvalidParameter for a token
+    that came with other parameters.
     """
 
     def insert() -> str:
+        if organizations.count_organizations(tx, account=account) >= limit:
+            raise LimitExceeded(f"An account has at most {limit} organizations.")
         _insert(tx, organization, account, alias, directory_id, test_domain)
         for new in other_domains:
             insert_domain(tx, organization, new)
@@ -111,41 +105,3 @@ def list_organizations(
     """A page of the account's organizations, deleted ones included, by id."""
     return organizations.list_organizations(tx, account=account, after=after, limit=limit)
 
-
-@command
-def begin_deletion(tx: Tx, *, grant: Grant, force: bool, token: ClientToken | None = None) -> None:
-    """End all access to the organization; repeating it resumes a deletion cut short.
-
-    So does a repeated `token`, also when the organization is deleted by now. Raises
-    OrganizationNotFound, OrganizationStateInvalid for a deleted organization, and for one with
-    enabled users unless `force`, InvalidParameter for a token that came with other parameters.
-    """
-    with_token(tx, token, type(None), lambda: _begin_deletion(tx, grant, force))
-
-
-def _begin_deletion(tx: Tx, grant: Grant, force: bool) -> None:
-    row = get_organization(tx, grant)
-    if row.state == DELETING:
-        return
-    if organizations.take_gal_modseq(tx, organization=row.id, account="") is None:
-        raise not_active(row.id, row.state)
-    if not force and entities.has_enabled_users(tx, org=row.id):
-        raise OrganizationStateInvalid(
-            f"Organization {row.id} has enabled users; disable them or set ForceDelete."
-        )
-    organizations.set_state(tx, organization=row.id, state=DELETING)
-    domains.delete_domains(tx, org=row.id)
-    change_policy(tx, row.id)
-
-
-@command
-def release_addresses(tx: Tx, *, organization: str) -> bool:
-    """Free a slice of the addresses of an organization being deleted; True when none is left."""
-    freed = addresses.delete_some_addresses(tx, org=organization, limit=ADDRESSES_PER_SLICE)
-    return freed < ADDRESSES_PER_SLICE
-
-
-@command
-def finish_deletion(tx: Tx, *, organization: str) -> None:
-    """Turn an organization whose keys are shredded into a tombstone; its alias is free."""
-    organizations.set_state(tx, organization=organization, state=DELETED)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workpost.domain.organizations import lifecycle
+from workpost.domain.organizations import deletion, lifecycle
 from workpost.domain.organizations.domains_shell import check_name, prepare_domains
 from workpost.domain.organizations.idempotency import ClientToken, read_result, recall
 from workpost.formats import addresses
@@ -19,7 +19,7 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import Grant, Right
 from workpost.store.core import Core
 from workpost.store.tables import organizations
-from workpost.store.tables.organizations import DELETED, OrganizationRow
+from workpost.store.tables.organizations import OrganizationRow
 
 _NO_DIRECTORY = "There is no directory {}; this installation has its own for each organization."
 
@@ -68,6 +68,7 @@ async def create_organization(
         test_domain=test_domain,
         other_domains=await prepare_domains(core, organization, others, key),
         device_rule_id=core.env.new_uuid(),
+        limit=core.settings.limits.organizations_per_account,
         token=token,
     )
 
@@ -110,21 +111,23 @@ async def list_organizations(
 
 
 async def delete_organization(
-    core: Core, grant: Grant, *, force: bool, token: ClientToken | None = None
+    core: Core,
+    grant: Grant,
+    *,
+    force: bool,
+    with_directory: bool = True,
+    token: ClientToken | None = None,
 ) -> str:
-    """Delete the organization and return its state.
+    """Begin to delete the organization and return its state, "Deleting".
 
-    Access ends with the first step and the keys are shredded before the last, so that nothing
-    of its mail can be read any more; a deletion cut short is resumed by the next call, or by the
-    same one (`token`), to which a deletion that is done is told again. Raises
-    OrganizationNotFound, OrganizationStateInvalid.
+    All access has ended when this returns; a durable job shreds the keys and removes the rest.
+    A repeated `token` is told the same again. Raises OrganizationNotFound,
+    OrganizationStateInvalid.
     """
-    await core.store.write(lifecycle.begin_deletion, grant=grant, force=force, token=token)
-    organization = grant.organization
-    while not await core.store.write_background(
-        lifecycle.release_addresses, organization=organization
-    ):
-        pass
-    await core.keys.shred_organization(organization)
-    await core.store.write(lifecycle.finish_deletion, organization=organization)
-    return DELETED
+    return await core.store.write(
+        deletion.begin_deletion,
+        grant=grant,
+        force=force,
+        with_directory=with_directory,
+        token=token,
+    )

@@ -124,11 +124,40 @@ def delete_addresses(tx: Tx, *, org: str, entity: str) -> None:
     tx.run("DELETE FROM address WHERE org = ? AND entity = ?", org, entity)
 
 
-def delete_some_addresses(tx: Tx, *, org: str, limit: int) -> int:
-    """Free up to `limit` addresses of an organization and return how many."""
-    return tx.run(
-        "DELETE FROM address WHERE addr_fold IN"
-        " (SELECT addr_fold FROM address WHERE org = ? LIMIT ?)",
+def list_aliases(
+    tx: Reader, *, org: str, entity: str, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """A page of (fold, address) of an entity's aliases with folds above `after`."""
+    rows = tx.rows(
+        "SELECT addr_fold, address FROM address WHERE org = ? AND entity = ? AND is_primary = 0"
+        " AND addr_fold > ? ORDER BY addr_fold LIMIT ?",
         org,
+        entity,
+        after,
         limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def count_aliases(tx: Reader, *, org: str, entity: str) -> int:
+    """How many aliases an entity has."""
+    sql = "SELECT COUNT(*) FROM address WHERE org = ? AND entity = ? AND is_primary = 0"
+    row = tx.row(sql, org, entity)
+    return int(row[0]) if row is not None else 0
+
+
+def delete_address(tx: Tx, *, org: str, entity: str, addr_fold: str) -> None:
+    """Free one address of an entity."""
+    sql = "DELETE FROM address WHERE org = ? AND entity = ? AND addr_fold = ?"
+    tx.run(sql, org, entity, addr_fold)
+
+
+def set_primary(tx: Tx, *, org: str, entity: str, addr_fold: str) -> None:
+    """Make one of an entity's addresses its primary one and all others aliases."""
+    tx.run(
+        "UPDATE address SET is_primary = CASE WHEN addr_fold = ? THEN 1 ELSE 0 END"
+        " WHERE org = ? AND entity = ?",
+        addr_fold,
+        org,
+        entity,
     )

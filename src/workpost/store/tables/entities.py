@@ -45,7 +45,8 @@ _COLUMNS = (
     " deprovisioned_at, props, version"
 )
 _ORDERS = {"name": "name_fold", "display": "display_fold", "address": "primary_fold"}
-_LAST = "\U0010ffff"
+LAST = "\U0010ffff"
+"""Sorts after everything that a prefix can be followed by."""
 
 
 def insert_entity(
@@ -128,13 +129,18 @@ def list_entities(
         org,
         kind,
         prefix,
-        prefix + _LAST,
+        prefix + LAST,
         *after,
         *(() if state is None else (state,)),
         limit,
     )
     found = [EntityRow(*row) for row in rows]
-    return [(getattr(entity, column), entity) for entity in found]
+    return [(sort_key(entity, order), entity) for entity in found]
+
+
+def sort_key(row: EntityRow, order: str) -> str:
+    """What a row is sorted by in an order of `list_entities`."""
+    return getattr(row, _ORDERS[order]) or ""
 
 
 def has_enabled_users(tx: Reader, *, org: str) -> bool:
@@ -228,4 +234,46 @@ def delete_entity(tx: Tx, *, org: str, entity: str, version: int) -> None:
         version,
         org,
         entity,
+    )
+
+
+def update_entity(tx: Tx, row: EntityRow) -> None:
+    """Store names, visibility and properties of a row; callers have checked that it is unique."""
+    tx.run(
+        "UPDATE entity SET name = ?, name_fold = ?, display = ?, display_fold = ?, hidden = ?,"
+        " props = ?, version = ? WHERE org = ? AND id = ?",
+        row.name,
+        row.name_fold,
+        row.display,
+        row.display_fold,
+        row.hidden,
+        row.props,
+        row.version,
+        row.org,
+        row.id,
+    )
+
+
+def set_primary_address(
+    tx: Tx, *, org: str, entity: str, address: str, addr_fold: str, version: int
+) -> None:
+    """Show another of an entity's addresses as its primary one."""
+    tx.run(
+        "UPDATE entity SET primary_address = ?, primary_fold = ?, version = ?"
+        " WHERE org = ? AND id = ?",
+        address,
+        addr_fold,
+        version,
+        org,
+        entity,
+    )
+
+
+def detach_mailbox(tx: Tx, *, org: str, entity: str, mailbox: int) -> None:
+    """Forget a mailbox that will be destroyed, unless the entity has another by now."""
+    tx.run(
+        "UPDATE entity SET mailbox = NULL WHERE org = ? AND id = ? AND mailbox = ?",
+        org,
+        entity,
+        mailbox,
     )

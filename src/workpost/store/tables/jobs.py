@@ -114,6 +114,19 @@ def save_job(
     )
 
 
+def extend_lease(tx: Tx, *, id: int, fence: int, lease_ms: int) -> None:
+    """Count one more slice of work and hold the lease longer. Raises Conflict when it is lost."""
+    _held(
+        tx.run(
+            "UPDATE job SET progress = progress + 1, lease_until = ?"
+            " WHERE id = ? AND fence = ? AND state = 'leased'",
+            database_now(tx) + lease_ms,
+            id,
+            fence,
+        )
+    )
+
+
 def check_lease(tx: Tx, *, id: int, fence: int) -> None:
     """First statement of a slice of work: raises Conflict when the lease is lost.
 

@@ -153,3 +153,49 @@ def raise_policy_version(tx: Tx, *, organization: str) -> int:
 def set_state(tx: Tx, *, organization: str, state: str) -> None:
     """Set the state."""
     tx.run("UPDATE organization SET state = ? WHERE id = ?", state, organization)
+
+
+def change_users(tx: Tx, *, organization: str, by: int, limit: int) -> bool:
+    """Count users that come or go; False, and no change, when more than `limit` would be there.
+
+    Those who go are always counted.
+    """
+    return (
+        tx.run(
+            "UPDATE organization SET users = users + ? WHERE id = ? AND (? < 0 OR users + ? <= ?)",
+            by,
+            organization,
+            by,
+            by,
+            limit,
+        )
+        == 1
+    )
+
+
+def count_organizations(tx: Tx, *, account: str) -> int:
+    """How many organizations an account has that are not deleted; holds the account's lock."""
+    if tx.engine == "postgresql":
+        tx.row("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account)
+    sql = "SELECT COUNT(*) FROM organization WHERE account = ? AND state <> 'Deleted'"
+    row = tx.row(sql, account)
+    return int(row[0]) if row is not None else 0
+
+
+@quick
+def find_directory(
+    tx: Reader, *, account: str, directory_id: str
+) -> list[tuple[str, str, str, int]]:
+    """(id, alias, state, left_directory) of the account's organizations with a directory."""
+    rows = tx.rows(
+        "SELECT id, alias, state, left_directory FROM organization"
+        " WHERE account = ? AND directory_id = ?",
+        account,
+        directory_id,
+    )
+    return [(row[0], row[1], row[2], int(row[3])) for row in rows]
+
+
+def set_left_directory(tx: Tx, *, organization: str, left: bool) -> None:
+    """Note whether a deleted organization has left its directory behind."""
+    tx.run("UPDATE organization SET left_directory = ? WHERE id = ?", int(left), organization)

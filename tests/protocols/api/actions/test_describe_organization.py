@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from tests.support.api_server import Tenant, refused
+from tests.support.api_server import ApiServer, Tenant, refused
 
 
 def test_all_members(demo: Tenant) -> None:
@@ -22,8 +22,9 @@ def test_all_members(demo: Tenant) -> None:
     }
 
 
-def test_a_deleted_organization_is_still_described(demo: Tenant) -> None:
+def test_a_deleted_organization_is_still_described(api: ApiServer, demo: Tenant) -> None:
     demo("DeleteOrganization", DeleteDirectory=True)
+    api.work()
     answer = demo("DescribeOrganization")
     assert answer["State"] == "Deleted"
     assert answer["Alias"] == "demo"

@@ -1,6 +1,6 @@
 """ListOrganizations."""
 
-from tests.support.api_server import Tenant, refused
+from tests.support.api_server import ApiServer, Tenant, refused
 
 
 def test_summaries_of_the_accounts_own_organizations(demo: Tenant, other: Tenant) -> None:
@@ -26,8 +26,9 @@ def test_pages_through_boto3s_paginator(demo: Tenant) -> None:
     assert seen == sorted(made)
 
 
-def test_a_deleted_organization_stays_in_the_list(demo: Tenant) -> None:
+def test_a_deleted_organization_stays_in_the_list(api: ApiServer, demo: Tenant) -> None:
     demo("DeleteOrganization", DeleteDirectory=True)
+    api.work()
     [summary] = demo.client.list_organizations()["OrganizationSummaries"]
     assert summary == {
         "OrganizationId": demo.organization,

@@ -15,8 +15,10 @@ from workpost.protocols.api.actions import (
     addresses,
     domains,
     groups,
+    mailboxes,
     organizations,
     registration,
+    resources,
     sts,
     users,
 )
@@ -30,8 +32,10 @@ FAMILIES: tuple[ModuleType, ...] = (
     addresses,
     domains,
     groups,
+    mailboxes,
     organizations,
     registration,
+    resources,
     sts,
     users,
 )

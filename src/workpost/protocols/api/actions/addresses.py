@@ -1,4 +1,4 @@
-"""CreateAlias, DescribeEntity."""
+"""CreateAlias, DeleteAlias, ListAliases, UpdatePrimaryEmailAddress, DescribeEntity."""
 # ruff: noqa: N802 - a handler is named as its action
 
 from __future__ import annotations
@@ -6,7 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from workpost.domain.directory import shell
-from workpost.protocols.api.actions.context import Api, Document, grant_of
+from workpost.protocols.api.actions.context import (
+    Api,
+    Document,
+    grant_of,
+    next_token,
+    page_limit,
+    page_start,
+)
 from workpost.protocols.api.call import Call
 
 
@@ -14,6 +21,38 @@ async def CreateAlias(api: Api, call: Call, document: Document) -> dict[str, Any
     """Give an enabled entity one more address."""
     await shell.create_alias(
         api.core, grant_of(call, document), document["EntityId"], document["Alias"]
+    )
+    return {}
+
+
+async def DeleteAlias(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Free an alias; one that the entity does not have is no change."""
+    await shell.delete_alias(
+        api.core, grant_of(call, document), document["EntityId"], document["Alias"]
+    )
+    return {}
+
+
+async def ListAliases(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """List an entity's aliases; its primary address is none."""
+    (after,) = page_start(api, call, document, 1)
+    aliases, last = await shell.list_aliases(
+        api.core,
+        grant_of(call, document),
+        document["EntityId"],
+        after=after,
+        limit=page_limit(document),
+    )
+    return {
+        "Aliases": aliases,
+        "NextToken": next_token(api, call, document, (last,) if last else None),
+    }
+
+
+async def UpdatePrimaryEmailAddress(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Make an address the primary one; the one before becomes an alias."""
+    await shell.update_primary(
+        api.core, grant_of(call, document), document["EntityId"], document["Email"]
     )
     return {}
 

@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 
 from workpost.domain.access.accounts import administer
+from workpost.domain.directory.listing import EntityFilter
+from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.pagination import PageTokens, Position
 from workpost.store.core import Core
 
 MAX_RESULTS = 100
+_NOT_BOUND = {"OrganizationId", "MaxResults", "NextToken"}
 
 Document = Mapping[str, Any]
 
@@ -52,6 +55,17 @@ def page_start(api: Api, call: Call, document: Document, parts: int) -> tuple[st
     return tuple(str(part) for part in position)
 
 
+def one_filter(document: Document, names: Mapping[str, str]) -> EntityFilter:
+    """The one filter of a request; `names` are the fields of `EntityFilter` by the API's names.
+
+    Raises InvalidParameter for more than one.
+    """
+    given = document.get("Filters", {})
+    if len(given) > 1:
+        raise InvalidParameter("Only one filter can be used in a request.")
+    return EntityFilter(**{names[name]: value for name, value in given.items()})
+
+
 def next_token(api: Api, call: Call, document: Document, position: Position | None) -> str | None:
     """The token for what follows `position`, None at the end."""
     if position is None:
@@ -64,5 +78,5 @@ def _listing(call: Call, document: Document) -> dict[str, Any]:
         "operation": call.operation.name,
         "account": call.account,
         "organization": document.get("OrganizationId", ""),
-        "filters": document.get("Filters"),
+        "filters": {name: value for name, value in document.items() if name not in _NOT_BOUND},
     }

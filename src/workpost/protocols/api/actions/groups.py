@@ -1,4 +1,4 @@
-"""CreateGroup, AssociateMemberToGroup."""
+"""Groups and their members: ten actions."""
 # ruff: noqa: N802 - a handler is named as its action
 
 from __future__ import annotations
@@ -6,8 +6,21 @@ from __future__ import annotations
 from typing import Any
 
 from workpost.domain.directory import shell
-from workpost.protocols.api.actions.context import Api, Document, grant_of
+from workpost.domain.directory.entities import Entity
+from workpost.protocols.api.actions.context import (
+    Api,
+    Document,
+    grant_of,
+    next_token,
+    one_filter,
+    page_limit,
+    page_start,
+)
 from workpost.protocols.api.call import Call
+from workpost.store.tables.entities import GROUP
+from workpost.store.tables.members import MemberRow
+
+FILTERS = {"NamePrefix": "name", "PrimaryEmailPrefix": "address", "State": "state"}
 
 
 async def CreateGroup(api: Api, call: Call, document: Document) -> dict[str, Any]:
@@ -30,3 +43,119 @@ async def AssociateMemberToGroup(api: Api, call: Call, document: Document) -> di
         member=document["MemberId"],
     )
     return {}
+
+
+async def DisassociateMemberFromGroup(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Remove a member from a group."""
+    await shell.remove_member(
+        api.core,
+        grant_of(call, document),
+        group=document["GroupId"],
+        member=document["MemberId"],
+    )
+    return {}
+
+
+async def DescribeGroup(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Describe a group."""
+    group = await shell.describe_group(api.core, grant_of(call, document), document["GroupId"])
+    row = group.row
+    return {
+        "GroupId": row.id,
+        "Name": row.name,
+        "Email": row.primary_address,
+        "State": row.state,
+        "EnabledDate": row.enabled_at,
+        "DisabledDate": row.disabled_at,
+        "HiddenFromGlobalAddressList": bool(row.hidden),
+    }
+
+
+async def UpdateGroup(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Hide a group from the address list, or show it; absent changes nothing."""
+    await shell.update_group(
+        api.core,
+        grant_of(call, document),
+        document["GroupId"],
+        hidden=document.get("HiddenFromGlobalAddressList"),
+    )
+    return {}
+
+
+async def DeleteGroup(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Delete a disabled group."""
+    await shell.delete_group(api.core, grant_of(call, document), document["GroupId"])
+    return {}
+
+
+async def ListGroups(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """List the organization's groups by at most one filter."""
+    name, key = page_start(api, call, document, 2)
+    groups, position = await shell.list_entities(
+        api.core,
+        grant_of(call, document),
+        GROUP,
+        one_filter(document, FILTERS),
+        after=(name, key),
+        limit=page_limit(document),
+    )
+    return {
+        "Groups": [_summary(group) for group in groups],
+        "NextToken": next_token(api, call, document, position),
+    }
+
+
+def _summary(group: Entity) -> dict[str, Any]:
+    row = group.row
+    return {
+        "Id": row.id,
+        "Email": row.primary_address,
+        "Name": row.name,
+        "State": row.state,
+        "EnabledDate": row.enabled_at,
+        "DisabledDate": row.disabled_at,
+    }
+
+
+async def ListGroupMembers(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """List a group's direct members."""
+    (after,) = page_start(api, call, document, 1)
+    members, last = await shell.list_members(
+        api.core,
+        grant_of(call, document),
+        document["GroupId"],
+        after=after,
+        limit=page_limit(document),
+    )
+    return {
+        "Members": [_member(row) for row in members],
+        "NextToken": next_token(api, call, document, (last,) if last else None),
+    }
+
+
+def _member(row: MemberRow) -> dict[str, Any]:
+    return {
+        "Id": row.id,
+        "Name": row.name,
+        "Type": row.kind,
+        "State": row.state,
+        "EnabledDate": row.enabled_at,
+        "DisabledDate": row.disabled_at,
+    }
+
+
+async def ListGroupsForEntity(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """List the groups that have an entity as a direct member."""
+    (after,) = page_start(api, call, document, 1)
+    groups, last = await shell.list_groups_of(
+        api.core,
+        grant_of(call, document),
+        document["EntityId"],
+        prefix=document.get("Filters", {}).get("GroupNamePrefix", ""),
+        after=after,
+        limit=page_limit(document),
+    )
+    return {
+        "Groups": [{"GroupId": group, "GroupName": name} for group, name in groups],
+        "NextToken": next_token(api, call, document, (last,) if last else None),
+    }

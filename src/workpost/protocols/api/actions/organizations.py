@@ -81,12 +81,13 @@ def _summary(row: OrganizationRow) -> dict[str, Any]:
 
 
 async def DeleteOrganization(api: Api, call: Call, document: Document) -> dict[str, Any]:
-    """Delete an organization with its directory; its keys are shredded when this answers."""
+    """Delete an organization; access has ended when this answers, a job does the rest."""
     grant = grant_of(call, document)
     state = await shell.delete_organization(
         api.core,
         grant,
         force=document.get("ForceDelete", False),
+        with_directory=document.get("DeleteDirectory", False),
         token=await client_token(api, call, document),
     )
     return {"OrganizationId": grant.organization, "State": state}

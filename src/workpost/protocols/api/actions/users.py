@@ -1,4 +1,4 @@
-"""CreateUser, DescribeUser, ListUsers, DeleteUser, ResetPassword."""
+"""CreateUser, DescribeUser, UpdateUser, ListUsers, DeleteUser, ResetPassword."""
 # ruff: noqa: N802 - a handler is named as its action
 
 from __future__ import annotations
@@ -6,19 +6,19 @@ from __future__ import annotations
 from typing import Any
 
 from workpost.domain.directory import shell
-from workpost.domain.directory.entities import Props
-from workpost.domain.directory.shell import User
-from workpost.domain.directory.users import UserFilter
-from workpost.kernel.errors import InvalidParameter
+from workpost.domain.directory.entities import Entity, Props
+from workpost.domain.directory.users import UserChanges
 from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
     next_token,
+    one_filter,
     page_limit,
     page_start,
 )
 from workpost.protocols.api.call import Call
+from workpost.store.tables.entities import USER
 
 FILTERS = {
     "UsernamePrefix": "name",
@@ -27,6 +27,24 @@ FILTERS = {
     "State": "state",
     "IdentityProviderUserIdPrefix": "identity",
 }
+
+PROPS = {
+    "Role": "user_role",
+    "FirstName": "first_name",
+    "LastName": "last_name",
+    "Initials": "initials",
+    "Telephone": "telephone",
+    "Street": "street",
+    "JobTitle": "job_title",
+    "City": "city",
+    "Company": "company",
+    "ZipCode": "zip_code",
+    "Department": "department",
+    "Country": "country",
+    "Office": "office",
+    "IdentityProviderUserId": "identity_provider_user_id",
+}
+"""The members of UpdateUser that are properties."""
 
 
 async def CreateUser(api: Api, call: Call, document: Document) -> dict[str, Any]:
@@ -56,7 +74,7 @@ async def DescribeUser(api: Api, call: Call, document: Document) -> dict[str, An
         "UserId": row.id,
         "Name": row.name,
         "Email": row.primary_address,
-        "DisplayName": row.display,
+        "DisplayName": row.display or None,
         "State": row.state,
         "UserRole": props.user_role,
         "EnabledDate": row.enabled_at,
@@ -81,13 +99,25 @@ async def DescribeUser(api: Api, call: Call, document: Document) -> dict[str, An
     }
 
 
+async def UpdateUser(api: Api, call: Call, document: Document) -> dict[str, Any]:
+    """Change a user's attributes: what is absent stays, an empty text clears."""
+    changes = UserChanges(
+        display=document.get("DisplayName"),
+        hidden=document.get("HiddenFromGlobalAddressList"),
+        props={field: document[name] for name, field in PROPS.items() if name in document},
+    )
+    await shell.update_user(api.core, grant_of(call, document), document["UserId"], changes)
+    return {}
+
+
 async def ListUsers(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the organization's users by at most one filter."""
     name, key = page_start(api, call, document, 2)
-    users, position = await shell.list_users(
+    users, position = await shell.list_entities(
         api.core,
         grant_of(call, document),
-        _filter(document.get("Filters", {})),
+        USER,
+        one_filter(document, FILTERS),
         after=(name, key),
         limit=page_limit(document),
     )
@@ -97,19 +127,13 @@ async def ListUsers(api: Api, call: Call, document: Document) -> dict[str, Any]:
     }
 
 
-def _filter(given: Document) -> UserFilter:
-    if len(given) > 1:
-        raise InvalidParameter("Only one filter can be used in a request.")
-    return UserFilter(**{FILTERS[name]: value for name, value in given.items()})
-
-
-def _summary(user: User) -> dict[str, Any]:
+def _summary(user: Entity) -> dict[str, Any]:
     row, props = user.row, user.props
     return {
         "Id": row.id,
         "Email": row.primary_address,
         "Name": row.name,
-        "DisplayName": row.display,
+        "DisplayName": row.display or None,
         "State": row.state,
         "UserRole": props.user_role,
         "EnabledDate": row.enabled_at,

@@ -1,0 +1,20 @@
+"""What DeleteUser, DeleteGroup and DeleteResource have in common."""
+
+from __future__ import annotations
+
+from workpost.domain.organizations.state import change_policy
+from workpost.store.database.unit import Tx
+from workpost.store.tables import delegates, entities, members, permissions
+from workpost.store.tables.entities import EntityRow
+
+
+def bury(tx: Tx, row: EntityRow, version: int) -> None:
+    """Turn a disabled entity into a tombstone that nothing refers to; its name is free.
+
+    A mailbox that it had stays until its purge date.
+    """
+    members.delete_memberships(tx, org=row.org, entity=row.id)
+    delegates.delete_delegations(tx, org=row.org, entity=row.id)
+    permissions.delete_permissions_of(tx, org=row.org, entity=row.id)
+    entities.delete_entity(tx, org=row.org, entity=row.id, version=version)
+    change_policy(tx, row.org)

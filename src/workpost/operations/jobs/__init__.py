@@ -1,0 +1,1 @@
+"""Durable jobs: what takes more than one transaction, or happens later."""

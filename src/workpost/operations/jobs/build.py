@@ -1,0 +1,21 @@
+"""All jobs that Workpost knows, in one table."""
+
+from __future__ import annotations
+
+from workpost.domain.mailboxes.purge import PURGE
+from workpost.domain.organizations.deletion import DELETE
+from workpost.operations.jobs.deleting import delete_organization
+from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
+from workpost.operations.jobs.runner import Handler, JobRunner, Scheduler
+from workpost.store.core import Core
+
+HANDLERS: dict[str, Handler] = {
+    DELETE: delete_organization,
+    PURGE: purge_mailbox,
+}
+SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges,)
+
+
+def build_jobs(core: Core) -> JobRunner:
+    """The runner of all jobs."""
+    return JobRunner(core, HANDLERS, SCHEDULERS)

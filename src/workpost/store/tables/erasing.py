@@ -1,0 +1,133 @@
+"""Removing all rows of a mailbox or an organization, a slice at a time.
+
+A table that gets a column `org` or `mailbox` is named here, or the test of this module says why
+not.
+"""
+
+from __future__ import annotations
+
+from workpost.store.database.unit import Reader, Tx
+from workpost.store.tables import contents
+
+OF_MAILBOX: dict[str, str] = {
+    "summary": "mailbox, item",
+    "item_tag": "mailbox, kind, tag, item",
+    "gone": "mailbox, modseq, folder, uid",
+    "subscription": "mailbox, name_tag",
+    "folder": "mailbox, id",
+}
+"""Tables with a column `mailbox` and their primary keys; items go before them."""
+
+OF_ORGANIZATION: dict[str, str] = {
+    "address": "addr_fold",
+    "event": "org, at, id",
+    "access_rule": "org, name",
+    "device_rule": "org, id",
+    "organization_tag": "org, key",
+    "dkim_key": "org, domain, selector",
+    "domain": "org, name",
+}
+"""Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
+
+OF_DIRECTORY: dict[str, str] = {
+    "member": "org, grp, member",
+    "delegate": "org, resource, delegate",
+    "permission": "org, owner, grantee",
+    "entity": "org, id",
+}
+"""Tables with a column `org` that make up the directory."""
+
+
+def delete_items(tx: Tx, *, mailbox: int, limit: int) -> int:
+    """Delete up to `limit` items of a mailbox, releasing their contents; returns how many."""
+    rows = tx.rows(
+        "DELETE FROM item WHERE (mailbox, folder, uid) IN"
+        " (SELECT mailbox, folder, uid FROM item WHERE mailbox = ? LIMIT ?) RETURNING content",
+        mailbox,
+        limit,
+    )
+    contents.release_contents(tx, [bytes(row[0]) for row in rows])
+    return len(rows)
+
+
+def delete_of_mailbox(tx: Tx, *, table: str, mailbox: int, limit: int) -> int:
+    """Delete up to `limit` rows of a mailbox from one table; returns how many."""
+    key = OF_MAILBOX[table]
+    return tx.run(
+        f"DELETE FROM {table} WHERE ({key}) IN"
+        f" (SELECT {key} FROM {table} WHERE mailbox = ? LIMIT ?)",
+        mailbox,
+        limit,
+    )
+
+
+def delete_of_organization(tx: Tx, *, table: str, org: str, limit: int) -> int:
+    """Delete up to `limit` rows of an organization from one table; returns how many."""
+    key = {**OF_ORGANIZATION, **OF_DIRECTORY}[table]
+    return tx.run(
+        f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE org = ? LIMIT ?)",
+        org,
+        limit,
+    )
+
+
+def move_directory(tx: Tx, *, table: str, org: str, to: str, limit: int) -> int:
+    """Give up to `limit` rows of a directory table to another organization; returns how many."""
+    key = OF_DIRECTORY[table]
+    return tx.run(
+        f"UPDATE {table} SET org = ? WHERE ({key}) IN"
+        f" (SELECT {key} FROM {table} WHERE org = ? LIMIT ?)",
+        to,
+        org,
+        limit,
+    )
+
+
+def delete_queue(tx: Tx, *, org: str, limit: int) -> int:
+    """Delete up to `limit` queued messages of an organization; returns how many."""
+    rows = tx.rows(
+        "DELETE FROM queue WHERE id IN (SELECT id FROM queue WHERE org = ? LIMIT ?)"
+        " RETURNING id, content",
+        org,
+        limit,
+    )
+    tx.many("DELETE FROM queue_rcpt WHERE queue = ?", [(row[0],) for row in rows])
+    contents.release_contents(tx, [bytes(row[1]) for row in rows])
+    return len(rows)
+
+
+def next_mailbox(tx: Reader, *, org: str) -> int | None:
+    """A mailbox of the organization that is still there."""
+    row = tx.row("SELECT id FROM mailbox WHERE org = ? LIMIT 1", org)
+    return int(row[0]) if row is not None else None
+
+
+def delete_mailbox(tx: Tx, *, mailbox: int) -> None:
+    """Delete the row of an emptied mailbox."""
+    tx.run("DELETE FROM mailbox WHERE id = ?", mailbox)
+
+
+def reset_entities(tx: Tx, *, org: str, limit: int) -> int:
+    """Disable up to `limit` entities and take address and mailbox from them; returns how many.
+
+    Deleted ones go for good: nobody asks for their ids any more.
+    """
+    tx.run(
+        "DELETE FROM entity WHERE (org, id) IN"
+        " (SELECT org, id FROM entity WHERE org = ? AND state = 'DELETED' LIMIT ?)",
+        org,
+        limit,
+    )
+    return tx.run(
+        "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
+        " mailbox = NULL, enabled_at = NULL, disabled_at = NULL, provisioned_at = NULL,"
+        " deprovisioned_at = NULL WHERE (org, id) IN (SELECT org, id FROM entity WHERE org = ?"
+        " AND (state <> 'DISABLED' OR mailbox IS NOT NULL OR enabled_at IS NOT NULL) LIMIT ?)",
+        org,
+        limit,
+    )
+
+
+def delete_other_jobs(tx: Tx, *, org: str, id: int) -> None:
+    """Delete the jobs of an organization but this one."""
+    tx.run("DELETE FROM job WHERE org = ? AND id <> ?", org, id)
