@@ -11,6 +11,7 @@ from workpost.cli.common import (
     fail,
     load_settings,
     print_json,
+    require_data,
     with_core,
 )
 from workpost.domain.access.accounts import NewAccessKey, create_access_key
@@ -46,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     async def work(core: Core) -> NewAccessKey:
         return await create_access_key(core, args.account, policy=policy, user=args.user)
 
-    key = with_core(load_settings(args), work)
+    settings = load_settings(args)
+    require_data(settings)
+    key = with_core(settings, work)
     print_json(
         {
             "AccountId": key.account,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from workpost.cli.common import add_settings, load_settings, print_json, with_core
+from workpost.cli.common import add_settings, load_settings, print_json, require_data, with_core
 from workpost.operations.mailflow.listing import list_queue
 
 
@@ -18,5 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """List the queue as JSON; returns the exit code."""
-    print_json(with_core(load_settings(args), list_queue))
+    settings = load_settings(args)
+    require_data(settings)
+    print_json(with_core(settings, list_queue))
     return 0
