@@ -106,9 +106,7 @@ def read_rules(tx: Reader, *, grant: Grant) -> list[NamedRule]:
     return [NamedRule(row.key, read_rule(row.rule), row.created, row.modified) for row in rows]
 
 
-def effect(
-    tx: Reader, *, grant: Grant, address: str, action: str, user: str, role: str
-) -> Verdict:
+def effect(tx: Reader, *, grant: Grant, address: str, action: str, user: str, role: str) -> Verdict:
     """What the rules say to a user (any identifier) or role. Raises EntityNotFound."""
     found = read_rules(tx, grant=grant)
     if user:

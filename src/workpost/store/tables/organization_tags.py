@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from workpost.store.database.unit import Reader, quick
+from collections.abc import Mapping, Sequence
+
+from workpost.store.database.unit import Reader, Tx, quick
 
 
 @quick
@@ -22,3 +24,17 @@ def tags_of(tx: Reader, *, account: str, organization: str) -> dict[str, str]:
         account,
     )
     return dict(rows)
+
+
+def put_tags(tx: Tx, *, org: str, tags: Mapping[str, str]) -> None:
+    """Add tags to an organization; those of a key that it has get another value."""
+    tx.many(
+        "INSERT INTO organization_tag (org, key, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (org, key) DO UPDATE SET value = excluded.value",
+        [(org, key, value) for key, value in tags.items()],
+    )
+
+
+def delete_tags(tx: Tx, *, org: str, keys: Sequence[str]) -> None:
+    """Take tags from an organization, as far as it has them."""
+    tx.many("DELETE FROM organization_tag WHERE org = ? AND key = ?", [(org, key) for key in keys])

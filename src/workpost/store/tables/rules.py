@@ -36,6 +36,28 @@ def list_access_rules(tx: Reader, *, org: str) -> list[RuleRow]:
     return [RuleRow(*row) for row in tx.rows(sql, org)]
 
 
+@quick
+def get_access_rule(tx: Reader, *, org: str, name: str) -> RuleRow | None:
+    """The access-control rule of this name."""
+    row = tx.row(
+        "SELECT name, rule, created, modified FROM access_rule WHERE org = ? AND name = ?",
+        org,
+        name,
+    )
+    return RuleRow(*row) if row is not None else None
+
+
+def count_access_rules(tx: Reader, *, org: str) -> int:
+    """How many access-control rules the organization has."""
+    row = tx.row("SELECT COUNT(*) FROM access_rule WHERE org = ?", org)
+    return int(row[0]) if row is not None else 0
+
+
+def delete_access_rule(tx: Tx, *, org: str, name: str) -> bool:
+    """Delete an access-control rule; False when there was none."""
+    return tx.run("DELETE FROM access_rule WHERE org = ? AND name = ?", org, name) == 1
+
+
 def put_device_rule(
     tx: Tx, *, org: str, rule_id: str, rule: str, created: int, modified: int
 ) -> None:

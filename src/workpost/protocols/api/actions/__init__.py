@@ -12,14 +12,15 @@ from types import ModuleType
 from typing import Any
 
 from workpost.protocols.api.actions import (
+    access_rules,
     addresses,
     domains,
     groups,
-    mailboxes,
     organizations,
+    permissions,
     registration,
-    resources,
     sts,
+    tags,
     users,
 )
 from workpost.protocols.api.actions.context import Api
@@ -29,14 +30,15 @@ Action = Callable[[Api, Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Handler = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 FAMILIES: tuple[ModuleType, ...] = (
+    access_rules,
     addresses,
     domains,
     groups,
-    mailboxes,
     organizations,
+    permissions,
     registration,
-    resources,
     sts,
+    tags,
     users,
 )
 
