@@ -34,6 +34,11 @@ _USER = "id, account, name, created"
 _ROLE = "id, account, name, trust, max_session, created"
 
 
+def lock_account(tx: Tx, *, account: str) -> None:
+    """Hold an account to the end of the transaction: two files are applied one after the other."""
+    tx.run("UPDATE account SET name = name WHERE id = ?", account)
+
+
 def insert_user(tx: Tx, row: UserRow) -> bool:
     """Insert a user; False when the name is taken."""
     return (
