@@ -12,24 +12,40 @@ from workpost.protocols.api.model import load_services
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
 CALLS: dict[str, dict[str, Any]] = {
+    "AssociateDelegateToResource": {"ResourceId": "room", "EntityId": "ada"},
     "AssociateMemberToGroup": {"GroupId": "everyone", "MemberId": "ada"},
     "CreateAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
     "CreateGroup": {"Name": "strangers"},
+    "CreateResource": {"Name": "strangers", "Type": "ROOM"},
     "CreateUser": {"Name": "stranger", "DisplayName": "Stranger", "Password": PASSWORD},
     "DeleteAccessControlRule": {"Name": "default"},
+    "DeleteAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
+    "DeleteGroup": {"GroupId": "everyone"},
     "DeleteMailboxPermissions": {"EntityId": "ada", "GranteeId": "disabled"},
     "DeleteOrganization": {"DeleteDirectory": True, "ForceDelete": True},
+    "DeleteResource": {"ResourceId": "room"},
     "DeleteUser": {"UserId": "disabled"},
     "DeregisterFromWorkMail": {"EntityId": "ada"},
     "DeregisterMailDomain": {"DomainName": "mail.example"},
     "DescribeEntity": {"Email": "ada@demo.test"},
+    "DescribeGroup": {"GroupId": "everyone"},
     "DescribeOrganization": {},
+    "DescribeResource": {"ResourceId": "room"},
     "DescribeUser": {"UserId": "ada"},
+    "DisassociateDelegateFromResource": {"ResourceId": "room", "EntityId": "ada"},
+    "DisassociateMemberFromGroup": {"GroupId": "everyone", "MemberId": "ada"},
     "GetAccessControlEffect": {"IpAddress": "10.1.2.3", "Action": "IMAP", "UserId": ENTITY},
     "GetMailDomain": {"DomainName": "demo.test"},
+    "GetMailboxDetails": {"UserId": "ada"},
     "ListAccessControlRules": {},
+    "ListAliases": {"EntityId": ENTITY},
+    "ListGroupMembers": {"GroupId": "everyone"},
+    "ListGroups": {},
+    "ListGroupsForEntity": {"EntityId": "ada"},
     "ListMailDomains": {},
     "ListMailboxPermissions": {"EntityId": "ada"},
+    "ListResourceDelegates": {"ResourceId": "room"},
+    "ListResources": {},
     "ListUsers": {},
     "PutAccessControlRule": {
         "Name": "x",
@@ -46,19 +62,50 @@ CALLS: dict[str, dict[str, Any]] = {
     "RegisterToWorkMail": {"EntityId": "disabled", "Email": "disabled@demo.test"},
     "ResetPassword": {"UserId": ENTITY, "Password": PASSWORD},
     "UpdateDefaultMailDomain": {"DomainName": "demo.test"},
+    "UpdateGroup": {"GroupId": "everyone", "HiddenFromGlobalAddressList": True},
+    "UpdateMailboxQuota": {"UserId": "ada", "MailboxQuota": 1},
+    "UpdatePrimaryEmailAddress": {"EntityId": "ada", "Email": "new@demo.test"},
+    "UpdateResource": {"ResourceId": "room", "Description": "Strange"},
+    "UpdateUser": {"UserId": "ada", "City": "Strange"},
 }
 ON_ENTITIES = {
+    "AssociateDelegateToResource": ("ResourceId", "EntityId"),
     "AssociateMemberToGroup": ("MemberId", "GroupId"),
     "CreateAlias": ("EntityId",),
+    "DeleteAlias": ("EntityId",),
+    "DeleteGroup": ("GroupId",),
     "DeleteMailboxPermissions": ("EntityId", "GranteeId"),
+    "DeleteResource": ("ResourceId",),
     "DeleteUser": ("UserId",),
     "DeregisterFromWorkMail": ("EntityId",),
+    "DescribeGroup": ("GroupId",),
+    "DescribeResource": ("ResourceId",),
     "DescribeUser": ("UserId",),
+    "DisassociateDelegateFromResource": ("ResourceId", "EntityId"),
+    "DisassociateMemberFromGroup": ("MemberId", "GroupId"),
     "GetAccessControlEffect": ("UserId",),
+    "GetMailboxDetails": ("UserId",),
+    "ListAliases": ("EntityId",),
+    "ListGroupMembers": ("GroupId",),
+    "ListGroupsForEntity": ("EntityId",),
     "ListMailboxPermissions": ("EntityId",),
+    "ListResourceDelegates": ("ResourceId",),
     "PutMailboxPermissions": ("EntityId", "GranteeId"),
     "RegisterToWorkMail": ("EntityId",),
     "ResetPassword": ("UserId",),
+    "UpdateGroup": ("GroupId",),
+    "UpdateMailboxQuota": ("UserId",),
+    "UpdatePrimaryEmailAddress": ("EntityId",),
+    "UpdateResource": ("ResourceId",),
+    "UpdateUser": ("UserId",),
+}
+OWN = {
+    "EntityId": "eve",
+    "GranteeId": "eve",
+    "GroupId": "everyone",
+    "MemberId": "eve",
+    "ResourceId": "room",
+    "UserId": "eve",
 }
 
 
@@ -89,12 +136,12 @@ def test_another_organizations_entities_are_not_found(demo: Tenant, other: Tenan
     user = demo.user("ada")
     other.user("eve")
     other.group("everyone")
+    other("CreateResource", Name="room", Type="ROOM")
     before = snapshot(demo)
     for action, members in ON_ENTITIES.items():
         for member in members:
-            parameters = {**CALLS[action], **dict.fromkeys(members, "eve"), member: user}
-            if "GroupId" in members:
-                parameters = {"GroupId": "everyone", "MemberId": "eve", member: user}
+            own = {name: OWN[name] for name in members}
+            parameters = {**CALLS[action], **own, member: user}
             code, message = refused(other, action, **parameters)
             assert code == "EntityNotFoundException", action
             assert "ada" not in message
