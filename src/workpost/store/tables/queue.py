@@ -144,7 +144,13 @@ def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
 
 
 def finish(tx: Tx, *, queue: int, numbers: Sequence[int]) -> bytes | None:
-    """Remove recipients that are done; returns the content id when the entry went with the last."""
+    """Remove recipients that are done; returns the content id when the entry went with the last.
+
+    On PostgreSQL the entry's lock comes first: of two holders who finish their parts of it at the
+    same moment each would still see the other's recipients, and nobody would remove the entry.
+    """
+    if tx.engine == "postgresql":
+        tx.row("SELECT id FROM queue WHERE id = ? FOR UPDATE", queue)
     tx.many("DELETE FROM queue_rcpt WHERE queue = ? AND n = ?", [(queue, n) for n in numbers])
     row = tx.row(
         "DELETE FROM queue WHERE id = ? AND NOT EXISTS"

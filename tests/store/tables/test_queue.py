@@ -1,0 +1,62 @@
+"""Queue entries with two holders at one moment, on PostgreSQL where commands run side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.postgres import PostgresServer
+from tests.support.stores import migrate_template
+from workpost.kernel.clock import SystemEnvironment
+from workpost.store.database.postgresql import PostgresTx, connect
+from workpost.store.tables import queue
+
+pytestmark = pytest.mark.peer("postgres")
+QUEUE, CONTENT = 7, bytes(16)
+
+
+@pytest.fixture
+def url(postgres_server: PostgresServer) -> Iterator[str]:
+    name = postgres_server.create_database(postgres_server.template("workpost", migrate_template))
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@contextmanager
+def transaction(url: str) -> Iterator[PostgresTx]:
+    connection = connect(url)
+    cursor = connection.cursor(binary=True)
+    cursor.execute("BEGIN")
+    yield PostgresTx(cursor, SystemEnvironment())
+    cursor.execute("COMMIT")
+    connection.close()
+
+
+def add_entry(tx: PostgresTx, recipients: int) -> None:
+    entry = queue.NewQueueEntry(QUEUE, "m-1", CONTENT, b"key", 1, b"envelope", "incoming", None)
+    rows = [queue.NewQueueRecipient(n, "local", queue.LEASED, 0, b"x") for n in range(recipients)]
+    queue.insert_entry(tx, entry, rows, created=0)
+
+
+def test_the_last_of_two_holders_takes_the_entry_with_it(url: str) -> None:
+    released: list[bytes | None] = []
+
+    def finish_second() -> None:
+        with transaction(url) as tx:
+            released.append(queue.finish(tx, queue=QUEUE, numbers=[1]))
+
+    with transaction(url) as tx:
+        add_entry(tx, recipients=2)
+    second = threading.Thread(target=finish_second)
+    with transaction(url) as tx:
+        assert queue.finish(tx, queue=QUEUE, numbers=[0]) is None
+        second.start()
+        second.join(0.2)
+    second.join(10)
+
+    assert released == [CONTENT]
+    with transaction(url) as tx:
+        assert tx.row("SELECT id FROM queue") is None
