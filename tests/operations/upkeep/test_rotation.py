@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from tests.operations.upkeep.conftest import Mail, MovedClock, message
 from workpost.domain.access import accounts
 from workpost.domain.mailboxes import shell as mailboxes
+from workpost.domain.organizations import dkim, domains_shell
 from workpost.kernel.errors import KeyDestroyed
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.sweep import HOUR_MS, sweep_generations
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
 from workpost.store.keys import sealing
+from workpost.store.tables import dkim_keys
 from workpost.store.tables.queue import NewQueueEntry, NewQueueRecipient, insert_entry
 
 
@@ -222,3 +225,20 @@ async def _check_queue_and_event(mail: Mail, core: Core) -> None:
     assert sealing.unseal(key, sealed, sealing.place("event", "sealed", org, "event", 6)) == (
         b"story"
     )
+
+
+async def test_the_dkim_keys_of_an_organization_outlive_the_key_that_sealed_them(
+    mail: Mail, core: Core, env: MovedClock
+) -> None:
+    grant, name = mail.directory.grant, "mail.example"
+    await domains_shell.register_domain(core, grant, name)
+
+    await rotation.rotate_organization(core, mail.organization)
+    assert await settle(core, env) == 1
+
+    keys = await core.store.read(dkim_keys.list_keys, org=mail.organization, domain=name)
+    current = await core.keys.organization(mail.organization)
+    assert {key.gen for key in keys} == {current.gen} == {2}
+    for key in keys:
+        place = dkim.place(mail.organization, name, key.selector)
+        serialization.load_der_private_key(sealing.unseal(current.key, key.sealed, place), None)

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 
+from workpost.domain.organizations import dkim
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import rewrap
+from workpost.store.tables import dkim_keys, rewrap
 
 PAGE = 250
 CHILDREN = 100
@@ -132,10 +133,12 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, queue entries, events. Entries on which somebody works at this moment are
-    left for the next pass; they count as well. Returns how many were of an older generation.
+    Mailbox and tag keys, DKIM keys, queue entries, events. Entries on which somebody works at this
+    moment are left for the next pass; they count as well. Returns how many were of an older
+    generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
+    moved += await _rewrap_dkim_keys(core, organization)
     moved += await _rewrap_queue(core, organization)
     return moved + await _rewrap_events(core, organization)
 
@@ -153,6 +156,28 @@ async def rewrap_children(core: Core, parent: str) -> int:
             hierarchy.rewrap_children, parent, newest.gen, cursor, CHILDREN
         )
         moved += count
+    return moved
+
+
+async def _rewrap_dkim_keys(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = ("", "")
+    while page := await core.store.read(
+        dkim_keys.page_keys, organization=organization, after=after, limit=PAGE
+    ):
+        after = (page[-1][0], page[-1][1])
+        rows = []
+        for domain, name, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = dkim.place(organization, domain, name)
+                rows.append((domain, name, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                dkim_keys.rewrap_keys, organization=organization, gen=current.gen, rows=rows
+            )
+        moved += len(rows)
     return moved
 
 
