@@ -1,21 +1,30 @@
 """How many signed DescribeUser calls one thread checks, validates and renders in a second.
 
-Run with `python -m benchmarks.api_frame`; the handler is a constant, the HTTP server left out.
+Run with `python -m benchmarks.api_frame`; the handler is a constant, the HTTP server left out. The
+same with every call recorded in the audit log of a database on disk, and the log's size.
 """
 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from tests.support.api import ORGANIZATION, SECRET, call, make_dispatcher, services
-from workpost.kernel.clock import FixedEnvironment
+from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
+from workpost.kernel.settings import Settings
+from workpost.operations.audit.log import AuditLog
 from workpost.protocols.api import model, signature
+from workpost.protocols.api.auditing import CallAudit
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.wire.body import parse_body
-from workpost.protocols.api.wire.messages import index_headers
+from workpost.protocols.api.wire.messages import ApiRequest, index_headers
+from workpost.store.core import Core
+from workpost.store.database.build import open_store
+from workpost.store.database.unit import Reader
+from workpost.store.keys.build import open_keys
 
 CALLS = 20_000
 USER = {
@@ -56,6 +65,8 @@ def measure() -> dict[str, float]:
     asyncio.run(run())
     spent = time.perf_counter() - started
 
+    audited, size = asyncio.run(with_audit(request))
+
     operation = services()["workmail"].operations["DescribeUser"]
     headers = index_headers(request.headers)
     keys = signature.SigningKeys()
@@ -70,11 +81,44 @@ def measure() -> dict[str, float]:
     loaded = time.perf_counter() - load
     return {
         "signed calls/s": CALLS / spent,
+        "the same, audited": audited,
+        "audit log, bytes a call": size,
         "signature, us": timed(check),
         "JSON and constraints, us": timed(lambda: operation.validate(parse_body(request.body))),
         "rendering, us": timed(lambda: operation.render(USER)),
         "model load and compile, ms": loaded * 1000,
     }
+
+
+async def with_audit(request: ApiRequest) -> tuple[float, float]:
+    """Calls per second with the audit log written beside them, and its bytes per call."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings, env = Settings(data_dir=folder), SystemEnvironment()
+        store, keys = await open_store(settings, env), open_keys(settings, env)
+        core = Core(store=store, keys=keys, contents=None, env=env, settings=settings)  # type: ignore[arg-type]
+        log = AuditLog(core)
+        dispatcher = make_dispatcher(
+            {"DescribeUser": DescribeUser}, environment=Environment(), audit=CallAudit(log)
+        )
+        started = time.perf_counter()
+        for done in range(CALLS):
+            await dispatcher.handle(request)
+            if done % 50 == 0:
+                # A server waits for its sockets; the log is written meanwhile.
+                await asyncio.sleep(0)
+            if log.full:
+                await log.flush()
+        await log.close()
+        spent = time.perf_counter() - started
+        rows = await store.read(_sizes)
+        await store.close()
+        await keys.close()
+    return CALLS / spent, rows / CALLS
+
+
+def _sizes(tx: Reader) -> int:
+    row = tx.row("SELECT SUM(LENGTH(sealed)) FROM audit")
+    return int(row[0]) if row is not None else 0
 
 
 def timed(work: Any) -> float:

@@ -12,7 +12,18 @@ from workpost.cli.common import EX_CONFIG, EX_FAILED, EX_USAGE, fail
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import SettingsError
 
-COMMANDS = ("serve", "account", "access_key", "iam", "audit", "queue", "keys", "check", "backup", "config")
+COMMANDS = (
+    "serve",
+    "account",
+    "access_key",
+    "iam",
+    "audit",
+    "queue",
+    "keys",
+    "check",
+    "backup",
+    "config",
+)
 """Modules of this package, in the order of `--help`; each has `add_parser`."""
 
 

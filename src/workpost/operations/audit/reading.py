@@ -58,11 +58,9 @@ def purge_slice(tx: Tx, *, before: int) -> int:
 
 
 async def purge_audit(core: Core) -> int:
-    """Delete what is older than 90 days, in slices; returns how many chunks there were."""
-    count = 0
+    """Delete what is older than 90 days; returns how many slices of work there were."""
+    slices = 0
     before = core.env.now() - KEPT_MS
-    while True:
-        some = await core.store.write_background(purge_slice, before=before)
-        count += some
-        if some < PURGE_SLICE:
-            return count
+    while await core.store.write_background(purge_slice, before=before):
+        slices += 1
+    return slices

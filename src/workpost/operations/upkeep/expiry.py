@@ -1,4 +1,6 @@
-"""What is kept for a time and then forgotten: tombstones and trace events, both for 90 days.
+"""What is kept for a time and then forgotten.
+
+Tombstones, trace events and the audit log for 90 days, client tokens for one.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -6,6 +8,8 @@ full-resync answer of its protocol (invariant 1). Everything is sliced and can b
 
 from __future__ import annotations
 
+from workpost.domain.organizations.idempotency import expire_tokens
+from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import events, items, mailboxes
@@ -67,4 +71,6 @@ async def expire(core: Core) -> int:
             break
     while await core.store.write_background(drop_events, before=before):
         slices += 1
-    return slices
+    while await core.store.write_background(expire_tokens):
+        slices += 1
+    return slices + await purge_audit(core)
