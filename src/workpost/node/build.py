@@ -106,7 +106,8 @@ class Servers:
         app = WebApp(api, Ops(self._core).paths())
         for name in ("http", "https"):
             if name in self._listeners:
-                server = HttpServer(app, self._tls.context if name == "https" else None)
+                context = self._tls.context if name == "https" else None
+                server = HttpServer(app, self._shared.peers, context)
                 await server.start(self._listeners[name])
                 self._http.append(server)
 

@@ -1,6 +1,7 @@
 """HTTP: uvicorn's protocol on our own listeners, and the paths of everything web.
 
-uvicorn's server class is left out on purpose: sockets, signals and shutdown are the node's.
+uvicorn's server class is left out on purpose: sockets, signals and shutdown are the node's. Its
+protocol neither bounds the head of a request nor the time until it is there; ours does both.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from workpost.node.sockets import BACKLOG, Listener
+from workpost.protocols.listening.limits import PeerCounter, peer_network
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -21,6 +24,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HANDSHAKE_SECONDS = 20.0
+HEAD_SECONDS = 30.0
+"""Time for a client to send a whole request line with its headers."""
+MOST_HEAD = 64 * 1024
+"""Bytes of them, one read more at most: the parser gathers them without a bound of its own."""
+
+_TOO_LARGE = b"431 Request Header Fields Too Large"
+_TOO_MANY = b"503 Service Unavailable"
 
 
 class WebApp:
@@ -36,13 +46,82 @@ class WebApp:
         await app(scope, receive, send)
 
 
-class HttpServer:
-    """One HTTP or HTTPS listener."""
+class BoundedProtocol(HttpToolsProtocol):
+    """One client: counted with all others, and cut when the head of a request has no end."""
 
-    def __init__(self, app: App, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, peers: PeerCounter, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config=config, server_state=state, app_state={})
+        self._peers = peers
+        self._network = ""
+        self._in_head = False
+        self._head = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        network = peer_network(self.client[0] if self.client else "")
+        if self._peers.enter(network):
+            self._network = network
+            self._expect_head()
+        else:
+            self._refuse(_TOO_MANY)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        if self._network:
+            self._peers.leave(self._network)
+            self._network = ""
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._timer is None and getattr(self.cycle, "response_complete", True):
+            self._expect_head()
+        began = self._in_head
+        super().data_received(data)
+        if began and self._in_head:
+            self._head += len(data)
+            if self._head > MOST_HEAD:
+                self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_there()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._cut)
+
+    def _head_is_there(self) -> None:
+        self._in_head = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut(self) -> None:
+        self._timer = None
+        self.transport.abort()
+
+    def _refuse(self, status: bytes) -> None:
+        self._head_is_there()
+        head = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        self.transport.write(head % status)
+        self.transport.close()
+
+
+class HttpServer:
+    """One HTTP or HTTPS listener; `peers` counts its connections."""
+
+    def __init__(self, app: App, peers: PeerCounter, context: ssl.SSLContext | None = None) -> None:
+        self._peers = peers
         self._config = uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             loop="none",
             lifespan="off",
@@ -73,10 +152,7 @@ class HttpServer:
             )
 
     def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
-            config=self._config, server_state=self._state, app_state={}
-        )
-        return made
+        return BoundedProtocol(self._peers, self._config, self._state)
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let requests under way finish for `grace` seconds, then close."""

@@ -1,0 +1,103 @@
+"""HTTP's front: what one stranger may hold is bounded before anybody asks who it is."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from workpost.node import http
+from workpost.node.http import HttpServer, WebApp
+from workpost.node.sockets import Listener
+from workpost.protocols.listening.limits import PeerCounter
+
+REQUEST = b"POST /echo HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n%b\r\n"
+
+
+async def echo(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def serving(each: int = 10) -> AsyncIterator[tuple[int, PeerCounter]]:
+    bound = socket.create_server(("127.0.0.1", 0))
+    bound.setblocking(False)
+    peers = PeerCounter(each=each)
+    server = HttpServer(WebApp(echo, {}), peers)
+    await server.start(Listener("http", [bound]))
+    try:
+        yield bound.getsockname()[1], peers
+    finally:
+        await server.stop(0.1)
+
+
+async def exchange(port: int, *pieces: bytes) -> bytes:
+    """Everything the server says until it hangs up, at most for two seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    heard = b""
+    try:
+        async with asyncio.timeout(2):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            while data := await reader.read(65536):
+                heard += data
+    except (TimeoutError, ConnectionError):
+        return heard
+    finally:
+        writer.close()
+    return heard
+
+
+@pytest.mark.parametrize("begin", [b"GET /", b"GET / HTTP/1.1\r\nX-Long: "])
+async def test_a_head_without_end_is_cut(begin: bytes) -> None:
+    async with serving() as (port, _):
+        heard = await exchange(port, begin, *[b"y" * 16_384] * 40)
+        assert heard == b"" or heard.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_client_that_never_ends_its_head_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.05)
+    async with serving() as (port, peers):
+        for begin in (b"", b"GET / HTTP/1.1\r\n", b"\r\n\r\n"):
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            assert await exchange(port, begin) == b""
+            assert loop.time() - started < 1
+        assert peers.open == 0
+
+
+async def test_large_bodies_and_requests_one_after_the_other_pass() -> None:
+    async with serving() as (port, _):
+        body = b"z" * 300_000
+        closing = REQUEST % (4, b"Connection: close\r\n") + b"last"
+        heard = await exchange(
+            port, REQUEST % (len(body), b"") + body, REQUEST % (2, b""), b"ok", closing
+        )
+        assert heard.count(b"HTTP/1.1 200 ") == 3
+        assert heard.endswith(b"last")
+
+
+async def test_connections_of_one_address_are_counted() -> None:
+    async with serving(each=2) as (port, peers):
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        assert (await exchange(port, b"")).startswith(b"HTTP/1.1 503 ")
+        assert peers.open == 2
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
+        closing = REQUEST % (2, b"Connection: close\r\n") + b"ok"
+        assert (await exchange(port, closing)).startswith(b"HTTP/1.1 200 ")
