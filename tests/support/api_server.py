@@ -151,6 +151,12 @@ class Tenant:
             self("RegisterToWorkMail", EntityId=group, Email=f"{name}@{self.domain}")
         return group
 
+    def resource(self, name: str, *, enabled: bool = True) -> str:
+        resource: str = self("CreateResource", Name=name, Type="ROOM")["ResourceId"]
+        if enabled:
+            self("RegisterToWorkMail", EntityId=resource, Email=f"{name}@{self.domain}")
+        return resource
+
 
 def _snake(action: str) -> str:
     from botocore import xform_name

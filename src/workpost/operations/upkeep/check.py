@@ -20,6 +20,7 @@ from workpost.store.core import Core
 from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
 from workpost.store.tables import recount
+from workpost.store.tables.mailboxes import PURGING
 from workpost.store.tables.recount import FolderSums, MailboxSums
 
 PAGE = 500
@@ -51,11 +52,11 @@ async def check(
 
 
 async def each_mailbox(core: Core) -> AsyncIterator[tuple[int, str, bool]]:
-    """(mailbox, organization, whether that is active) of every mailbox."""
+    """(mailbox, organization, whether it must have its keys) of every mailbox."""
     after = 0
     while page := await core.store.read(recount.page_mailboxes, after=after, limit=PAGE):
-        for mailbox, organization, _, state in page:
-            yield mailbox, organization, state == "Active"
+        for mailbox, organization, own, state in page:
+            yield mailbox, organization, state == "Active" and own != PURGING
         after = page[-1][0]
 
 
@@ -175,7 +176,7 @@ def _differences(
 async def _check_keys(
     core: Core, organization: str, mailbox: int, alive: bool, report: Report
 ) -> bool:
-    """Whether the mailbox's keys can be had; those of a deleted organization are not missed."""
+    """Whether the mailbox's keys can be had; those of a deleted one are not missed."""
     try:
         await core.keys.mailbox(organization, mailbox)
         await core.keys.tag_key(organization, mailbox)
