@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.support.directories import Directory
@@ -16,7 +18,7 @@ from workpost.domain.directory import shell as directory
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import shell as messages
-from workpost.formats.mime.summary import packed_envelope
+from workpost.formats.mime.summary import Summary, packed_envelope, summarize
 from workpost.kernel.errors import FolderNotFound, QuotaExceeded, StaleGrant
 from workpost.kernel.principal import Grant
 
@@ -33,6 +35,22 @@ async def test_an_appended_message_is_read_back_byte_for_byte(house: Directory, 
     assert found.keywords == (b"$Label1",)
     assert packed_envelope(found.packed).startswith(b"(NIL ")
     await assert_numbers_are_true(house)
+
+
+async def test_a_header_made_to_be_slow_does_not_hold_up_the_loop(
+    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[str] = []
+
+    def summarized(raw: bytes) -> Summary:
+        where.append(threading.current_thread().name)
+        return summarize(raw)
+
+    monkeypatch.setattr(messages, "summarize", summarized)
+    folder = await inbox(house.core, ada)
+    await messages.append(house.core, ada, folder, message("short"))
+    await messages.append(house.core, ada, folder, b'Cc: "' + b"\\" * 20_000 + b"\r\n\r\n")
+    assert where[0] == threading.main_thread().name != where[1]
 
 
 async def test_uids_rise_and_are_never_reused(house: Directory, ada: Grant) -> None:

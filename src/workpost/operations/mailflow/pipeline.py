@@ -8,8 +8,6 @@ the commit that makes the message durable; whoever calls then says 250.
 
 from __future__ import annotations
 
-import asyncio
-
 from workpost.domain.access import shell as access
 from workpost.domain.directory.routing import (
     FEW,
@@ -20,8 +18,9 @@ from workpost.domain.directory.routing import (
 )
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Queued
+from workpost.domain.messages.shell import summary_of
 from workpost.formats.addresses import fold
-from workpost.formats.mime.summary import Summary, summarize
+from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import (
     MailboxNotFound,
     MessageTooLarge,
@@ -44,9 +43,6 @@ RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
 
-SUMMARIZE_INLINE = 256 * 1024
-"""Bytes up to which a message is summarized on the loop (about a millisecond)."""
-
 
 async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> str:
     """Accept a message from someone who logged in; returns its trace id.
@@ -55,7 +51,7 @@ async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> st
     access was withdrawn meanwhile.
     """
     stamped = _stamp(core, envelope, raw)
-    summary = await _summarize(stamped.raw)
+    summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
     message = await _place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
@@ -77,7 +73,7 @@ async def receive(core: Core, envelope: Envelope, raw: bytes) -> str:
     Raises UnknownRecipient when nobody is left, MessageTooLarge, TryLater.
     """
     stamped = _stamp(core, envelope, raw)
-    summary = await _summarize(stamped.raw)
+    summary = await summary_of(stamped.raw)
     message = await _place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
         routed = await _route(core, envelope)
@@ -99,12 +95,6 @@ def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
     return trace.stamp(core, envelope, raw)
-
-
-async def _summarize(raw: bytes) -> Summary:
-    if len(raw) <= SUMMARIZE_INLINE:
-        return summarize(raw)
-    return await asyncio.to_thread(summarize, raw)
 
 
 async def _place(

@@ -11,8 +11,8 @@ import asyncio
 
 from workpost.domain.messages import delivery
 from workpost.domain.messages.prepare import NewItem, seal_item
-from workpost.domain.messages.shell import mailbox_keys
-from workpost.formats.mime.summary import Summary, summarize
+from workpost.domain.messages.shell import mailbox_keys, summary_of
+from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import KeyDestroyed, MailboxNotFound, QuotaExceeded, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow import envelope as stored
@@ -111,14 +111,15 @@ class _Opened:
         self,
         entry: LeasedEntry,
         content_key: bytes,
-        raw: bytes,
+        size: int,
+        summary: Summary,
         recipients: list[tuple[int, stored.StoredRecipient]],
     ) -> None:
         self.entry = entry
         self.content_key = content_key
-        self.size = len(raw)
-        self.summary: Summary = summarize(raw)
-        self.packed = self.summary.pack()
+        self.size = size
+        self.summary = summary
+        self.packed = summary.pack()
         self.recipients = recipients
 
 
@@ -134,7 +135,7 @@ async def _open(core: Core, entry: LeasedEntry) -> _Opened:
     for number, _, sealed in entry.recipients:
         place = sealing.place("queue_rcpt", "sealed", entry.org, entry.id, number)
         recipients.append((number, stored.decode_recipient(sealing.unseal(key.key, sealed, place))))
-    return _Opened(entry, content_key, raw, recipients)
+    return _Opened(entry, content_key, len(raw), await summary_of(raw), recipients)
 
 
 async def _item(core: Core, opened: _Opened, recipient: stored.StoredRecipient) -> NewItem | None:
