@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher
 
 from benchmarks.clients import Connection, drive, http
 from benchmarks.product import Workpost
 from benchmarks.scale import Scale
 from benchmarks.table import Row
-from workpost.domain.directory.passwords import hasher
-from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Passwords
 
 CONNECTIONS = 8
@@ -99,14 +101,9 @@ def run(product: Workpost, shares: list[list[bytes]]) -> float:
 
 def raw_hashes(count: int) -> float:
     """Hashes of the product's cost per second, over all cores, with nothing around them."""
-    import asyncio
-
-    async def work() -> float:
-        env = SystemEnvironment()
+    cost = Passwords()
+    hasher = PasswordHasher(cost.time_cost, cost.memory_kib, cost.parallelism)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         started = time.perf_counter()
-        await asyncio.gather(
-            *(hasher().hash(Passwords(), env, b"Benchmark-0-password") for _ in range(count))
-        )
+        list(pool.map(hasher.hash, ["Benchmark-0-password"] * count))
         return count / (time.perf_counter() - started)
-
-    return asyncio.run(work())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -73,9 +74,7 @@ class Workpost:
 
     def processes(self) -> list[int]:
         """The supervisor and its children, which are what the product costs."""
-        parent = int(self.endpoints["pid"])
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return [parent, *map(int, children)]
+        return family(int(self.endpoints["pid"]))
 
     # --- administration ---
 
@@ -161,3 +160,23 @@ def pss(processes: Iterable[int]) -> int:
             if line.startswith("Pss:"):
                 total += int(line.split()[1]) * 1024
     return total
+
+
+def family(process: int) -> list[int]:
+    """A process and all that came of it."""
+    found = [process]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found
+
+
+def processor_seconds(server: int) -> float:
+    """Seconds that a server's processes have computed, those that ended included."""
+    ticks = 0
+    for process in family(server):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")

@@ -12,7 +12,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     calls: int = 24_000
     aliases: int = 2_000
     passwords: int = 160
-    submissions: int = 12_000
+    submissions: int = 15_000
     connections: int = 20
     messages: int = 10_000
     copies: int = 10
