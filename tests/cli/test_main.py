@@ -97,11 +97,14 @@ def test_a_file_that_is_not_there_exits_78(capsys: pytest.CaptureFixture[str]) -
     assert "/nowhere/workpost.toml" in capsys.readouterr().err
 
 
-def test_the_queue_of_a_new_directory_is_empty(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [["queue", "list"], ["access-key", "create", "--account", "1"]])
+def test_a_mistyped_directory_is_refused_and_not_made(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["queue", "list", "--data", str(tmp_path / "data")]) == 0
-    assert capsys.readouterr().out == "[]\n"
+    missing = tmp_path / "data"
+    assert main([*command, "--data", str(missing)]) == 78
+    assert "name its directory with --data" in capsys.readouterr().err
+    assert not missing.exists()
 
 
 def raising(error: BaseException):
