@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from workpost.protocols.api.wire.rendering import HIDDEN
 EVENT_VERSION = "1.11"
 MAX_RECORD = 100 * 1024
 """Bytes, above which parameters and response are left out."""
+MAX_IDENTITIES = 256
 ISSUING = frozenset({"AssumeRole", "GetSessionToken"})
 """Actions that change nothing and yet are recorded with what they gave away."""
 SECRETS = frozenset({"SecretAccessKey", "SessionToken", "Token", "PersonalAccessToken"})
@@ -30,6 +32,7 @@ class CallAudit:
     def __init__(self, log: AuditLog) -> None:
         self.log = log
         self._second = (-1, "")
+        self._identities: dict[str, tuple[Credential, orjson.Fragment]] = {}
 
     @property
     def full(self) -> bool:
@@ -47,36 +50,46 @@ class CallAudit:
         """Record an answered call: what was asked, and the output or the error."""
         operation = call.operation
         told = output if not operation.reads or operation.name in ISSUING else None
+        parameters = operation.mask_input(document) if document else None
         record: dict[str, Any] = {
             "eventVersion": EVENT_VERSION,
-            "userIdentity": identity_of(call.credential),
+            "userIdentity": self._identity(call.credential),
             "eventTime": self._time(call.now),
             "eventSource": f"{operation.service}.amazonaws.com",
             "eventName": operation.name,
             "awsRegion": call.region,
             "sourceIPAddress": call.peer,
             "userAgent": call.user_agent,
-            "requestParameters": _shown(operation.mask_input(document)) if document else None,
+            "requestParameters": _shown(parameters) if parameters else None,
             "responseElements": _shown(operation.mask_output(told)) if told else None,
         }
         if fault is not None:
             record["errorCode"] = fault.code
             record["errorMessage"] = fault.message
-        record |= {
-            "requestID": call.request_id,
-            "eventID": event_id,
-            "readOnly": operation.reads,
-            "eventType": "AwsApiCall",
-            "managementEvent": True,
-            "recipientAccountId": call.account,
-            "eventCategory": "Management",
-        }
+        record["requestID"] = call.request_id
+        record["eventID"] = event_id
+        record["readOnly"] = operation.reads
+        record["eventType"] = "AwsApiCall"
+        record["managementEvent"] = True
+        record["recipientAccountId"] = call.account
+        record["eventCategory"] = "Management"
         line = orjson.dumps(record, default=str)
         if len(line) > MAX_RECORD:
             record |= {"requestParameters": None, "responseElements": None}
             record["additionalEventData"] = {"omitted": "requestParameters, responseElements"}
             line = orjson.dumps(record)
         self.log.add(call.account, call.now, line)
+
+    def _identity(self, caller: Credential) -> orjson.Fragment:
+        # Credentials are remembered for a second, so most calls find their caller's words here.
+        known = self._identities.get(caller.access_key_id)
+        if known is not None and known[0] is caller:
+            return known[1]
+        if len(self._identities) >= MAX_IDENTITIES:
+            self._identities.clear()
+        words = orjson.Fragment(orjson.dumps(identity_of(caller)))
+        self._identities[caller.access_key_id] = (caller, words)
+        return words
 
     def _time(self, now: int) -> str:
         second = now // 1000
@@ -118,11 +131,14 @@ def identity_of(caller: Credential) -> dict[str, Any]:
     return identity
 
 
+_camel = cache(lowered)
+
+
 def _shown(value: Any) -> Any:
     """Members in lower camel case, secrets hidden."""
     if isinstance(value, dict):
         return {
-            lowered(name): HIDDEN if name in SECRETS and isinstance(item, str) else _shown(item)
+            _camel(name): HIDDEN if name in SECRETS and isinstance(item, str) else _shown(item)
             for name, item in value.items()
             if item is not None
         }

@@ -90,6 +90,11 @@ class ApiError(Exception):
         self.message = OPAQUE.get(code, message)
         self._status = status
 
+    @property
+    def own_status(self) -> int | None:
+        """The HTTP status that this error was raised with, whatever the protocol."""
+        return self._status
+
     def status(self, *, rest: bool, operation: Operation | None) -> int:
         """The HTTP status in this protocol; declared errors have the model's."""
         if self._status is not None:

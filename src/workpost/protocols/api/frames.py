@@ -70,7 +70,7 @@ class QueryFrame:
 
     def failure(self, fault: ApiError, operation: Operation | None, request_id: str) -> Answer:
         code, status = QUERY_ERRORS.get(fault.code, (fault.code, 0))
-        if not status:
+        if fault.own_status or not status:
             status = fault.status(rest=False, operation=operation)
         body = wrap_error(STS_NAMESPACE, code, fault.message, request_id, sender=status < 500)
         return Answer(status, XML_TYPE, body)
