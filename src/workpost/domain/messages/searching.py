@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
@@ -30,11 +31,13 @@ from workpost.store.core import Core
 
 PAGE = 500
 CLOSE_LOOKS = 50
+RUN = 0.002
+"""Seconds of judging after which the loop gets its turn: a key may have thousands of parts."""
 LARGE = 64 * 1024
 """Bytes from which on a message is decoded and folded in a thread."""
 
 Key: TypeAlias = tuple[Any, ...]
-"""A key as a tuple, its name first:
+"""A key as a tuple, its name first; ranges are ascending and disjoint:
 
 ("ALL",) ("UIDS", ((low, high), ...)) ("BITS", mask, wanted) ("KEYWORD", bytes, wanted)
 ("MODSEQ", least) ("LARGER" | "SMALLER", bytes) ("BEFORE" | "ON" | "SINCE", date)
@@ -48,6 +51,7 @@ _MONTHS = {
     for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
 }
 _SENT = re.compile(rb"^\(\"[^\"]*?([0-9]{1,2})[ -]([A-Za-z]{3})[a-z]*[ -]([0-9]{4})")
+_NO_UID = 1 << 33
 _PEOPLE = {"FROM": "from_", "TO": "to", "CC": "cc", "BCC": "bcc"}
 
 
@@ -109,10 +113,28 @@ def evaluate(key: Key, doc: Doc) -> bool | None:
     return _LEAVES[name](key, doc)
 
 
+class _Turns:
+    """Lets others run now and then: small contents and cached keys come without suspension."""
+
+    def __init__(self, core: Core) -> None:
+        self._env = core.env
+        self._since = core.env.monotonic()
+
+    async def take(self) -> None:
+        """Give way when the last time is `RUN` seconds ago."""
+        if self._env.monotonic() - self._since >= RUN:
+            await asyncio.sleep(0)
+            self._since = self._env.monotonic()
+
+
 async def _judge_page(
     core: Core, grant: Grant, folder: int, key: Key, docs: Sequence[Doc]
 ) -> list[tuple[int, int]]:
-    verdicts = {doc.uid: evaluate(key, doc) for doc in docs}
+    turns = _Turns(core)
+    verdicts: dict[int, bool | None] = {}
+    for doc in docs:
+        verdicts[doc.uid] = evaluate(key, doc)
+        await turns.take()
     open_docs = {doc.uid: doc for doc in docs if verdicts[doc.uid] is None}
     waiting = sorted(open_docs)
     for at in range(0, len(waiting), CLOSE_LOOKS):
@@ -122,6 +144,7 @@ async def _judge_page(
                 verdicts[meta.uid] = await _look_closely(
                     core, grant, key, open_docs[meta.uid], meta
                 )
+                await turns.take()
     return [(doc.uid, doc.modseq) for doc in docs if verdicts[doc.uid]]
 
 
@@ -196,7 +219,9 @@ def _folded(key: Key) -> Key:
 
 
 def _within(key: Key, doc: Doc) -> bool:
-    return any(low <= doc.uid <= high for low, high in key[1])
+    ranges = key[1]
+    at = bisect_right(ranges, (doc.uid, _NO_UID))
+    return at > 0 and ranges[at - 1][1] >= doc.uid
 
 
 def _has_bits(key: Key, doc: Doc) -> bool:
