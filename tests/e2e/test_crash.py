@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
@@ -12,7 +11,7 @@ from tests.support import crash
 from tests.support.crash import Field
 from tests.support.peers import require_peer
 
-ROUNDS = int(os.environ.get("WORKPOST_TEST_CRASH_ROUNDS", "20"))
+ROUNDS = 20
 EACH = [
     ("sqlite", "group"),
     ("sqlite", "writer"),

@@ -110,11 +110,13 @@ STRIKES: dict[str, Strike] = {
 
 def play_round(field: Field, number: int, strike: Strike) -> None:
     """One round: load, strike, go on with what is left of the load, count."""
+    field.ledger.pause = 0.0
     with Load(field.servers, field.ledger, f"r{number}", CONNECTIONS) as load:
         load.wait_for(1)
         time.sleep(field.dice.random() * MOST_PAUSE)
         if strike is kill_group and len(field.servers) == 1:
             load.stopping.set()  # nobody is left to talk to
+        field.ledger.pause = 0.05 if strike is kill_group else 0.0
         strike(field)
         if not load.stopping.is_set():
             load.wait_for(5)

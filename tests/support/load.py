@@ -42,6 +42,8 @@ class Ledger:
     def __init__(self) -> None:
         self.sent: dict[str, Sent] = {}
         self.accepted = 0
+        self.pause = 0.0
+        """Seconds between a connection's messages, so that a server can start beside the load."""
         self._lock = threading.Lock()
 
     def answer(self, sent: Sent, code: int) -> None:
@@ -127,6 +129,8 @@ class Connection(threading.Thread):
         self.ledger.sent[sent.key] = sent
         line.sendall(raw + b".\r\n")
         self.ledger.answer(sent, reply(reader))
+        if self.ledger.pause:
+            self.stopping.wait(self.ledger.pause)
 
 
 def reply(reader: BinaryIO) -> int:
