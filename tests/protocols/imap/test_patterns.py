@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workpost.protocols.imap.patterns import MAX_PATTERN, match, matches
+from workpost.protocols.imap.patterns import MAX_PATTERN, match, matches, reaches
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,11 @@ def test_matching_is_that_of_a_regular_expression(name, pattern):
     parts = {"*": ".*", "%": "[^/]*"}
     expression = "".join(parts.get(c, re.escape(c)) for c in pattern)
     assert match(name, pattern) is bool(re.fullmatch(expression, name))
+
+
+def test_whether_patterns_may_match_below_a_name() -> None:
+    for pattern in ("*", "Other*", "Other Users/%", "%/x/*", "Other Users/ada/INBOX"):
+        assert reaches("Other Users/", [pattern]), pattern
+    for pattern in ("%", "INBOX", "O%", "Others/*", "a" * 2_000):
+        assert not reaches("Other Users/", [pattern]), pattern
+    assert reaches("Other Users", ["%"])

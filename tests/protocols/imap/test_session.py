@@ -203,7 +203,7 @@ class TestPlumbing:
     def test_noop_capability_id_namespace(self, log_in):
         wire = log_in()
         assert wire.ok('ID ("name" "test")') == [b'* ID ("name" "Workpost")']
-        assert wire.ok("NAMESPACE") == [b'* NAMESPACE (("" "/")) NIL NIL']
+        assert wire.ok("NAMESPACE") == [b'* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL']
         assert wire.ok("NOOP") == []
         assert wire.ok("CAPABILITY")[0].startswith(b"* CAPABILITY IMAP4rev1 ")
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
+
 from workpost.domain.access.login import Person, find_person, get_person, holds_address
+from workpost.domain.access.permissions import (
+    SharedMailbox,
+    find_shared,
+    get_shared,
+    list_shared,
+)
 from workpost.domain.access.sessions import find_credential
 from workpost.domain.access.verified import verified
 from workpost.domain.directory import passwords, users
@@ -15,10 +23,10 @@ from workpost.kernel.errors import (
     MailboxNotFound,
     WorkpostError,
 )
-from workpost.kernel.principal import OWNER, Grant, Principal
+from workpost.kernel.principal import OWNER, Grant, Principal, Right
 from workpost.store.core import Core
 
-__all__ = ["check_grant", "find_credential", "log_in", "open_mailbox", "renew"]
+__all__ = ["check_grant", "find_credential", "log_in", "open_mailbox", "renew", "shared_mailboxes"]
 
 log = logging.getLogger(__name__)
 
@@ -100,27 +108,32 @@ def _grant(person: Person, principal: Principal) -> Grant:
 
 
 async def renew(core: Core, grant: Grant) -> Grant:
-    """The same person's grant under the organization's policy of now.
+    """The same person's grant to the same mailbox under the organization's policy of now.
 
     To be asked after StaleGrant or a policy hint. Raises AuthenticationFailed when the person or
     the mailbox is gone or disabled, or the password was changed since the login; AccessDenied
-    when the rules say no now.
+    when the rules say no now; MailboxNotFound when another's mailbox is not shared any more.
     """
     person = await core.store.read(get_person, organization=grant.organization, entity=grant.entity)
+    foreign = grant.principal.on_behalf_of
     if (
         person is None
         or not person.enabled
-        or person.mailbox != grant.mailbox
+        or (person.mailbox != grant.mailbox and not foreign)
         or person.password_version != grant.password_version
     ):
         raise AuthenticationFailed("The login is not valid any more.")
-    return _grant(person, grant.principal)
+    if not foreign:
+        return _grant(person, grant.principal)
+    own = _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
+    return _open(own, await core.store.read(get_shared, grant=own, owner=foreign))
 
 
 async def open_mailbox(core: Core, grant: Grant, owner_address: str) -> Grant:
-    """The grant to a mailbox by an address of its owner.
+    """The grant to a mailbox by an address of its owner: one's own, or one with full access.
 
-    Until mailbox permissions exist that is one's own; raises MailboxNotFound for any other.
+    The principal goes on being the login, acting on behalf of the owner; sending is not part of
+    it. Raises MailboxNotFound for any other, which tells nobody what exists.
     """
     own = await core.store.read(
         holds_address,
@@ -128,6 +141,23 @@ async def open_mailbox(core: Core, grant: Grant, owner_address: str) -> Grant:
         entity=grant.entity,
         address=owner_address,
     )
-    if not own:
-        raise MailboxNotFound(f"There is no mailbox {owner_address}, or it is not shared with you.")
-    return grant
+    if own:
+        return grant
+    shared = await core.store.read(find_shared, grant=grant, address=owner_address)
+    return _open(grant, shared)
+
+
+def _open(grant: Grant, shared: SharedMailbox | None) -> Grant:
+    if shared is None:
+        raise MailboxNotFound("There is no such mailbox, or it is not shared with you.")
+    return msgspec.structs.replace(
+        grant,
+        principal=msgspec.structs.replace(grant.principal, on_behalf_of=shared.owner),
+        mailbox=shared.mailbox,
+        rights=int(Right.READ | Right.WRITE),
+    )
+
+
+async def shared_mailboxes(core: Core, grant: Grant) -> list[SharedMailbox]:
+    """The mailboxes of others that the grant's person may open, by address."""
+    return await core.store.read(list_shared, grant=grant)

@@ -14,6 +14,8 @@ from workpost.store.keys import sealing
 
 DELIMITER = "/"
 INBOX = "INBOX"
+OTHER_USERS = "Other Users"
+"""Under this name protocols show the mailboxes of others; nobody has a folder of it."""
 MAX_PATH = 1000
 MAX_COMPONENT = 255
 MAX_DEPTH = 32

@@ -8,12 +8,13 @@ from workpost.domain.mailboxes import folders as commands
 from workpost.domain.mailboxes.names import (
     DELIMITER,
     INBOX,
+    OTHER_USERS,
     name_tag,
     path_tags,
     split_path,
 )
 from workpost.domain.mailboxes.provision import NewFolder, prepare_folder
-from workpost.kernel.errors import FolderProtected
+from workpost.kernel.errors import FolderProtected, InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.keys import sealing
@@ -101,6 +102,8 @@ async def _prepare_chain(
     key = await core.keys.mailbox(grant.organization, grant.mailbox)
     tag_key = await core.keys.tag_key(grant.organization, grant.mailbox)
     parts = split_path(path)
+    if parts[0] == OTHER_USERS:
+        raise InvalidParameter(f"The name {OTHER_USERS} stands for the mailboxes of others.")
     return [
         prepare_folder(
             core.env,
@@ -118,7 +121,10 @@ async def _prepare_chain(
 
 
 async def create_folder(core: Core, grant: Grant, path: str, role: str = "") -> Folder:
-    """Create a folder and the parents it lacks (RFC 3501 6.3.3). Raises FolderExists."""
+    """Create a folder and the parents it lacks (RFC 3501 6.3.3).
+
+    Raises FolderExists, InvalidParameter.
+    """
     chain = await _prepare_chain(core, grant, path, role or None)
     folder = await core.store.write(commands.create_folders, grant=grant, chain=chain)
     return await status(core, grant, folder, DELIMITER.join(split_path(path)))

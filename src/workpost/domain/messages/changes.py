@@ -138,24 +138,28 @@ def remove(tx: Tx, *, grant: Grant, folder: int, uids: list[int], only_deleted: 
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     if only_deleted:
         rows = [row for row in rows if row.flags & bits.DELETED]
-    if not rows:
-        return []
+    if rows:
+        remove_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows)
+    return [row.uid for row in rows]
+
+
+def remove_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow]) -> None:
+    """Remove items (at least one) of a folder of a locked mailbox."""
     grow = -sum(row.size for row in rows)
-    modseq = take_counter(tx, grant.mailbox, grow=grow, count=-len(rows))
+    modseq = take_counter(tx, mailbox, grow=grow, count=-len(rows))
     items.delete_items(tx, rows)
     items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
     for content in {row.content for row in rows}:
         contents.release_content(tx, content)
     folders.adjust_folder(
         tx,
-        mailbox=grant.mailbox,
+        mailbox=mailbox,
         folder=folder,
         total=-len(rows),
         unread=-_unread(rows),
         grow=grow,
         modseq=modseq,
     )
-    return [row.uid for row in rows]
 
 
 @command

@@ -21,8 +21,18 @@ def match(name: str, pattern: str) -> bool:
     """Return whether the name matches the pattern; longer ones than MAX_PATTERN match nothing."""
     if pattern in ("*", name):
         return True
+    return len(pattern) in _places(name, pattern)
+
+
+def reaches(prefix: str, patterns: Iterable[str]) -> bool:
+    """Return whether one of the patterns may match the prefix, or a name that begins with it."""
+    return any(_places(prefix, pattern) for pattern in patterns)
+
+
+def _places(name: str, pattern: str) -> set[int]:
+    """Places in the pattern that the name may have reached."""
     if len(pattern) > MAX_PATTERN:
-        return False
+        return set()
     places = _past_wildcards({0}, pattern)
     for character in name:
         after = set()
@@ -36,8 +46,8 @@ def match(name: str, pattern: str) -> bool:
                 after.add(place + 1)
         places = _past_wildcards(after, pattern)
         if not places:
-            return False
-    return len(pattern) in places
+            break
+    return places
 
 
 def _past_wildcards(places: set[int], pattern: str) -> set[int]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from workpost.domain.mailboxes import shell as mailboxes
+from workpost.domain.mailboxes.names import DELIMITER, OTHER_USERS
 from workpost.domain.mailboxes.shell import Folder
 from workpost.domain.messages import flags as bits
+from workpost.formats.addresses import fold
 from workpost.kernel.errors import FolderNotFound, InvalidParameter
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.selection import Selection
@@ -95,9 +97,44 @@ def require_writable(selection: Selection) -> None:
         raise Refused("The mailbox was opened read-only")
 
 
-async def target_folder(session: Session, path: str) -> Folder:
+class Place(NamedTuple):
+    """Where a name leads: the folded address of a mailbox's owner, "" for one's own, and a path."""
+
+    owner: str
+    path: str
+
+
+class Found(NamedTuple):
+    """A folder and whose it is."""
+
+    owner: str
+    folder: Folder
+
+
+def place_of(name: str) -> Place:
+    """The place of a mailbox name; below `Other Users/<address>/` are the folders of others.
+
+    Raises FolderNotFound for the names above those, which hold nothing.
+    """
+    if name != OTHER_USERS and not name.startswith(OTHER_USERS + DELIMITER):
+        return Place("", name)
+    _, _, rest = name.partition(DELIMITER)
+    address, _, path = rest.partition(DELIMITER)
+    if not address or not path:
+        raise FolderNotFound("There is no such mailbox.")
+    return Place(fold(address), path)
+
+
+async def find_folder(session: Session, name: str) -> Found:
+    """The folder of a name, one's own or another's. Raises FolderNotFound, InvalidParameter."""
+    place = place_of(name)
+    folder = await session.ask_in(place.owner, mailboxes.find_folder, place.path)
+    return Found(place.owner, folder)
+
+
+async def target_folder(session: Session, name: str) -> Found:
     """The folder that APPEND, COPY or MOVE names; TRYCREATE where it does not exist."""
     try:
-        return await session.ask(mailboxes.find_folder, path)
+        return await find_folder(session, name)
     except (FolderNotFound, InvalidParameter):
         raise Refused("There is no such mailbox", "TRYCREATE") from None

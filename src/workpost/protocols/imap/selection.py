@@ -23,10 +23,14 @@ PLAIN_FLAGS = [joined_flags(value & bits.SYSTEM) for value in range(64)]
 class Selection:
     """A selected folder: which one, how, and the client's view of it."""
 
-    __slots__ = ("folder", "path", "read_only", "tracker", "uidvalidity")
+    __slots__ = ("folder", "owner", "path", "read_only", "tracker", "uidvalidity")
 
-    def __init__(self, folder: Folder, tracker: Tracker, *, read_only: bool) -> None:
+    def __init__(
+        self, folder: Folder, tracker: Tracker, *, read_only: bool, owner: str = ""
+    ) -> None:
         self.folder = folder.id
+        self.owner = owner
+        """Whose mailbox it is in: a folded address, "" for one's own."""
         self.path = folder.path
         self.uidvalidity = folder.uidvalidity
         self.read_only = read_only
@@ -40,7 +44,9 @@ class Selection:
     async def refresh(self, session: Session) -> None:
         """Take what happened in the store since the view was last complete."""
         tracker = self.tracker
-        changes = await session.ask(messages.changes_since, self.folder, tracker.modseq)
+        changes = await session.ask_in(
+            self.owner, messages.changes_since, self.folder, tracker.modseq
+        )
         known = tracker.last_uid
         tracker.apply(
             changes.modseq,
@@ -51,7 +57,7 @@ class Selection:
 
     async def _missing(self, session: Session) -> list[int]:
         """What is gone, where the store does not remember: all that is not there."""
-        present = set(await session.ask(messages.uid_map, self.folder))
+        present = set(await session.ask_in(self.owner, messages.uid_map, self.folder))
         tracker = self.tracker
         return [uid for uid in tracker.uids([(1, len(tracker))]) if uid not in present]
 
@@ -66,7 +72,9 @@ def shown_flags(row: FlagRow) -> bytes:
     return joined_with(row.flags, row.keywords) if row.keywords else PLAIN_FLAGS[row.flags]
 
 
-async def open_view(session: Session, folder: Folder, recent_from: int) -> tuple[Folder, Tracker]:
+async def open_view(
+    session: Session, owner: str, folder: Folder, recent_from: int
+) -> tuple[Folder, Tracker]:
     """The folder and the view of it at one moment.
 
     Without holes (nothing lost between the lowest and the highest uid) no list of uids is read.
@@ -74,10 +82,10 @@ async def open_view(session: Session, folder: Folder, recent_from: int) -> tuple
     stayed the same around them. Else the list is read, and what happened meanwhile is found
     again by its modseq.
     """
-    low, high = await session.ask(messages.uid_bounds, folder.id)
-    after = await session.ask(mailboxes.status, folder.id, folder.path)
+    low, high = await session.ask_in(owner, messages.uid_bounds, folder.id)
+    after = await session.ask_in(owner, mailboxes.status, folder.id, folder.path)
     if after.modseq == folder.modseq and after.total == (high - low + 1 if high else 0):
         uids = range(low, high + 1) if high else range(0)
         return after, Tracker(uids, after.modseq, recent_from)
-    listed = await session.ask(messages.uid_map, folder.id)
+    listed = await session.ask_in(owner, messages.uid_map, folder.id)
     return after, Tracker(listed, after.modseq, recent_from)

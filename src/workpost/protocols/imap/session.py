@@ -17,6 +17,8 @@ from workpost.kernel.errors import (
     AccessDenied,
     AuthenticationFailed,
     Fault,
+    FolderNotFound,
+    MailboxNotFound,
     StaleGrant,
     TryLater,
     WorkpostError,
@@ -52,7 +54,9 @@ class Session:
 
     __slots__ = (
         "_errors",
+        "_foreign",
         "_heard",
+        "_others",
         "_policy_heard",
         "_watches",
         "answered",
@@ -84,6 +88,8 @@ class Session:
         self._heard = False
         self._policy_heard = False
         self._watches: list[Watch] = []
+        self._foreign: Watch | None = None
+        self._others: dict[str, Grant] = {}
 
     # --- what commands use ------------------------------------------------------------------------
 
@@ -122,27 +128,89 @@ class Session:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Call a shell function; a stale grant is renewed once. Raises what it raises."""
-        try:
-            return await function(self.core, self._granted(), *args, **kwargs)
-        except StaleGrant:
-            await self.renew()
-            return await function(self.core, self._granted(), *args, **kwargs)
+        """Call a shell function on the person's own mailbox, as `ask_in` does."""
+        return await self.ask_in("", function, *args, **kwargs)
 
-    async def read(self, query: Callable[..., R], **values: Any) -> R:
-        """Answer a query that takes `grant` and `values`, as `ask` does."""
+    async def ask_selected(
+        self,
+        function: Callable[Concatenate[Core, Grant, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Call a shell function on the mailbox of the selected folder, as `ask_in` does."""
+        return await self.ask_in(self.selected.owner, function, *args, **kwargs)
+
+    async def ask_in(
+        self,
+        owner: str,
+        function: Callable[Concatenate[Core, Grant, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Call a shell function on the mailbox of `owner` (folded address, "" for one's own).
+
+        A stale grant is renewed once. Raises what the function raises, FolderNotFound for a
+        mailbox that is not shared.
+        """
         try:
-            return await self.core.store.read(query, grant=self._granted(), **values)
+            return await function(self.core, await self._grant_to(owner), *args, **kwargs)
         except StaleGrant:
             await self.renew()
-            return await self.core.store.read(query, grant=self._granted(), **values)
+            return await function(self.core, await self._grant_to(owner), *args, **kwargs)
+
+    async def ask_across(
+        self,
+        owner: str,
+        function: Callable[Concatenate[Core, Grant, Grant, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """As `ask_in`, from the mailbox of the selected folder to that of `owner`."""
+        source = self.selected.owner
+        try:
+            grants = await self._grant_to(source), await self._grant_to(owner)
+            return await function(self.core, *grants, *args, **kwargs)
+        except StaleGrant:
+            await self.renew()
+            grants = await self._grant_to(source), await self._grant_to(owner)
+            return await function(self.core, *grants, *args, **kwargs)
+
+    async def read_selected(self, query: Callable[..., R], **values: Any) -> R:
+        """Answer a query on the mailbox of the selected folder, as `ask_selected` does."""
+        owner = self.selected.owner
+        try:
+            return await self.core.store.read(query, grant=await self._grant_to(owner), **values)
+        except StaleGrant:
+            await self.renew()
+            return await self.core.store.read(query, grant=await self._grant_to(owner), **values)
 
     async def renew(self) -> None:
-        """Ask access again. Raises SessionEnd when the person may not stay."""
+        """Ask access again. Raises SessionEnd when the person may not stay.
+
+        That is so, too, when the selected folder is in a mailbox that is not shared any more.
+        """
+        self._others.clear()
         try:
             self.grant = await self.server.access.renew(self.core, self._granted())
         except (AccessDenied, AuthenticationFailed):
             raise SessionEnd("Please log in again") from None
+        if self.selection is not None:
+            try:
+                await self._grant_to(self.selection.owner)
+            except FolderNotFound:
+                raise SessionEnd("The selected mailbox is not shared with you now") from None
+
+    async def _grant_to(self, owner: str) -> Grant:
+        if not owner:
+            return self._granted()
+        known = self._others.get(owner)
+        if known is None:
+            try:
+                known = await self.server.access.open_mailbox(self.core, self._granted(), owner)
+            except MailboxNotFound:
+                raise FolderNotFound("There is no such mailbox.") from None
+            self._others[owner] = known
+        return known
 
     def enter(self, grant: Grant) -> None:
         """The client has logged in."""
@@ -156,9 +224,19 @@ class Session:
         self.idle_tag = tag
         self._heard = self.selection is not None
 
+    async def select(self, selection: Selection) -> None:
+        """A folder is selected, and heard of when it is in another's mailbox."""
+        if selection.owner:
+            mailbox = (await self._grant_to(selection.owner)).mailbox
+            self._foreign = self.core.store.watch("mailbox", str(mailbox), self._hear)
+        self.selection = selection
+
     def deselect(self) -> None:
         """No folder is selected any more."""
         self.selection = None
+        if self._foreign is not None:
+            self._foreign.close()
+            self._foreign = None
 
     # --- what the connection calls ----------------------------------------------------------------
 
@@ -174,6 +252,7 @@ class Session:
 
     def close(self) -> None:
         """Hear no more of the store."""
+        self.deselect()
         for watch in self._watches:
             watch.close()
         self._watches.clear()

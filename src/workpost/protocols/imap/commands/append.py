@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 async def append(session: Session, command: commands.Append) -> Done:
     """Put one message into a folder; it is durable when OK is sent."""
-    folder = await target_folder(session, command.mailbox)
+    target = await target_folder(session, command.mailbox)
     flags, keywords = split_flags(command.flags)
     if not command.message:
         raise Refused("The message is empty", "CANNOT")
     received = None if command.received is None else max(0, command.received) * 1000
-    done = await session.ask(
+    done = await session.ask_in(
+        target.owner,
         messages.append,
-        folder.id,
+        target.folder.id,
         command.message,
         flags=flags,
         keywords=keywords,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workpost.domain.mailboxes.names import OTHER_USERS
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.wire import commands, encoder
 
@@ -38,6 +39,7 @@ async def identify(session: Session, _command: commands.Id) -> Done:
 
 
 async def namespace(session: Session, _command: commands.Namespace) -> Done:
-    """RFC 2342: one's own mailbox; those of others have no folders here yet."""
-    session.connection.send(encoder.untagged(b'NAMESPACE (("" "/")) NIL NIL'))
+    """RFC 2342: one's own mailbox, and those of others under one name."""
+    others = f'NAMESPACE (("" "/")) (("{OTHER_USERS}/" "/")) NIL'
+    session.connection.send(encoder.untagged(others.encode("ascii")))
     return Done("Namespace completed")

@@ -21,7 +21,7 @@ async def close(session: Session, _command: commands.Close) -> Done:
     """RFC 3501 6.4.2: expunge without telling, unless the folder was opened read-only."""
     selection = session.selected
     if not selection.read_only:
-        await session.ask(messages.expunge, selection.folder)
+        await session.ask_selected(messages.expunge, selection.folder)
     session.deselect()
     return Done("CLOSE completed")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from workpost.domain.messages import across
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import SLICE
 from workpost.domain.messages.shell import Copied
 from workpost.kernel.principal import Grant
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
-from workpost.protocols.imap.resolve import message_numbers, require_writable, target_folder
+from workpost.protocols.imap.resolve import Found, message_numbers, require_writable, target_folder
 from workpost.protocols.imap.wire import commands, encoder
 from workpost.protocols.imap.wire.sequence import format_numbers
 from workpost.store.core import Core
@@ -28,20 +29,24 @@ async def copy(session: Session, command: commands.Copy) -> Done:
     target = await target_folder(session, command.mailbox)
     if command.move:
         require_writable(selection)
-        if target.id == selection.folder:
+        if target.folder.id == selection.folder:
             raise Refused("The messages are in this mailbox already", "CANNOT")
-        return await _move(session, uids, target.id)
+        return await _move(session, uids, target)
     if not uids:
         return Done("COPY completed")
-    copied = await session.ask(messages.copy, selection.folder, uids, target.id)
+    copied = await session.ask_across(
+        target.owner, across.copy, selection.folder, uids, target.folder.id
+    )
     return Done("COPY completed", _copyuid(copied) if copied.pairs else "")
 
 
-async def _move(session: Session, uids: list[int], target: int) -> Done:
+async def _move(session: Session, uids: list[int], target: Found) -> Done:
     """COPYUID comes untagged, before the messages vanish (RFC 6851 4.3)."""
     folder = session.selected.folder
     for some in slices(uids):
-        for moved in await session.ask(move_slice, folder, some, target):
+        for moved in await session.ask_across(
+            target.owner, _move_across, folder, some, target.folder.id
+        ):
             session.connection.send(encoder.status_line(b"*", "OK", "Moved", _copyuid(moved)))
     return Done("MOVE completed")
 
@@ -57,6 +62,12 @@ async def move_slice(
 ) -> list[Copied]:
     """Move one slice."""
     return [moved async for moved in messages.move(core, grant, folder, uids, target)]
+
+
+async def _move_across(
+    core: Core, grant: Grant, to: Grant, folder: int, uids: Sequence[int], target: int
+) -> list[Copied]:
+    return [moved async for moved in across.move(core, grant, to, folder, uids, target)]
 
 
 def _copyuid(copied: Copied) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
-from workpost.protocols.imap.resolve import SPECIAL_USES
+from workpost.protocols.imap.resolve import SPECIAL_USES, place_of
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ async def create(session: Session, command: commands.Create) -> Done:
     roles = [_ROLES.get(use, "") for use in command.uses]
     if len(roles) > 1 or "" in roles:
         raise Refused("This special use is not possible", "USEATTR")
-    path = command.mailbox.removesuffix("/")
-    await session.ask(mailboxes.create_folder, path, roles[0] if roles else "")
+    place = place_of(command.mailbox.removesuffix("/"))
+    role = roles[0] if roles else ""
+    await session.ask_in(place.owner, mailboxes.create_folder, place.path, role)
     return Done("CREATE completed")

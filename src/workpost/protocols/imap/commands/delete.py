@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workpost.domain.messages import shell as messages
 from workpost.protocols.imap.handler import Done
+from workpost.protocols.imap.resolve import place_of
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -14,5 +15,6 @@ if TYPE_CHECKING:
 
 async def delete(session: Session, command: commands.Delete) -> Done:
     """Delete a folder with its messages; one with folders below it is refused."""
-    await session.ask(messages.delete_folder, command.mailbox)
+    place = place_of(command.mailbox)
+    await session.ask_in(place.owner, messages.delete_folder, place.path)
     return Done("DELETE completed")

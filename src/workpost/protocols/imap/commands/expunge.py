@@ -22,9 +22,9 @@ async def expunge(session: Session, command: commands.Expunge) -> Done:
     if command.uids is not None:
         ranges = selection.tracker.numbers(command.uids, by_uid=True)
         uids = list(selection.tracker.uids(ranges))
-    await session.ask(messages.expunge, selection.folder, uids)
+    await session.ask_selected(messages.expunge, selection.folder, uids)
     if not session.condstore:
         return Done("EXPUNGE completed")
     # Read before the view is refreshed, so that nothing below it is left untold.
-    folder = await session.ask(mailboxes.status, selection.folder)
+    folder = await session.ask_selected(mailboxes.status, selection.folder)
     return Done("EXPUNGE completed", f"HIGHESTMODSEQ {folder.modseq}")

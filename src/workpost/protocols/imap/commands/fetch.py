@@ -69,7 +69,7 @@ async def _changed(
     """Narrow `numbers` to what changed, and tell what vanished when that was asked."""
     selection = session.selected
     since = command.changed_since or 0
-    changes = await session.ask(messages.changes_since, selection.folder, since)
+    changes = await session.ask_selected(messages.changes_since, selection.folder, since)
     if command.vanished:
         wanted = sequence.resolve(command.numbers, sequence.MAX_NUMBER)
         if gone := vanished(selection, changes, wanted):
@@ -108,8 +108,10 @@ async def _page(
 ) -> tuple[Sequence[Row], Keywords]:
     if _ROWS.issuperset(attributes):
         query = queries.plain_flags_page if _NARROW.issuperset(attributes) else queries.items_page
-        return await session.read(query, folder=folder, low=low, high=high, limit=PAGE)
-    metas = await session.ask(messages.metadata_page, folder, low=low, high=high, limit=SUMMARIES)
+        return await session.read_selected(query, folder=folder, low=low, high=high, limit=PAGE)
+    metas = await session.ask_selected(
+        messages.metadata_page, folder, low=low, high=high, limit=SUMMARIES
+    )
     return meta_rows(metas)
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from workpost.domain.mailboxes import shell as mailboxes
+from workpost.domain.mailboxes.names import OTHER_USERS
 from workpost.domain.mailboxes.shell import Folder
+from workpost.formats.addresses import fold
+from workpost.kernel.errors import WorkpostError
 from workpost.protocols.imap.commands.status import status_answer
 from workpost.protocols.imap.handler import Done
-from workpost.protocols.imap.patterns import matches
+from workpost.protocols.imap.patterns import matches, reaches
 from workpost.protocols.imap.resolve import SPECIAL_USES
 from workpost.protocols.imap.wire import commands, encoder
 
@@ -48,6 +53,7 @@ async def _subscriptions(session: Session, patterns: Sequence[str]) -> None:
 
 async def _folders(session: Session, command: commands.List, patterns: Sequence[str]) -> None:
     folders = await session.ask(mailboxes.list_folders)
+    folders += await _of_others(session, patterns)
     only_subscribed = "SUBSCRIBED" in command.select
     below = _parents_of_subscribed(folders) if "RECURSIVEMATCH" in command.select else frozenset()
     for folder in folders:
@@ -61,10 +67,53 @@ async def _folders(session: Session, command: commands.List, patterns: Sequence[
         names = _attributes(folder, subscribed=only_subscribed or "SUBSCRIBED" in command.show)
         tail = b' ("CHILDINFO" ("SUBSCRIBED"))' if has_subscribed else b""
         _show(session, folder.path, names, tail)
-        if command.status:
+        if command.status and folder.id:
             session.connection.send(status_answer(folder.path, folder, command.status))
     if only_subscribed:
         await _missing(session, folders, patterns)
+
+
+async def _of_others(session: Session, patterns: Sequence[str]) -> list[Folder]:
+    """The folders of shared mailboxes, and the names above them, which are no folders (id 0).
+
+    Uses of folders are those of their owners, so they are not shown.
+    """
+    if not reaches(OTHER_USERS, patterns):
+        return []
+    shared = await session.ask(session.server.access.shared_mailboxes)
+    names = set(await session.ask(mailboxes.list_subscriptions)) if shared else set()
+    found = [_no_folder(OTHER_USERS)] if shared else []
+    for each in shared:
+        root = f"{OTHER_USERS}/{each.address}"
+        found.append(_no_folder(root))
+        if not reaches(root + "/", patterns):
+            continue
+        try:
+            theirs = await session.ask_in(fold(each.address), mailboxes.list_folders)
+        except WorkpostError:
+            # It was taken away, or its keys are out of reach: the others are shown all the same.
+            continue
+        for folder in theirs:
+            path = f"{root}/{folder.path}"
+            found.append(
+                msgspec.structs.replace(folder, path=path, role="", subscribed=path in names)
+            )
+    return found
+
+
+def _no_folder(path: str) -> Folder:
+    return Folder(
+        id=0,
+        path=path,
+        role="",
+        uidvalidity=0,
+        uidnext=0,
+        first_recent=0,
+        total=0,
+        unread=0,
+        modseq=0,
+        has_children=True,
+    )
 
 
 async def _missing(session: Session, folders: Sequence[Folder], patterns: Sequence[str]) -> None:
@@ -86,6 +135,8 @@ def _parents_of_subscribed(folders: Sequence[Folder]) -> frozenset[str]:
 
 def _attributes(folder: Folder, *, subscribed: bool) -> list[str]:
     names = ["\\HasChildren" if folder.has_children else "\\HasNoChildren"]
+    if not folder.id:
+        names.append("\\Noselect")
     if folder.role in SPECIAL_USES:
         names.append(SPECIAL_USES[folder.role])
     if subscribed and folder.subscribed:

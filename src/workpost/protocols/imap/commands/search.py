@@ -20,7 +20,7 @@ async def search(session: Session, command: commands.Search) -> Done:
     selection = session.selected
     session.condstore |= command.modseq
     key = _translate(selection, command.key)
-    found = await session.ask(searching.search, selection.folder, key)
+    found = await session.ask_selected(searching.search, selection.folder, key)
     number = selection.tracker.number
     known = [(uid, place, modseq) for uid, modseq in found if (place := number(uid))]
     shown = [uid if command.uid else place for uid, place, _ in known]

@@ -36,7 +36,7 @@ async def fetch_sections(
     selection = session.selected
     low = window.low
     while low <= window.high:
-        metas = await session.ask(
+        metas = await session.ask_selected(
             messages.metadata_page, selection.folder, low=low, high=window.high, limit=PAGE
         )
         if not metas:
@@ -68,7 +68,7 @@ async def _mark_seen(
     uids = [meta.uid for meta in metas if not meta.flags & bits.SEEN]
     if not uids:
         return {}
-    changed = await session.ask(change_slice, selection.folder, uids, "add", bits.SEEN)
+    changed = await session.ask_selected(change_slice, selection.folder, uids, "add", bits.SEEN)
     rows = [row for outcome in changed for row in outcome.rows]
     selection.tracker.told([(row.uid, row.modseq) for row in rows])
     return {row.uid: row for row in rows}
@@ -130,7 +130,7 @@ async def _send_section(
         session.connection.send(b"NIL")
         return
     if section.fields:
-        header = await session.ask(messages.read_content, meta, *span)
+        header = await session.ask_selected(messages.read_content, meta, *span)
         negate = section.what == "HEADER.FIELDS.NOT"
         text = filter_header(header, section.fields, negate)
         if section.partial is not None:
@@ -154,12 +154,14 @@ async def _send_span(session: Session, meta: Meta, start: int, end: int) -> None
     if start == end:
         connection.send(encoder.literal(b""))
         return
-    piece = await session.ask(messages.read_content, meta, start, min(end, start + PIECE))
+    piece = await session.ask_selected(messages.read_content, meta, start, min(end, start + PIECE))
     connection.send(b"{%d}\r\n" % (end - start) + piece)
     for at in range(start + PIECE, end, PIECE):
         await connection.drain()
         try:
-            piece = await session.ask(messages.read_content, meta, at, min(end, at + PIECE))
+            piece = await session.ask_selected(
+                messages.read_content, meta, at, min(end, at + PIECE)
+            )
         except WorkpostError:
             # The literal was announced: nothing else can be said on this connection.
             raise SessionEnd from None

@@ -10,6 +10,7 @@ from workpost.domain.messages import shell as messages
 from workpost.domain.messages.shell import Changes
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
+from workpost.protocols.imap.resolve import find_folder
 from workpost.protocols.imap.selection import Selection, open_view
 from workpost.protocols.imap.tracker import CHUNK
 from workpost.protocols.imap.wire import commands, encoder, sequence
@@ -29,17 +30,17 @@ async def select(session: Session, command: commands.Select) -> Done:
     if session.selection is not None:
         session.deselect()
         _untagged(session, "CLOSED", "The previous mailbox is closed")
-    folder = await session.ask(mailboxes.find_folder, command.mailbox)
+    owner, folder = await find_folder(session, command.mailbox)
     recent_from = folder.first_recent
     if not command.read_only:
-        recent_from = await session.ask(mailboxes.claim_recent, folder)
-    folder, tracker = await open_view(session, folder, recent_from)
-    selection = Selection(folder, tracker, read_only=command.read_only)
+        recent_from = await session.ask_in(owner, mailboxes.claim_recent, folder)
+    folder, tracker = await open_view(session, owner, folder, recent_from)
+    selection = Selection(folder, tracker, read_only=command.read_only, owner=owner)
     await _describe(session, selection, folder)
     session.condstore |= command.condstore
     if command.qresync is not None and command.qresync.uidvalidity == folder.uidvalidity:
         await _resynchronize(session, selection, command.qresync)
-    session.selection = selection
+    await session.select(selection)
     if command.read_only:
         return Done("EXAMINE completed", "READ-ONLY")
     return Done("SELECT completed", "READ-WRITE")
@@ -47,7 +48,9 @@ async def select(session: Session, command: commands.Select) -> Done:
 
 async def _describe(session: Session, selection: Selection, folder: Folder) -> None:
     tracker = selection.tracker
-    unseen = await session.ask(messages.first_unseen, folder.id) if folder.unread else None
+    unseen = None
+    if folder.unread:
+        unseen = await session.ask_in(selection.owner, messages.first_unseen, folder.id)
     connection = session.connection
     connection.send(encoder.untagged(b"FLAGS " + _FLAGS))
     permanent = "PERMANENTFLAGS ()" if selection.read_only else _PERMANENT
@@ -62,7 +65,9 @@ async def _describe(session: Session, selection: Selection, folder: Folder) -> N
 
 async def _resynchronize(session: Session, selection: Selection, known: KnownUids) -> None:
     """Tell what vanished and what changed since the client was here last."""
-    changes = await session.ask(messages.changes_since, selection.folder, known.modseq)
+    changes = await session.ask_in(
+        selection.owner, messages.changes_since, selection.folder, known.modseq
+    )
     tracker = selection.tracker
     everything: sequence.SequenceSet = ((1, sequence.MAX_NUMBER),)
     wanted = sequence.resolve(known.uids or everything, sequence.MAX_NUMBER)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.mailboxes.shell import Folder
 from workpost.protocols.imap.handler import Done
+from workpost.protocols.imap.resolve import find_folder
 from workpost.protocols.imap.wire import commands, encoder
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 async def status(session: Session, command: commands.Status) -> Done:
     """Counters of a folder that need not be selected."""
-    folder = await session.ask(mailboxes.find_folder, command.mailbox)
+    folder = (await find_folder(session, command.mailbox)).folder
     if "HIGHESTMODSEQ" in command.items:
         session.condstore = True
     session.connection.send(status_answer(command.mailbox, folder, command.items))

@@ -36,7 +36,7 @@ async def store(session: Session, command: commands.Store) -> Done:
     failed: list[int] = []
     action = _ACTIONS[command.mode]
     for some in slices(uids):
-        for changed in await session.ask(
+        for changed in await session.ask_selected(
             change_slice,
             selection.folder,
             some,
