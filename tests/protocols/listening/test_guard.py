@@ -112,3 +112,11 @@ def test_tables_forget_the_oldest():
     guard.succeeded(0, "203.0.113.99", "last")
     assert guard.wait(0, "192.0.2.1", "nobody") == 0
     assert len(guard._trusted) == 50
+
+
+def test_a_name_longer_than_any_address_takes_no_more_room_than_one():
+    guard = Guard(LIMITS)
+    fail(guard, 1, name="a" * 100_000)
+    assert max(map(len, guard._names)) <= 320
+    fail(guard, 20, host="198.51.100.7", name="a" * 90_000)
+    assert guard.wait(0, "203.0.113.9", "a" * 80_000) > 0

@@ -26,6 +26,14 @@ class GuardLimits:
     entries: int = 20_000
 
 
+_LONGEST_NAME = 320
+"""Characters of a name that are told apart: no address is longer, but a stranger's name may be."""
+
+
+def _name(username: str) -> str:
+    return username[:_LONGEST_NAME].casefold()
+
+
 class _Failures:
     __slots__ = ("count", "last", "until")
 
@@ -46,7 +54,7 @@ class Guard:
 
     def wait(self, now: float, host: str, username: str) -> float:
         """Seconds for which an attempt has to be refused unseen; 0 where it may be checked."""
-        network, name = peer_network(host), username.casefold()
+        network, name = peer_network(host), _name(username)
         until = self._until(self._peers, network)
         if not self._is_trusted(now, network, name):
             until = max(until, self._until(self._names, name))
@@ -55,7 +63,7 @@ class Guard:
     def failed(self, now: float, host: str, username: str) -> None:
         """A checked attempt did not succeed."""
         limits = self._limits
-        network, name = peer_network(host), username.casefold()
+        network, name = peer_network(host), _name(username)
         self._count(self._peers, network, now, limits.peer_free, limits.peer_longest)
         if not self._is_trusted(now, network, name):
             self._count(self._names, name, now, limits.name_free, limits.name_longest)
@@ -65,7 +73,7 @@ class Guard:
 
         Failures for the name stay: they were somebody else's.
         """
-        network, name = peer_network(host), username.casefold()
+        network, name = peer_network(host), _name(username)
         self._peers.pop(network, None)
         self._trusted[network, name] = now + self._limits.trusted_for
         self._trusted.move_to_end((network, name))
