@@ -206,6 +206,27 @@ async def test_sweeping_forever_goes_on_after_errors(
         await task
 
 
+async def test_what_one_part_cannot_do_keeps_no_other_from_its_work(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = asyncio.Event()
+
+    async def sweep_orphans(_core: Core) -> int:
+        raise PermissionError("somebody else's folder")
+
+    async def expire(_core: Core) -> int:
+        worked.set()
+        return 0
+
+    monkeypatch.setattr(sweeper, "sweep_orphans", sweep_orphans)
+    monkeypatch.setattr(sweeper, "expire", expire)
+    task = asyncio.create_task(sweeper.sweep_forever(core, every=0.01))
+    async with asyncio.timeout(10):
+        await worked.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_people_do_every_message_keeps_its_content(
     mail: Mail, core: Core, env: MovedClock, seed: int

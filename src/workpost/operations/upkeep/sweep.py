@@ -82,6 +82,8 @@ async def sweep_forever(core: Core, every: float = 3600.0) -> None:
                 await part(core)
             except WorkpostError as error:
                 log.warning("%s failed: %s", part.__name__, error)
+            except Exception:  # what one part cannot do must not keep the others from their work
+                log.exception("%s failed", part.__name__)
 
 
 # --- contents ------------------------------------------------------------------------------------
