@@ -84,14 +84,16 @@ def lease_jobs(tx: Tx, *, kinds: Sequence[str], now: int, limit: int, lease_ms: 
     ):
         order = ready.rsplit(" ", 1)[1]
         rows = tx.rows(
-            "UPDATE job SET state = 'leased', fence = fence + 1, lease_until = ? WHERE id IN"
-            f" (SELECT id FROM job WHERE {ready} <= ? AND kind IN ({marks})"
-            f" ORDER BY {order} LIMIT ?{skip})"
+            # Materialized: PostgreSQL may run a plain subquery again and lease more than `limit`.
+            f"WITH picked AS MATERIALIZED (SELECT id FROM job WHERE {ready} <= ?"
+            f" AND kind IN ({marks}) ORDER BY {order} LIMIT ?{skip})"
+            " UPDATE job SET state = 'leased', fence = fence + 1, lease_until = ?"
+            " WHERE id IN (SELECT id FROM picked)"
             " RETURNING id, org, kind, dedupe, fence, lease_until, cursor, progress",
-            clock + lease_ms,
             when,
             *kinds,
             limit - len(found),
+            clock + lease_ms,
         )
         found += [Lease(*row) for row in rows]
     return found
