@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.protocols.imap.conftest import MESSAGE, message
 
 
@@ -172,6 +174,24 @@ class TestQresync:
         assert b"* VANISHED (EARLIER) 2:3" in lines
         [vanished, *_] = wire.ok(f"UID FETCH 1:4 (FLAGS) (CHANGEDSINCE {modseq} VANISHED)")
         assert vanished == b"* VANISHED (EARLIER) 2:3"
+
+    @pytest.mark.parametrize("gone", ["3:4", "1:4"])
+    def test_what_the_store_forgot_may_lie_above_all_that_is_left(self, log_in, world, user, gone):
+        wire = log_in()
+        wire.ok("ENABLE QRESYNC")
+        fill(wire, 4)
+        before = wire.ok("SELECT INBOX")
+        validity, modseq = code(before, b"UIDVALIDITY"), code(before, b"HIGHESTMODSEQ")
+        wire.ok(f"STORE {gone} +FLAGS.SILENT (\\Deleted)")
+        wire.ok("EXPUNGE")
+        mailbox = world.grant(user).mailbox
+        forget = "UPDATE mailbox SET floor_modseq = modseq WHERE id = ?"
+        world.run(world.demo.change(forget, mailbox))
+        world.run(world.demo.change("DELETE FROM gone WHERE mailbox = ?", mailbox))
+        told = b"* VANISHED (EARLIER) " + gone.encode()
+        assert told in wire.ok(f"SELECT INBOX (QRESYNC ({validity} {modseq} 1:9))")
+        asked = f"UID FETCH 1:4 (FLAGS) (CHANGEDSINCE {modseq} VANISHED)"
+        assert told in wire.ok(asked)
 
     def test_a_session_whose_view_is_older_than_the_store_remembers(self, log_in, world, user):
         wire, other = log_in("INBOX"), log_in("INBOX")

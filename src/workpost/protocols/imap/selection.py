@@ -23,7 +23,7 @@ PLAIN_FLAGS = [joined_flags(value & bits.SYSTEM) for value in range(64)]
 class Selection:
     """A selected folder: which one, how, and the client's view of it."""
 
-    __slots__ = ("folder", "owner", "path", "read_only", "tracker", "uidvalidity")
+    __slots__ = ("folder", "owner", "path", "read_only", "tracker", "uidnext", "uidvalidity")
 
     def __init__(
         self, folder: Folder, tracker: Tracker, *, read_only: bool, owner: str = ""
@@ -33,6 +33,8 @@ class Selection:
         """Whose mailbox it is in: a folded address, "" for one's own."""
         self.path = folder.path
         self.uidvalidity = folder.uidvalidity
+        self.uidnext = folder.uidnext
+        """As the client was told at SELECT."""
         self.read_only = read_only
         self.tracker = tracker
 

@@ -98,6 +98,8 @@ def vanished(selection: Selection, changes: Changes, wanted: sequence.Ranges) ->
         if low > after + 1:
             missing.append((after + 1, low - 1))
         after = high
+    if after + 1 < selection.uidnext:
+        missing.append((after + 1, selection.uidnext - 1))
     return sequence.merge(
         [pair for low, high in missing for pair in sequence.clip(wanted, low, high)]
     )
