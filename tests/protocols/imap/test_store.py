@@ -1,8 +1,14 @@
 """RFC 3501 6.4.6, 6.4.7, RFC 6851, RFC 4315, RFC 7162 3.1.3: STORE, COPY, MOVE."""
 
+import itertools
 import re
 
+import pytest
+
 from tests.protocols.imap.test_select import code, fill
+from workpost.domain.messages import across
+from workpost.domain.messages import shell as messages
+from workpost.protocols.imap.commands import copy as copying
 
 
 class TestStore:
@@ -92,3 +98,47 @@ class TestMove:
         assert wire.ok("STATUS Archive (MESSAGES)") == [b"* STATUS Archive (MESSAGES 3)"]
         assert wire.do("MOVE 1 INBOX")[-1].startswith(b"NO [CANNOT]")
         assert wire.do("MOVE 1 nothing")[-1].startswith(b"NO [TRYCREATE]")
+
+
+class TestCopyInSlices:
+    @pytest.fixture
+    def small_slices(self, monkeypatch):
+        for module in (messages, across, copying):
+            monkeypatch.setattr(module, "SLICE", 2)
+
+    @pytest.fixture
+    def at_the_third(self, monkeypatch):
+        """Let something happen while the third message is copied."""
+        happening = []
+        copy_item = messages._copy_item
+        count = itertools.count(1)
+
+        async def copied(*args):
+            if next(count) == 3:
+                await happening[0]()
+            return await copy_item(*args)
+
+        monkeypatch.setattr(messages, "_copy_item", copied)
+        return happening.append
+
+    def test_a_change_of_policy_in_the_middle_doubles_nothing(
+        self, log_in, world, small_slices, at_the_third
+    ):
+        wire = log_in("INBOX")
+        fill(wire, 5)
+        raise_it = "UPDATE organization SET policy_version = policy_version + 1"
+        at_the_third(lambda: world.demo.change(raise_it))
+        *_, last = wire.do("COPY 1:5 Archive")
+        assert re.fullmatch(rb"OK \[COPYUID \d+ 1:5 1:5\] COPY completed", last)
+        assert b"* STATUS Archive (MESSAGES 5)" in wire.ok("STATUS Archive (MESSAGES)")
+
+    def test_what_was_copied_before_a_failure_is_withdrawn(
+        self, log_in, world, user, small_slices, at_the_third
+    ):
+        wire = log_in("INBOX")
+        fill(wire, 5)
+        mailbox = world.grant(user).mailbox
+        fill_it = "UPDATE mailbox SET quota = bytes WHERE id = ?"
+        at_the_third(lambda: world.demo.change(fill_it, mailbox))
+        assert wire.do("COPY 1:5 Archive")[-1].startswith(b"NO [OVERQUOTA]")
+        assert b"* STATUS Archive (MESSAGES 0)" in wire.ok("STATUS Archive (MESSAGES)")

@@ -283,6 +283,11 @@ async def _remove(
     return removed
 
 
+async def withdraw(core: Core, grant: Grant, folder: int, uids: Sequence[int]) -> None:
+    """Remove messages for good, \\Deleted or not: what a COPY placed before it failed."""
+    await _remove(core, grant, folder, uids, only_deleted=False)
+
+
 async def delete_folder(core: Core, grant: Grant, path: str) -> None:
     """Delete a folder with what it holds: out of sight at once, emptied in slices.
 

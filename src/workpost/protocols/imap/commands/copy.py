@@ -9,6 +9,7 @@ from workpost.domain.messages import across
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import SLICE
 from workpost.domain.messages.shell import Copied
+from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
@@ -34,10 +35,26 @@ async def copy(session: Session, command: commands.Copy) -> Done:
         return await _move(session, uids, target)
     if not uids:
         return Done("COPY completed")
-    copied = await session.ask_across(
-        target.owner, across.copy, selection.folder, uids, target.folder.id
-    )
+    copied = await _copy(session, uids, target)
     return Done("COPY completed", _copyuid(copied) if copied.pairs else "")
+
+
+async def _copy(session: Session, uids: list[int], target: Found) -> Copied:
+    """All or nothing (RFC 3501 6.4.7): where a slice fails, those before it are withdrawn."""
+    folder = session.selected.folder
+    done = Copied(0, [])
+    try:
+        for some in slices(uids):
+            copied = await session.ask_across(
+                target.owner, across.copy, folder, some, target.folder.id
+            )
+            if copied.pairs:
+                done = Copied(copied.uidvalidity, done.pairs + copied.pairs)
+    except WorkpostError:
+        placed = [new for _, new in done.pairs]
+        await session.ask_in(target.owner, messages.withdraw, target.folder.id, placed)
+        raise
+    return done
 
 
 async def _move(session: Session, uids: list[int], target: Found) -> Done:
