@@ -7,7 +7,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -39,6 +39,7 @@ class Mailroom:
         self.messages: list[tuple[Transaction, bytes]] = []
         self.logins: list[tuple[str, bytes, str]] = []
         self.errors: dict[object, Exception] = {}
+        self.followed: list[Callable[[], None]] = []
         self.gate: asyncio.Event | None = None
         self.entered = threading.Event()
 
@@ -55,6 +56,10 @@ class Mailroom:
         if password != PASSWORD:
             raise AuthenticationFailed
         return Login(username)
+
+    def follow(self, login: Login, ended: Callable[[], None]) -> Callable[[], None]:
+        self.followed.append(ended)
+        return lambda: self.followed.remove(ended)
 
     async def mail_from(self, transaction: Transaction) -> None:
         self._raise("mail_from")

@@ -1,8 +1,15 @@
-"""Who may send as whom: the envelope sender, From and Sender of a submission (decisions 17)."""
+"""Who may send as whom: the envelope sender, From and Sender of a submission (decisions 17).
+
+One's own addresses, those of mailboxes and groups with SEND_AS, and, with one's own address as
+Sender, those with SEND_ON_BEHALF.
+"""
 
 from __future__ import annotations
 
+from workpost.domain.access import permissions
+from workpost.domain.access.permissions import SEND_AS, SEND_ON_BEHALF
 from workpost.domain.directory.holders import may_send_as
+from workpost.domain.organizations.policy import check_current
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import InvalidParameter, SenderNotAllowed
 from workpost.kernel.principal import Grant
@@ -12,18 +19,29 @@ MAX_HEADER = 128 * 1024
 MAX_LINES = 1_500
 """Limits of a submitted header, both well under those of `formats.mime`."""
 
+OWN = 8 | SEND_AS | SEND_ON_BEHALF
+"""The address is the login's own; its lowest bit is beside those of permissions."""
+
+
+async def _rights(core: Core, grant: Grant, address: str) -> int:
+    if await core.store.read(may_send_as, grant=grant, address=address):
+        return OWN
+    return await core.store.read(permissions.send_rights, grant=grant, address=address)
+
 
 async def check_sender(core: Core, grant: Grant, address: str) -> None:
-    """Refuse an envelope sender that the login does not own. Raises SenderNotAllowed.
+    """Refuse an envelope sender that the login may not use.
 
-    The null sender is nobody's: people send bounces through no submission server.
+    The null sender is nobody's: people send bounces through no submission server. Raises
+    SenderNotAllowed, StaleGrant when access has changed since the login.
     """
-    if not address or not await core.store.read(may_send_as, grant=grant, address=address):
+    await core.store.read(check_current, grant=grant)
+    if not address or not await _rights(core, grant, address):
         raise SenderNotAllowed(f"You may not send as <{address}>.")
 
 
 async def check_header(core: Core, grant: Grant, summary: Summary, raw: bytes) -> None:
-    """Refuse a From or Sender that the login does not own.
+    """Refuse a From or Sender that the login may not use; without Sender, From is it, too.
 
     Raises SenderNotAllowed, and InvalidParameter for a header so long that the summary may not
     have seen all of it: a second From hidden there would escape the check.
@@ -32,7 +50,16 @@ async def check_header(core: Core, grant: Grant, summary: Summary, raw: bytes) -
         raise InvalidParameter("The header of the message is too long.")
     if not summary.from_:
         raise SenderNotAllowed("The message has no From.")
-    authors = {address for _, address in (*summary.from_, *summary.sender)}
-    for address in sorted(authors):
-        if not await core.store.read(may_send_as, grant=grant, address=address):
-            raise SenderNotAllowed(f"You may not send as <{address}>.")
+    authors = {address for _, address in summary.from_}
+    senders = {address for _, address in summary.sender}
+    rights = {each: await _rights(core, grant, each) for each in sorted(authors | senders)}
+    on_behalf = False
+    for author in sorted(authors):
+        if not rights[author]:
+            raise SenderNotAllowed(f"You may not send as <{author}>.")
+        on_behalf |= not rights[author] & SEND_AS
+    for sender in sorted(senders):
+        if on_behalf and rights[sender] != OWN:
+            raise SenderNotAllowed("You may send this on behalf only, with yourself as Sender.")
+        if not rights[sender] & SEND_AS:
+            raise SenderNotAllowed(f"You may not send as <{sender}>.")

@@ -15,6 +15,7 @@ from workpost.protocols.smtp.commands import authentication, content, envelope, 
 from workpost.protocols.smtp.errors import refusal
 from workpost.protocols.smtp.session import Login, Refused, Role, Transaction
 from workpost.protocols.smtp.signals import (
+    LOGGED_OUT,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
     TOO_MANY_ERRORS,
@@ -72,6 +73,8 @@ class Dialogue:
         self.chunks: ChunkReader | None = None
         self.surplus_recipients = 0
         self.failed_logins = 0
+        self._unfollow: Callable[[], None] | None = None
+        self._logged_out = False
         self._errors = 0
         self._idle_commands = 0
 
@@ -99,6 +102,8 @@ class Dialogue:
                     await connection.relieved()
                 if self.server.draining and not self.in_message:
                     raise SessionEnd(SHUTTING_DOWN)
+                if self._logged_out and not self.in_message:
+                    raise SessionEnd(LOGGED_OUT)
                 line = connection.take_line()
                 if line is None:
                     line = await connection.next_line()
@@ -107,7 +112,19 @@ class Dialogue:
             connection.send(end.reply)
         finally:
             self.reset()
+            if self._unfollow is not None:
+                self._unfollow()
             connection.close()
+
+    def enter(self, login: Login) -> None:
+        """Somebody has logged in, and stays as long as they may."""
+        self.login = login
+        self._unfollow = self.server.service.follow(login, self._log_out)
+
+    def _log_out(self) -> None:
+        """A message that has begun is answered first: the service refuses it."""
+        self._logged_out = True
+        self.connection.drain(LOGGED_OUT)
 
     def reset(self) -> None:
         """No transaction any more (RFC 5321 4.1.1.5)."""

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from workpost.domain.access import shell as access
-from workpost.kernel.errors import StaleGrant
+from workpost.kernel.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    StaleGrant,
+    WorkpostError,
+)
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.recipients import check_recipient
 from workpost.operations.mailflow.senders import check_sender
-from workpost.protocols.smtp.session import Accepted, Login, Peer, Recipient, Transaction
+from workpost.protocols.smtp.session import (
+    Accepted,
+    Login,
+    Peer,
+    Recipient,
+    Refused,
+    Transaction,
+)
 from workpost.store.core import Core
 
 PROTOCOL = "SMTP"
+LOG_IN_AGAIN = (421, "4.7.0", "Please log in again")
 
 
 class GrantedLogin(Login):
@@ -30,6 +46,7 @@ class MailFlowService:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def authenticate(
         self, peer: Peer, username: str, password: bytes, mechanism: str
@@ -44,6 +61,29 @@ class MailFlowService:
         )
         return GrantedLogin(username, grant)
 
+    def follow(self, login: Login, ended: Callable[[], None]) -> Callable[[], None]:
+        """Ask access again whenever the organization's policy changes."""
+        if not isinstance(login, GrantedLogin):
+            return _nothing
+
+        async def look() -> None:
+            try:
+                await self._renew(login)
+            except Refused:
+                ended()
+            except WorkpostError:
+                # The next message asks again.
+                return
+
+        def heard(version: int) -> None:
+            if version != login.grant.policy_version:
+                task = asyncio.get_running_loop().create_task(look())
+                self._looking.add(task)
+                task.add_done_callback(self._looking.discard)
+
+        watch = self._core.store.watch("policy", login.grant.organization, heard)
+        return watch.close
+
     async def mail_from(self, transaction: Transaction) -> None:
         """MAIL FROM: people who logged in send as themselves, other servers as anyone."""
         login = transaction.login
@@ -53,8 +93,15 @@ class MailFlowService:
         try:
             await check_sender(self._core, login.grant, sender)
         except StaleGrant:
-            login.grant = await access.renew(self._core, login.grant)
+            await self._renew(login)
             await check_sender(self._core, login.grant, sender)
+
+    async def _renew(self, login: GrantedLogin) -> None:
+        """Ask access again. Raises Refused, with the end of the session, for a no."""
+        try:
+            login.grant = await access.renew(self._core, login.grant)
+        except (AccessDenied, AuthenticationFailed):
+            raise Refused(*LOG_IN_AGAIN) from None
 
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
@@ -76,10 +123,17 @@ class MailFlowService:
         )
         login = transaction.login
         if isinstance(login, GrantedLogin):
-            trace = await pipeline.submit(self._core, login.grant, envelope, content)
+            try:
+                trace = await pipeline.submit(self._core, login.grant, envelope, content)
+            except (AccessDenied, AuthenticationFailed):
+                raise Refused(*LOG_IN_AGAIN) from None
         else:
             trace = await pipeline.receive(self._core, envelope, content)
         return Accepted(f"Accepted as {trace}")
+
+
+def _nothing() -> None:
+    """Nobody is followed."""
 
 
 def _text(transaction: Transaction) -> str:

@@ -7,6 +7,7 @@ or a domain error of the kernel, which ``errors.py`` turns into one. It never se
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -117,6 +118,9 @@ class MailService(Protocol):
         self, peer: Peer, username: str, password: bytes, mechanism: str
     ) -> Login:
         """Check a password; raises AuthenticationFailed, AccessDenied or TryLater (kernel)."""
+
+    def follow(self, login: Login, ended: Callable[[], None]) -> Callable[[], None]:
+        """Call `ended` once the person may not stay; returns what stops it."""
 
     async def mail_from(self, transaction: Transaction) -> None:
         """May this sender send? ``transaction.recipients`` is empty."""

@@ -4,6 +4,7 @@ from workpost.protocols.smtp.wire.replies import reply
 
 BARE_LINE_END = reply(521, "5.5.2", "Lines must end in CRLF")
 IDLE = reply(421, "4.4.2", "Idle for too long")
+LOGGED_OUT = reply(421, "4.7.0", "Please log in again")
 LINE_TOO_LONG = reply(521, "5.5.2", "Line too long")
 SHUTTING_DOWN = reply(421, "4.3.2", "Service is shutting down")
 TOO_MANY_COMMANDS = reply(421, "4.7.0", "Too many commands without a message")

@@ -32,7 +32,7 @@ async def auth(dialogue: "Dialogue", argument: bytes) -> bytes:
     if exchange is None:
         raise CommandError(504, "5.5.4", "Mechanism is not offered")
     credentials = await _converse(dialogue, exchange, initial)
-    dialogue.login = await _check(dialogue, credentials, mechanism)
+    dialogue.enter(await _check(dialogue, credentials, mechanism))
     return _SUCCEEDED
 
 
