@@ -240,9 +240,7 @@ class Limits(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=1, le=10, description="Access-control rules of an organization.", extra=LIVE),
     ] = 10
-    tags: Annotated[
-        int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)
-    ] = 50
+    tags: Annotated[int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)] = 50
     sessions: Annotated[
         int,
         Meta(

@@ -104,4 +104,3 @@ def list_organizations(
 ) -> list[OrganizationRow]:
     """A page of the account's organizations, deleted ones included, by id."""
     return organizations.list_organizations(tx, account=account, after=after, limit=limit)
-
