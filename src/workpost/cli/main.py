@@ -18,6 +18,7 @@ COMMANDS = (
     "access_key",
     "iam",
     "audit",
+    "domain",
     "queue",
     "keys",
     "check",

@@ -62,6 +62,14 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _check_server(text: str) -> None:
+    host, _ = parse_address(text)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(f"'{text}' does not begin with an IP address") from None
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach a listener on `host`."""
     if host == "localhost":
@@ -181,6 +189,8 @@ def _check(settings: Settings) -> None:
     for name in Listeners.__struct_fields__:
         for address in getattr(settings.listeners, name):
             _try(f"listeners.{name}", parse_address, address)
+    for address in settings.dns.servers:
+        _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:
         _try("ops.allow", ipaddress.ip_network, network)
     for name, url in (("database.url", settings.database.url), ("keys.url", settings.keys.url)):

@@ -22,7 +22,9 @@ from workpost.kernel.settings import Settings
 from workpost.node.build import Servers, build_core, build_servers, close_core
 from workpost.node.demo import ensure_demo
 from workpost.node.probe import LoopProbe
+from workpost.node.resolver import build_resolver
 from workpost.node.sockets import Listener
+from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs
 from workpost.operations.mailflow.runner import LocalRunner
 from workpost.operations.upkeep.sweep import sweep_forever
@@ -97,6 +99,7 @@ def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
         jobs.append(build_jobs(core).run)
+        jobs.append(DomainVerifier(core, build_resolver(plan.settings)).run)
     if plan.upkeep:
         jobs.append(lambda: sweep_forever(core))
     return [asyncio.create_task(_guarded(job)) for job in jobs]

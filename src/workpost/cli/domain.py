@@ -1,0 +1,79 @@
+"""`workpost domain`: the records of a mail domain, and its verification by the operator's hand."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, print_json, with_core
+from workpost.domain.organizations.dns_records import DnsRecord
+from workpost.domain.organizations.domains_shell import get_domain, key_records
+from workpost.kernel.principal import Grant
+from workpost.operations.domains.verification import verify_now
+from workpost.store.core import Core
+from workpost.store.tables.domains import VERIFIED
+
+JOB = "operator"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("domain", help="verify mail domains", description=__doc__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    records = _verb(verbs, "records", "show what the owner and the operator publish in DNS")
+    records.set_defaults(run=show)
+    check = _verb(verbs, "verify", "look for the records now; exits 1 while they are not found")
+    check.add_argument(
+        "--force",
+        action="store_true",
+        help="take the domain as verified without DNS (needs dns.force_verification)",
+    )
+    check.set_defaults(run=verify)
+
+
+def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument("organization", metavar="ORG", help="m- and 32 hexadecimal digits")
+    parser.add_argument("domain", metavar="DOMAIN")
+    add_settings(parser)
+    return parser
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print the records as JSON; returns the exit code."""
+    grant = Grant.system(JOB, args.organization)
+
+    async def work(core: Core) -> dict[str, Any]:
+        domain = await get_domain(core, grant, args.domain)
+        keys = [] if domain.row.is_test else await key_records(core, grant, args.domain)
+        return {
+            "Domain": domain.name,
+            "OwnerRecords": [_show(record) for record in domain.records],
+            "ServerRecords": [_show(record) for record in keys],
+        }
+
+    print_json(with_core(load_settings(args), work))
+    return 0
+
+
+def _show(record: DnsRecord) -> dict[str, str]:
+    return {"Type": record.type, "Hostname": record.name, "Value": record.value}
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Look a domain up, or force it, and print its states; returns the exit code."""
+    settings = load_settings(args)
+    if args.force and not settings.dns.force_verification:
+        return fail("set dns.force_verification = true to verify domains without DNS")
+    grant = Grant.system(JOB, args.organization)
+
+    async def work(core: Core) -> tuple[str, str]:
+        from workpost.node.resolver import build_resolver
+
+        domain = await get_domain(core, grant, args.domain)
+        resolver = build_resolver(settings)
+        return await verify_now(core, resolver, grant, domain.row.name, force=args.force)
+
+    ownership, dkim = with_core(settings, work)
+    print_json({"Domain": args.domain, "Ownership": ownership, "Dkim": dkim})
+    return 0 if ownership == VERIFIED else EX_FAILED
