@@ -1,12 +1,16 @@
 """Names with wildcards (RFC 3501 6.3.8): `*` stands for anything, `%` for anything but `/`.
 
-Matching keeps the set of places in the pattern that the name may have reached, so that its time
-is bounded by the product of both lengths, whatever the wildcards.
+Matching keeps the set of places in the pattern that the name may have reached, as bits of one
+integer: a few operations for each character of the name, whatever the wildcards. Runs of wildcards
+mean no more than one of them does, so a pattern is first made short.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
 MAX_PATTERN = 1_000
 DELIMITER = "/"
@@ -21,41 +25,49 @@ def match(name: str, pattern: str) -> bool:
     """Return whether the name matches the pattern; longer ones than MAX_PATTERN match nothing."""
     if pattern in ("*", name):
         return True
-    return len(pattern) in _places(name, pattern)
+    compiled = _compiled(pattern)
+    return bool(_places(name, compiled) & compiled.end)
 
 
 def reaches(prefix: str, patterns: Iterable[str]) -> bool:
     """Return whether one of the patterns may match the prefix, or a name that begins with it."""
-    return any(_places(prefix, pattern) for pattern in patterns)
+    return any(_places(prefix, _compiled(pattern)) for pattern in patterns)
 
 
-def _places(name: str, pattern: str) -> set[int]:
-    """Places in the pattern that the name may have reached."""
+class _Compiled(NamedTuple):
+    """A pattern as bits: the places of each character and wildcard; `end` is the place after it."""
+
+    literals: dict[str, int]
+    stars: int
+    percents: int
+    end: int
+
+
+_RUN = re.compile(r"[*%]{2,}")
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> _Compiled:
     if len(pattern) > MAX_PATTERN:
-        return set()
-    places = _past_wildcards({0}, pattern)
+        return _Compiled({}, 0, 0, 0)
+    short = _RUN.sub(lambda run: "*" if "*" in run.group() else "%", pattern)
+    places: dict[str, int] = {}
+    for place, character in enumerate(short):
+        places[character] = places.get(character, 0) | 1 << place
+    stars, percents = places.pop("*", 0), places.pop("%", 0)
+    return _Compiled(places, stars, percents, 1 << len(short))
+
+
+def _places(name: str, pattern: _Compiled) -> int:
+    """The places in the pattern that the name may have reached."""
+    literals, stars, percents, end = pattern
+    wildcards = stars | percents
+    # A wildcard may stand for nothing: what follows it is reached as well.
+    reached = (1 | (1 & wildcards) << 1) if end else 0
     for character in name:
-        after = set()
-        for place in places:
-            if place == len(pattern):
-                continue
-            wanted = pattern[place]
-            if wanted == "*" or (wanted == "%" and character != DELIMITER):
-                after.add(place)
-            elif wanted == character:
-                after.add(place + 1)
-        places = _past_wildcards(after, pattern)
-        if not places:
+        stay = reached & (stars if character == DELIMITER else wildcards)
+        reached = stay | (reached & literals.get(character, 0)) << 1
+        reached |= (reached & wildcards) << 1
+        if not reached:
             break
-    return places
-
-
-def _past_wildcards(places: set[int], pattern: str) -> set[int]:
-    """A wildcard may stand for nothing: what follows it is reached as well."""
-    reached = set(places)
-    for place in places:
-        following = place
-        while following < len(pattern) and pattern[following] in "*%":
-            following += 1
-            reached.add(following)
     return reached
