@@ -252,6 +252,26 @@ class TestPlumbing:
         world.run(much_later())
         assert known.line() == b"* BYE Autologout, idle for too long"
 
+    def test_commands_do_not_lengthen_the_time_to_log_in(self, connect, world):
+        server = world.servers["plain"]
+        busy, silent = connect(), connect()
+        deadline = world.connection_of(busy).deadline
+        busy.ok("NOOP")
+        busy.ok("NOOP")
+        connection = world.connection_of(busy)
+        wait_until(lambda: not connection.busy)
+        assert connection.deadline == deadline
+        silent.send(b"a AUTHENTICATE PLAIN\r\n")
+        assert silent.line() == b"+ "
+
+        async def later() -> None:
+            server.expire(server.now() + server.limits.login + 1)
+
+        world.run(later())
+        for stranger in (busy, silent):
+            assert stranger.line() == b"* BYE Autologout, idle for too long"
+            assert stranger.at_end()
+
 
 class TestAccessWithdrawn:
     def test_a_changed_password_ends_idle_sessions(self, log_in, world, user):

@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         "_closing",
         "_congested",
         "_ended",
+        "_login_by",
         "_lost",
         "_output",
         "_output_size",
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._lost = False
         self._reserved = 0
         self.deadline = NEVER
+        self._login_by = NEVER
         self.peer = ""
         self.tls = False
         self.session = Session(self, server)
@@ -91,7 +93,7 @@ class Connection(asyncio.Protocol):
         self.tls = transport.get_extra_info("cipher") is not None
         self._transport.set_write_buffer_limits(high=2 * OUTPUT_HIGH)
         if self._server.admit(self):
-            self.deadline = self._server.now() + self._server.limits.login
+            self.deadline = self._login_by = self._server.now() + self._server.limits.login
             self.session.greet()
             self.flush()
 
@@ -183,11 +185,13 @@ class Connection(asyncio.Protocol):
         """The client's next line within a command (SASL); None when it was too long."""
         self.framer.expect_line()
         self.flush()
+        self.deadline = self._login_by
         while (event := self.framer.next_event()) is None:
             if self._closing or self._ended:
                 raise SessionEnd
             self._resume_reading()
             await self._wait()
+        self.deadline = NEVER
         return event.parts[0] if isinstance(event, Frame) else None
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
@@ -314,8 +318,8 @@ class Connection(asyncio.Protocol):
         """From now on it is the client's turn."""
         if self.session.grant is not None:
             self.deadline = self._server.now() + (limit or self._server.limits.idle)
-        elif self.deadline is NEVER:
-            self.deadline = self._server.now() + self._server.limits.login
+        else:
+            self.deadline = self._login_by
 
     def _reserve(self) -> bool:
         more = self.framer.buffered - INPUT_HIGH - self._reserved
