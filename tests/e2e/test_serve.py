@@ -434,3 +434,20 @@ def test_a_demo_directory_can_be_served_without_demo(make_server: MakeServer) ->
             plain.login("ada@demo.test", server.password("ada"))
     with socket.create_connection(server.address("imap"), timeout=10) as line:
         assert b"LOGINDISABLED" in line.recv(1000)
+
+
+def test_a_demo_leaves_an_organization_of_that_name_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = Server(data).start()
+    before = first.aws().list_organizations()["OrganizationSummaries"]
+    key = (first.account["access_key_id"], first.account["secret_access_key"])
+    first.stop()
+    (data / "demo.json").unlink()
+
+    refused = command_line("serve", "--demo", "--random-ports", "--data", str(data))
+    assert refused.returncode != 0
+    assert "already; serve without --demo" in refused.stderr
+
+    again = Server(data, demo=False).start()
+    assert again.aws(key=key).list_organizations()["OrganizationSummaries"] == before
+    again.stop()

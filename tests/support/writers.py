@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from workpost.kernel.settings import Settings
+from workpost.store.database import writer
 from workpost.store.database.writer import SOCKET, run_writer
 
 PR_SET_PDEATHSIG = 1
@@ -20,6 +21,8 @@ class WriterProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.pid = 0
+        self.patience = 0.1
+        """Seconds after SIGTERM in which it serves front ends that stay connected."""
 
     @property
     def socket(self) -> Path:
@@ -34,6 +37,7 @@ class WriterProcess:
             try:
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 os.close(reading)
+                writer.STOP_PATIENCE = self.patience
                 run_writer(self._settings, lambda _path: os.write(writing, b"!") and None)
                 code = 0
             except BaseException:

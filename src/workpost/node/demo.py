@@ -16,6 +16,7 @@ from workpost.domain.directory.resource_shell import create_resource
 from workpost.domain.mailboxes.registration import register_to_workmail
 from workpost.domain.organizations import shell as organizations
 from workpost.domain.organizations.shell import NewOrganization
+from workpost.kernel.errors import NameUnavailable
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.node import datadir
@@ -27,6 +28,8 @@ from workpost.store.core import Core
 from workpost.store.tables.organizations import find_alias
 
 DEMO = "demo.json"
+BEGUN = "demo.begun"
+"""Beside it while the demo is being made: what is there is ours to clear away."""
 ALIAS = "demo"
 PEOPLE = (("ada", "Ada Example"), ("grace", "Grace Example"))
 JOB = "demo"
@@ -44,9 +47,11 @@ def for_demo(settings: Settings) -> Settings:
 async def ensure_demo(core: Core) -> None:
     """Make the demo unless DIR/demo.json says that it is there."""
     path = core.settings.data / DEMO
+    begun = core.settings.data / BEGUN
     if path.exists():
         return
-    await _clear_away(core)
+    await _clear_away(core, ours=begun.exists())
+    datadir.write_private(begun, {})
     account = await create_account(core, name=ALIAS)
     key = await create_access_key(core, account)
     organization = await organizations.create_organization(
@@ -71,11 +76,20 @@ async def ensure_demo(core: Core) -> None:
             "users": users,
         },
     )
+    begun.unlink()
 
 
-async def _clear_away(core: Core) -> None:
-    """Delete the organization of a start that did not come to its end."""
+async def _clear_away(core: Core, *, ours: bool) -> None:
+    """Delete the organization of a start of ours that did not come to its end.
+
+    Raises NameUnavailable for an organization that somebody else made: another node's demo, or
+    people's own.
+    """
     left = await core.store.read(find_alias, alias=ALIAS)
+    if left is not None and not ours:
+        raise NameUnavailable(
+            f"the database has an organization {ALIAS} already; serve without --demo"
+        )
     if left is not None:
         await organizations.delete_organization(core, Grant.system(JOB, left), force=True)
         await build_jobs(core).run_due()

@@ -79,6 +79,21 @@ def test_rfc_8314_section_3_3_a_session_over_implicit_tls(certificate, ca, loop,
     assert running.mailroom.contents == [b"Subject: x\r\n\r\nx\r\n"]
 
 
+def test_rfc_6409_section_8_submission_mends_the_line_ends_of_scripts(submission, ca):
+    """`sendmail(..., message.as_bytes())` is in every other script, and ends lines in LF."""
+    context = ssl.create_default_context(cafile=str(ca))
+    raw = b"Subject: x\n\nfirst\n.dot\n..two\n\nlast\n"
+    with smtplib.SMTP("localhost", submission.address[1]) as client:
+        client.starttls(context=context)
+        client.login(ADA, "right")
+        client.sendmail(ADA, ["grace@a.test"], raw)
+        client.sendmail(ADA, ["grace@a.test"], raw + b"line\n" * 40_000)
+    first, second = submission.mailroom.contents
+    # smtplib itself adds the last CRLF, since it sees none.
+    assert first == raw.replace(b"\n", b"\r\n") + b"\r\n"
+    assert second.count(b"\r\n") == second.count(b"\n") == raw.count(b"\n") + 40_001
+
+
 def test_rfc_6531_addresses_and_headers_in_utf_8(submission, ca):
     context = ssl.create_default_context(cafile=str(ca))
     with smtplib.SMTP("localhost", submission.address[1]) as client:

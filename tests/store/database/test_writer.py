@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +105,26 @@ async def test_a_cancelled_caller_leaves_its_command_running(store: Store) -> No
         await task
     await store.write(note, who="b", n=1)
     assert await store.read(notes) == [("a", 1), ("b", 1)]
+
+
+async def test_after_sigterm_the_writer_serves_front_ends_until_they_go(
+    settings: Settings, env: Environment, writer: WriterProcess
+) -> None:
+    """systemd stops all processes of a service at once; front ends still have mail in hand."""
+    assert writer.stop() == 0
+    writer.patience = 5.0
+    writer.start()
+    store = await open_store(settings, env, writer_socket=writer.socket)
+    assert await store.write(note, who="a", n=1) == 1
+    os.kill(writer.pid, signal.SIGTERM)
+    await asyncio.sleep(0.2)
+    assert await store.write(note, who="a", n=2) == 2
+    assert not writer.has_ended()
+    began = time.monotonic()
+    await store.close()
+    assert writer.stop() == 0
+    assert time.monotonic() - began < 3.0
+    writer.start()
 
 
 async def test_sigterm_finishes_what_arrived(store: Store, writer: WriterProcess) -> None:

@@ -52,6 +52,8 @@ MOST_UNSENT = 64 * 1024 * 1024
 """Bytes of replies that a front end may leave unread before it is dropped."""
 MOST_UNSENT_HINTS = 1024 * 1024
 """Bytes of replies beyond which a front end gets no hints."""
+STOP_PATIENCE = 7.5
+"""Seconds after SIGTERM in which front ends that are still connected are served."""
 IDLE = 1.0
 """Seconds without work after which the log is moved into the database."""
 
@@ -85,6 +87,7 @@ class Writer:
         self._epoll = select.epoll()
         self._epoll.register(listener, _IN)
         self._stopping = False
+        self._stop_by = 0.0
         self._reading = True
         self._unsaved = False
 
@@ -95,22 +98,29 @@ class Writer:
         writer.
         """
         self._epoll.register(wake, _IN)
-        while not self._stopping or self._lanes:
+        while not self._stopping or self._lanes or self._is_needed():
             for descriptor, event in self._epoll.poll(self._patience()):
                 if descriptor == self._listener.fileno():
                     self._accept()
                 elif descriptor == wake:
                     self._epoll.unregister(wake)
                     self._stopping = True
+                    self._stop_by = time.monotonic() + STOP_PATIENCE
                 else:
                     self._exchange(self._peers[descriptor], event)
             self._run_batch()
             self._regulate()
         self.close()
 
+    def _is_needed(self) -> bool:
+        """While front ends finish what they accepted: systemd stops all processes at once."""
+        return bool(self._peers) and time.monotonic() < self._stop_by
+
     def _patience(self) -> float:
-        if self._lanes or self._stopping:
+        if self._lanes:
             return 0
+        if self._stopping:
+            return max(0.0, min(0.1, self._stop_by - time.monotonic())) if self._peers else 0
         return IDLE if self._unsaved else -1
 
     def _run_batch(self) -> None:

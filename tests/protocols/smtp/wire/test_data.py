@@ -135,3 +135,29 @@ def test_section_4_5_2_what_a_sender_doubles_comes_back(body):
     stuffed = re.sub(rb"(?m)^\.", b"..", lines)
     decoder, _ = decode([stuffed + b".\r\n"])
     assert (decoder.fault, decoder.content()) == (None, lines)
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b".", b"\r\n"]), max_size=30), st.data())
+def test_a_lenient_decoder_hands_out_crlf_only_and_ends_at_crlf_dot_crlf_only(pieces, data):
+    body = b"".join(pieces)
+    stream = body + b"\r\n.\r\n" + b"QUIT\r\n"
+    end = (b"\r\n" + stream).index(b"\r\n.\r\n")
+    decoder = DataDecoder(1000, lenient=True)
+    at = used = 0
+    while not decoder.done:
+        size = data.draw(st.integers(1, 5))
+        used += decoder.feed(stream[at : at + size])
+        at += size
+    content = decoder.content()
+    assert decoder.fault is None
+    assert content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r")
+    assert used == end + 3
+
+
+@pytest.mark.parametrize("bad", [b"a\rb\r\n", b"a\0b\r\n", b"\r\r\n"])
+def test_a_lenient_decoder_still_refuses_bare_cr_and_nul(bad):
+    decoder = DataDecoder(1000, lenient=True)
+    decoder.feed(b"x\n" + bad + b".\r\n")
+    assert decoder.done
+    assert decoder.fault is not None
+    assert decoder.content() == b""

@@ -1,5 +1,6 @@
 """DATA and BDAT: the message itself."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from workpost.protocols.smtp.intake import Intake
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from workpost.protocols.smtp.dialogue import Dialogue
 
 _START_MAIL = plain_reply(354, ["End the message with <CR><LF>.<CR><LF>"])
+MEND_INLINE = 64 * 1024
+"""Octets up to which line ends are mended on the loop."""
 _OVERSIZED_CHUNK = reply(552, "5.3.4", "Chunk is over the size limit")
 
 
@@ -27,7 +30,7 @@ async def data(dialogue: "Dialogue", argument: bytes) -> bytes:
         raise CommandError(503, "5.5.1", "The message has begun with BDAT")
     if not dialogue.server.budget.free:
         raise CommandError(451, "4.3.1", "Too many messages at once, try later")
-    decoder = DataDecoder(dialogue.server.limits.message)
+    decoder = DataDecoder(dialogue.server.limits.message, lenient=transaction.login is not None)
     intake = dialogue.intake = Intake(decoder, dialogue.server.budget)
     dialogue.connection.send(_START_MAIL)
     await dialogue.connection.receive(intake)
@@ -54,7 +57,8 @@ async def bdat(dialogue: "Dialogue", argument: bytes) -> bytes:
         await dialogue.connection.receive(Intake(waste, server.budget))
         raise
     if dialogue.intake is None or dialogue.chunks is None:
-        dialogue.chunks = ChunkReader(server.limits.message)
+        lenient = transaction.login is not None
+        dialogue.chunks = ChunkReader(server.limits.message, lenient=lenient)
         dialogue.intake = Intake(dialogue.chunks, server.budget)
     dialogue.chunks.begin(size)
     await dialogue.connection.receive(dialogue.intake)
@@ -81,9 +85,16 @@ async def _deliver(dialogue: "Dialogue", transaction: Transaction, intake: Intak
     """Whatever the outcome, the transaction is over (RFC 5321 4.1.1.4)."""
     try:
         intake.check()
-        accepted = await dialogue.server.service.message(transaction, intake.decoder.content())
+        content = await _content(intake.decoder)
+        accepted = await dialogue.server.service.message(transaction, content)
     finally:
         dialogue.reset()
     dialogue.accepted()
     dialogue.server.counters.messages.inc()
     return reply(250, "2.0.0", accepted.text)
+
+
+async def _content(decoder: DataDecoder | ChunkReader) -> bytes:
+    if decoder.mending and decoder.held > MEND_INLINE:
+        return await asyncio.to_thread(decoder.content)
+    return decoder.content()

@@ -15,8 +15,8 @@ class ChunkReader(Gather):
 
     __slots__ = ("_carry", "_missing", "done")
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: int, *, lenient: bool = False) -> None:
+        super().__init__(limit, lenient=lenient)
         self._missing = 0
         self._carry = b""
         self.done = True

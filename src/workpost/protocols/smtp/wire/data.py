@@ -4,6 +4,8 @@ Works on whole reads with ``find`` and ``replace``; a read may end anywhere, so 
 that could begin the end of data are carried to the next one.
 """
 
+import re
+
 from workpost.protocols.smtp.wire.gather import Gather
 
 _END = b"\r\n.\r\n"
@@ -19,8 +21,11 @@ class DataDecoder(Gather):
 
     __slots__ = ("_carry", "_started", "done")
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    # Clients that end lines in LF double the dots behind them too.
+    _bare_line_end = re.compile(rb"(?<!\r)\n\.?")
+
+    def __init__(self, limit: int, *, lenient: bool = False) -> None:
+        super().__init__(limit, lenient=lenient)
         # The CRLF of the command DATA begins the first line, so that "." may be all there is.
         self._carry = b"\r\n"
         self._started = False

@@ -3,9 +3,15 @@
 A line ends in CRLF and nowhere else (RFC 5321 2.3.8). A message with a bare CR or LF is refused
 whole: what one server takes for text another takes for the end of the message, and the rest for
 commands ("SMTP smuggling"). After a fault nothing is kept, so reading on costs no memory.
+
+``lenient`` gatherers, for people who logged in, take a bare LF for the line end that their script
+meant (RFC 6409 8 lets submission mend messages) and hand out CRLF: CRLF.CRLF stays the only end of
+data, and no bare LF goes any further.
 """
 
+import re
 from enum import Enum
+from typing import ClassVar
 
 
 class Fault(Enum):
@@ -24,11 +30,16 @@ class Gather:
     forty times what it sends.
     """
 
-    __slots__ = ("_data", "_limit", "fault")
+    __slots__ = ("_data", "_lenient", "_limit", "fault", "mending")
 
-    def __init__(self, limit: int) -> None:
+    _bare_line_end: ClassVar[re.Pattern[bytes]] = re.compile(rb"(?<!\r)\n")
+
+    def __init__(self, limit: int, *, lenient: bool = False) -> None:
         self._limit = limit
+        self._lenient = lenient
         self._data = bytearray()
+        self.mending = False
+        """The content holds a bare LF that ``content`` mends: linear, but work."""
         self.fault: Fault | None = None
 
     @property
@@ -44,14 +55,15 @@ class Gather:
     def content(self) -> bytes:
         """The message; empty after a fault. It is handed over, not kept."""
         data, self._data = self._data, bytearray()
-        return bytes(data)
+        return self._bare_line_end.sub(b"\r\n", data) if self.mending else bytes(data)
 
     def _add(self, piece: bytes) -> None:
         """Take decoded octets that neither start nor end inside a CRLF."""
         if self.fault is not None:
             return
         pairs = piece.count(b"\r\n")
-        if piece.count(b"\n") != pairs or piece.count(b"\r") != pairs:
+        bare_lf = piece.count(b"\n") != pairs
+        if piece.count(b"\r") != pairs or (bare_lf and not self._lenient):
             self.drop(Fault.BARE_LINE_END)
         elif b"\0" in piece:
             self.drop(Fault.NUL)
@@ -59,3 +71,4 @@ class Gather:
             self.drop(Fault.TOO_BIG)
         else:
             self._data += piece
+            self.mending = self.mending or bare_lf
