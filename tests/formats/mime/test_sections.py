@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from workpost.formats.mime import decode_part, filter_header, locate, summarize
@@ -163,3 +165,27 @@ def test_header_fields_always_ends_with_a_blank_line(header):
 
 def test_header_fields_of_a_header_with_bare_line_feeds():
     assert filter_header(b"A: b\n c\nD: e\n\n", [b"a"]) == b"A: b\n c\n\r\n"
+
+
+@pytest.mark.parametrize("negate", [False, True])
+def test_header_fields_drops_folded_lines_before_the_first_field(negate):
+    assert filter_header(b" x\r\n\ty\r\nA: b\r\n\r\n", [b"b" if negate else b"a"], negate) == (
+        b"A: b\r\n\r\n"
+    )
+
+
+def test_header_fields_not_keeps_line_ends_of_the_header():
+    assert filter_header(b"A: b\nC: d", [b"c"], negate=True) == b"A: b\n\r\n"
+    assert filter_header(b"A: b\nC: d", [b"a"], negate=True) == b"C: d\r\n\r\n"
+    assert filter_header(b"\r\nA: b\r\n", [b"x"], negate=True) == b"\r\n"
+
+
+@pytest.mark.parametrize("line", [b"a\n", b"a: b\r\n", b" y\r\n", b"b: " + b"x" * 5 * 2**20])
+@pytest.mark.parametrize("negate", [False, True])
+def test_header_fields_of_a_bomb_looks_at_the_first_mib_only(line, negate):
+    header = b"A: first\r\n" + line * (10 * 2**20 // len(line)) + b"\r\nA: last\r\n\r\n"
+    started = time.perf_counter()
+    text = filter_header(header, [b"a"], negate)
+    assert time.perf_counter() - started < 2
+    assert len(text) <= 2**20 + 4
+    assert b"last" not in text

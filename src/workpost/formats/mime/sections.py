@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from workpost.formats.mime.parts import Part
 from workpost.formats.mime.transfer import decode_transfer
+
+MAX_FILTERED = 1024 * 1024
+"""Bytes of a header whose fields can be asked for by name; BODY[HEADER] gives all."""
+
+_FOLDED = re.compile(rb"(?:\n[ \t][^\n]*+)*+")
 
 
 def locate(
@@ -38,24 +45,42 @@ def filter_header(header: bytes, names: Sequence[bytes], negate: bool = False) -
     """Return the fields of `header` that `names` name (HEADER.FIELDS), or all others (.NOT).
 
     Fields keep their order and their bytes, folding included; names are compared without case.
-    The blank line is always there.
+    The blank line is always there. What lies behind the first MiB of a header is left out.
     """
-    wanted = {name.lower() for name in names}
+    lines = _lines(header)
     out: list[bytes] = []
-    keep = False
-    for line in header.split(b"\n"):
-        if not line or line == b"\r":
-            break
-        if line[0] not in b" \t":
-            keep = (line.partition(b":")[0].rstrip().lower() in wanted) is not negate
-        if keep:
-            out.append(line)
-    if not out:
+    at = _FOLDED.match(lines).end()  # type: ignore[union-attr]
+    for found in _named(tuple(names)).finditer(lines.lower(), at):
+        start, end = found.span()
+        out.append(lines[at:start] if negate else lines[start:end])
+        at = end
+    if negate:
+        out.append(lines[at:])
+    text = b"".join(out)[1:]
+    if not text:
         return b"\r\n"
-    text = b"\n".join(out)
     # The last line of a header that the message ends with may have no line end of its own.
-    ended = header.endswith(b"\n") or not header.endswith(out[-1])
+    is_last = (at == len(lines)) is not negate
+    ended = not is_last or header[len(lines) - 1 : len(lines)] == b"\n"
     return text + (b"\n\r\n" if ended else b"\r\n\r\n")
+
+
+def _lines(header: bytes) -> bytes:
+    """Return the fields in the first MiB of `header`: each line has its line feed before it."""
+    if header.startswith((b"\n", b"\r\n")):
+        return b""
+    block = header[:MAX_FILTERED]
+    ends = [at for at in (block.find(b"\n\r\n"), block.find(b"\n\n")) if at >= 0]
+    return b"\n" + (block[: min(ends)] if ends else block.removesuffix(b"\n"))
+
+
+@lru_cache(maxsize=256)
+def _named(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """A pattern that finds whole fields of these names in lines in lower case."""
+    choice = b"|".join(re.escape(name.lower()) for name in names if name) or rb"(?!)"
+    return re.compile(
+        rb"\n(?:" + choice + rb")[ \t\r\x0b\x0c]*+(?::[^\n]*+)?(?![^\n])" + _FOLDED.pattern
+    )
 
 
 def decode_part(raw: bytes, part: Part) -> bytes:
