@@ -1,5 +1,6 @@
 """RFC 3501 sections 3, 5.4, 6.1, 6.2, 8: connecting, logging in, staying, leaving."""
 
+import asyncio
 import base64
 import socket
 import time
@@ -251,6 +252,26 @@ class TestPlumbing:
 
         world.run(much_later())
         assert known.line() == b"* BYE Autologout, idle for too long"
+
+    def test_a_stranger_who_pipelines_does_not_keep_others_waiting(self, connect, world):
+        longest = 0.0
+
+        async def turns() -> None:
+            nonlocal longest
+            while True:
+                before = time.thread_time()
+                await asyncio.sleep(0)
+                longest = max(longest, time.thread_time() - before)
+
+        async def start() -> asyncio.Task[None]:
+            return asyncio.create_task(turns())
+
+        wire = connect()
+        task = world.run(start())
+        wire.send(b"a CAPABILITY\r\n" * 4_000 + b"b LOGOUT\r\n")
+        assert wire.until("b")[-1] == b"b OK Logout completed"
+        task.get_loop().call_soon_threadsafe(task.cancel)
+        assert longest < 0.02
 
     def test_commands_do_not_lengthen_the_time_to_log_in(self, connect, world):
         server = world.servers["plain"]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import time
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -34,6 +35,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("workpost.imap")
 
 INPUT_HIGH = 64 * 1024
 OUTPUT_HIGH = 64 * 1024
+TURN = 0.002
+"""Seconds of answering one client's pipelined commands after which others get their turn."""
 NEVER = math.inf
 
 
@@ -278,6 +281,7 @@ class Connection(asyncio.Protocol):
 
     async def _work(self, event: Event | None) -> None:
         session = self.session
+        since = time.perf_counter()
         try:
             while True:
                 if isinstance(event, (Frame, Refused)):
@@ -290,6 +294,9 @@ class Connection(asyncio.Protocol):
                     break
                 if self._congested:
                     await self.drain()
+                if time.perf_counter() - since >= TURN:
+                    await asyncio.sleep(0)
+                    since = time.perf_counter()
                 if self._closing:
                     return
                 event = self.framer.next_event()
