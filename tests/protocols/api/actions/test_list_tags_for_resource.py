@@ -1,7 +1,7 @@
 """ListTagsForResource."""
 
 from tests.protocols.api.actions.test_tag_resource import arn, tag
-from tests.support.api_server import Tenant
+from tests.support.api_server import Tenant, refused
 
 
 def test_tags_by_key(demo: Tenant) -> None:
@@ -12,3 +12,10 @@ def test_tags_by_key(demo: Tenant) -> None:
         {"Key": "empty", "Value": ""},
         {"Key": "stage", "Value": "test"},
     ]
+
+
+def test_what_is_not_there(demo: Tenant) -> None:
+    unknown = arn(demo).replace(demo.organization, "m-" + "0" * 32)
+    code, message = refused(demo.client.list_tags_for_resource, ResourceARN=unknown)
+    assert code == "ResourceNotFoundException"
+    assert unknown in message

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from tests.support.api_server import ApiServer, Tenant, refused
-from workpost.store.core import Core
+from tests.support.directories import grant_for
+from workpost.integrations.dns.memory import MemoryResolver
+from workpost.operations.domains.verification import verify_now
+from workpost.store.database.unit import Tx, command
+from workpost.store.tables import domains
 
 NAME = "mail.example"
 
 
 def verify(api: ApiServer, tenant: Tenant, name: str = NAME) -> None:
     """Verify a domain by an operator's word."""
-    from tests.support.directories import grant_for
-    from workpost.integrations.dns.memory import MemoryResolver
-    from workpost.operations.domains.verification import verify_now
-
     grant = grant_for(tenant.account, tenant.organization)
     api.run(verify_now(api.core, MemoryResolver(), grant, name, force=True))
 
@@ -70,22 +69,21 @@ def test_malformed_names(demo: Tenant) -> None:
         assert refused(demo, "RegisterMailDomain", DomainName=name)[0] == "ValidationException"
 
 
-def test_the_limit_leaves_nothing_behind(api: ApiServer, demo: Tenant) -> None:
-    core: Core = api.core
-    small = msgspec.structs.replace(core.settings.limits, domains_per_organization=2)
-    narrow = msgspec.structs.replace(
-        core, settings=msgspec.structs.replace(core.settings, limits=small)
-    )
-    from tests.support.directories import grant_for
-    from workpost.domain.organizations.domains_shell import register_domain
-    from workpost.kernel.errors import LimitExceeded
+@command
+def fill(tx: Tx, *, org: str, count: int) -> None:
+    """Register domains behind the domain's back."""
+    for number in range(count):
+        domains.insert_domain(tx, org=org, name=f"d{number}.example", state=domains.PENDING)
 
-    grant = grant_for(demo.account, demo.organization)
-    api.run(register_domain(narrow, grant, NAME))
-    with pytest.raises(LimitExceeded):
-        api.run(register_domain(narrow, grant, "two.example"))
-    api.run(register_domain(narrow, grant, NAME))
-    assert len(demo("ListMailDomains")["MailDomains"]) == 2
+
+def test_a_thousand_at_most(api: ApiServer, demo: Tenant) -> None:
+    api.run(api.core.store.write(fill, org=demo.organization, count=998))
+    demo("RegisterMailDomain", DomainName=NAME)
+    code, message = refused(demo, "RegisterMailDomain", DomainName="more.example")
+    assert code == "LimitExceededException"
+    assert "1000" in message
+    assert refused(demo, "GetMailDomain", DomainName="more.example")[0].startswith("MailDomainNot")
+    demo("RegisterMailDomain", DomainName=NAME)
 
 
 def test_domains_of_a_new_organization_are_registered(api: ApiServer, demo: Tenant) -> None:

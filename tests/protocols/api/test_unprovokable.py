@@ -1,0 +1,43 @@
+"""Every error that the reference declares is provoked by its action's test, or has a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore import xform_name
+
+from tests.protocols.api.unprovokable import UNPROVOKABLE
+from workpost.protocols.api.model import load_services
+
+OPERATIONS = load_services()["workmail"].operations
+FOLDER = Path(__file__).parent / "actions"
+WALKED = {"OrganizationNotFoundException", "OrganizationStateException"}
+"""Provoked for every action by test_strangers.py and test_states.py."""
+ACTIONS = (
+    "DeleteAccessControlRule",
+    "DeleteMailboxPermissions",
+    "DeregisterMailDomain",
+    "GetAccessControlEffect",
+    "GetMailDomain",
+    "ListAccessControlRules",
+    "ListMailDomains",
+    "ListMailboxPermissions",
+    "ListTagsForResource",
+    "PutAccessControlRule",
+    "PutMailboxPermissions",
+    "RegisterMailDomain",
+    "TagResource",
+    "UntagResource",
+    "UpdateDefaultMailDomain",
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_declared_errors_are_provoked_or_have_a_reason(action: str) -> None:
+    text = (FOLDER / f"test_{xform_name(action)}.py").read_text()
+    reasons = UNPROVOKABLE.get(action, {})
+    assert set(reasons) <= set(OPERATIONS[action].errors)
+    for error in OPERATIONS[action].errors:
+        if error not in WALKED:
+            assert (error in text) != (error in reasons), error
