@@ -10,6 +10,7 @@ from tests.protocols.smtp.harness import HOST, Client, Mailroom, Pipe, Running
 from workpost.protocols.listening.limits import PeerCounter
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
+from workpost.protocols.smtp import dialogue
 from workpost.protocols.smtp.connection import INPUT_HIGH, OUTPUT_HIGH, Connection
 from workpost.protocols.smtp.limits import Limits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
@@ -20,6 +21,12 @@ ENVELOPE = b"EHLO client.test\r\nMAIL FROM:<ada@a.test>\r\nRCPT TO:<grace@a.test
 
 def begin(client: Client) -> None:
     assert client.ask_all(ENVELOPE + b"DATA\r\n", 4) == [b"250", b"250", b"250", b"354"]
+
+
+@pytest.fixture
+def one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is there is answered in one turn of the loop."""
+    monkeypatch.setattr(dialogue, "TURN", float("inf"))
 
 
 def eventually(condition) -> None:
@@ -107,7 +114,7 @@ def test_a_peer_that_does_not_take_its_last_reply_is_cut():
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def test_input_that_waits_is_bounded_and_taken_up_again():
+def test_input_that_waits_is_bounded_and_taken_up_again(one_turn):
     async def scene():
         connection, pipe, server = await piped(Limits(idle_commands=100_000))
         gate = server.service.gate = asyncio.Event()
@@ -146,6 +153,32 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+def test_a_peer_that_pipelines_does_not_keep_others_waiting():
+    longest = 0.0
+
+    async def turns() -> None:
+        nonlocal longest
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - before)
+
+    async def start() -> asyncio.Task[None]:
+        return asyncio.create_task(turns())
+
+    async def look_up(transaction: object, recipient: object) -> None:
+        sum(range(2_000))
+
+    with Running(limits=Limits(recipients=2_000)) as mx, Client(mx.address) as client:
+        mx.mailroom.rcpt_to = look_up
+        client.ask_all(b"EHLO client.test\r\nMAIL FROM:<ada@a.test>\r\n", 2)
+        task = mx.call(start())
+        replies = client.ask_all(b"RCPT TO:<grace@a.test>\r\n" * 2_000, 2_000)
+        mx.loop.call_soon_threadsafe(task.cancel)
+    assert set(replies) == {b"250"}
+    assert longest < 0.02
+
+
 def test_a_peer_that_reads_no_replies_is_not_served_further():
     async def scene():
         connection, pipe, _ = await piped(Limits())
@@ -181,7 +214,7 @@ def test_a_peer_that_never_reads_its_replies_is_timed_out(leaves):
     asyncio.run(scene())
 
 
-def test_replies_leave_before_too_many_have_gathered():
+def test_replies_leave_before_too_many_have_gathered(one_turn):
     async def scene():
         connection, pipe, _ = await piped(Limits(idle_commands=10_000))
         connection.data_received(b"NOOP\r\n" * 5000)

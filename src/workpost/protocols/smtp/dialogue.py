@@ -5,6 +5,8 @@ the service once, and return the reply. Errors of every kind are turned into rep
 nowhere else.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from workpost.protocols.smtp.wire.bdat import ChunkReader
 
 log = logger("smtp")
+
+TURN = 0.002
+"""Seconds of answering one peer's pipelined commands after which others get their turn."""
 
 Command = Callable[["Dialogue", bytes], Awaitable[bytes]]
 
@@ -95,11 +100,15 @@ class Dialogue:
     async def run(self) -> None:
         """The session from greeting to hanging up."""
         connection = self.connection
+        since = time.perf_counter()
         try:
             connection.send(self.server.greeting)
             while True:
                 if connection.congested:
                     await connection.relieved()
+                if time.perf_counter() - since >= TURN:
+                    await asyncio.sleep(0)
+                    since = time.perf_counter()
                 if self.server.draining and not self.in_message:
                     raise SessionEnd(SHUTTING_DOWN)
                 if self._logged_out and not self.in_message:
