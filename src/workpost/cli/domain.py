@@ -9,6 +9,7 @@ from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, pr
 from workpost.domain.organizations.dns_records import DnsRecord
 from workpost.domain.organizations.domains_shell import get_domain, key_records
 from workpost.kernel.principal import Grant
+from workpost.node.resolver import build_resolver
 from workpost.operations.domains.verification import verify_now
 from workpost.store.core import Core
 from workpost.store.tables.domains import VERIFIED
@@ -68,8 +69,6 @@ def verify(args: argparse.Namespace) -> int:
     grant = Grant.system(JOB, args.organization)
 
     async def work(core: Core) -> tuple[str, str]:
-        from workpost.node.resolver import build_resolver
-
         domain = await get_domain(core, grant, args.domain)
         resolver = build_resolver(settings)
         return await verify_now(core, resolver, grant, domain.row.name, force=args.force)
