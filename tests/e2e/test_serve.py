@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -451,3 +452,35 @@ def test_a_demo_leaves_an_organization_of_that_name_alone(tmp_path: Path) -> Non
     again = Server(data, demo=False).start()
     assert again.aws(key=key).list_organizations()["OrganizationSummaries"] == before
     again.stop()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.05)
+
+
+def test_sighup_takes_up_live_settings_and_survives_wrong_ones(tmp_path: Path) -> None:
+    file = tmp_path / "workpost.toml"
+    file.write_text("[limits]\nmessage_bytes = 1000000\n")
+    server = Server(tmp_path / "data", "--config", str(file)).start()
+
+    def announced() -> set[str]:
+        sizes = set()
+        for _ in range(8):
+            with smtplib.SMTP(*server.address("smtp"), timeout=10) as client:
+                client.ehlo()
+                sizes.add(client.esmtp_features["size"])
+        return sizes
+
+    assert announced() == {"1000000"}
+    file.write_text("[limits]\nmessage_bytes = 2000000\n")
+    os.kill(server.pid, signal.SIGHUP)
+    eventually(lambda: announced() == {"2000000"})
+    file.write_text("[limits]\nmessage_bytes = -1\n")
+    os.kill(server.pid, signal.SIGHUP)
+    eventually(lambda: "the old ones stay" in server.log.read_text())
+    assert announced() == {"2000000"}
+    server.stop()

@@ -6,6 +6,7 @@ import argparse
 
 from workpost.cli.common import add_settings, load_settings
 from workpost.kernel import configuration
+from workpost.kernel.settings import Settings, sqlite_path
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,5 +20,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Show or check; returns the exit code. Raises SettingsError."""
     settings = load_settings(args)
-    print(configuration.to_toml(settings) if args.what == "show" else "The settings are fine.")
+    if args.what == "show":
+        print(configuration.to_toml(settings))
+        return 0
+    for remark in remarks(settings):
+        print(f"Note: {remark}")
+    print("The settings are fine.")
     return 0
+
+
+def remarks(settings: Settings) -> list[str]:
+    """What can be used but may surprise."""
+    found = []
+    if sqlite_path(settings.database_url) is None and not settings.content.s3_bucket:
+        found.append(
+            "large messages lie in files of this machine; with several nodes on one database"
+            " set content.s3_bucket, or share the directory"
+        )
+    return found

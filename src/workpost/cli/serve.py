@@ -43,10 +43,14 @@ def run(args: argparse.Namespace) -> int:
         _require_loopback(settings)
         settings = demo.for_demo(settings)
     logging.configure(settings.log.level, settings.log.format, process="supervisor")
+
+    def reread() -> Settings:
+        return load_settings(args)
+
     try:
         if args.inline:
-            return supervisor.serve_inline(settings, roles, demo=args.demo)
-        return supervisor.Supervisor(settings, roles, demo=args.demo).run()
+            return supervisor.serve_inline(settings, roles, demo=args.demo, reread=reread)
+        return supervisor.Supervisor(settings, roles, demo=args.demo, reread=reread).run()
     except AlreadyServed as error:
         return fail(str(error), EX_TEMPFAIL)
     except OSError as error:

@@ -209,6 +209,20 @@ def _try(name: str, parse: Any, text: str) -> None:
         raise SettingsError(f"{name}: {error}") from error
 
 
+def with_live(current: Settings, fresh: Settings) -> Settings:
+    """`current` with the keys that may change while serving taken from `fresh` (SIGHUP)."""
+    changes: dict[str, dict[str, Any]] = {}
+    for key in KEYS.values():
+        section, dot, field = key.name.partition(".")
+        if dot and key.extra.get("live"):
+            changes.setdefault(section, {})[field] = getattr(getattr(fresh, section), field)
+    sections = {
+        name: msgspec.structs.replace(getattr(current, name), **fields)
+        for name, fields in changes.items()
+    }
+    return msgspec.structs.replace(current, **sections)
+
+
 def effective(settings: Settings) -> dict[str, Any]:
     """Return every key with its value in force (`workpost config show`), passwords masked."""
     values: dict[str, Any] = {}

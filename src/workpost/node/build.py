@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workpost.domain.access import shell as access
 from workpost.kernel.clock import Environment
-from workpost.kernel.configuration import is_loopback, parse_address
+from workpost.kernel.configuration import is_loopback, parse_address, with_live
 from workpost.kernel.logging import logger
 from workpost.kernel.settings import Settings, SettingsError
 from workpost.node.health import Ops
@@ -86,7 +86,8 @@ class Servers:
         )
         self._api: Front | None = None
         self._http: list[HttpServer] = []
-        self._mail: list[SmtpServer | ImapServer] = []
+        self._smtp: list[SmtpServer] = []
+        self._imap: list[ImapServer] = []
 
     async def start(self) -> None:
         """Accept on every listener."""
@@ -118,38 +119,61 @@ class Servers:
         return self._core.settings.login.without_tls and all(is_loopback(h) for h in hosts)
 
     async def _start_smtp(self, name: str, service: MailFlowService) -> None:
-        limits = self._core.settings.limits
         options = ListenerOptions(
             role=Role.MX if name == "smtp" else Role.SUBMISSION,
             hostname=self._core.settings.host_name,
             implicit_tls=name == "submissions",
             plaintext_auth=self._plaintext_login(name),
-            limits=SmtpLimits(message=limits.message_bytes, recipients=limits.recipients),
+            limits=self._smtp_limits(),
         )
         server = SmtpServer(service, options, self._shared, certificates=self._tls)
         await server.start(self._listeners[name].sockets)
-        self._mail.append(server)
+        self._smtp.append(server)
 
     async def _start_imap(self, name: str) -> None:
         options = ImapOptions(
             implicit_tls=name == "imaps",
             plaintext_auth=self._plaintext_login(name),
-            limits=ImapLimits(message=self._core.settings.limits.message_bytes),
+            limits=self._imap_limits(),
         )
         server = ImapServer(self._core, access, options, self._shared, certificates=self._tls)
         await server.start(self._listeners[name].sockets)
-        self._mail.append(server)
+        self._imap.append(server)
 
-    def reload(self) -> None:
-        """SIGHUP: use the certificate files as they are now; at an error the old ones stay."""
+    def _smtp_limits(self) -> SmtpLimits:
+        limits = self._core.settings.limits
+        return SmtpLimits(message=limits.message_bytes, recipients=limits.recipients)
+
+    def _imap_limits(self) -> ImapLimits:
+        return ImapLimits(message=self._core.settings.limits.message_bytes)
+
+    def reload(self, fresh: Settings) -> None:
+        """SIGHUP: take up live settings and certificate files; at an error the old ones stay."""
+        self._core.settings = with_live(self._core.settings, fresh)
+        limits = self._core.settings.limits
+        self._shared.peers.each = limits.sessions_per_address
+        self._shared.peers.total = limits.sessions
+        for smtp in self._smtp:
+            smtp.adjust(self._smtp_limits())
+        for imap in self._imap:
+            imap.adjust(self._imap_limits())
+        files = self._core.settings.tls
         try:
-            self._tls.reload()
+            if files.certificate:
+                self._tls.reload(Path(files.certificate), Path(files.key))
+            else:
+                self._tls.reload()
         except OSError as error:
             log.error("the new certificate cannot be used; the old one stays", error=error)
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let clients finish for `grace` seconds, then cut them."""
-        await asyncio.gather(*(server.stop(grace) for server in (*self._http, *self._mail)))
+        servers: list[HttpServer | SmtpServer | ImapServer] = [
+            *self._http,
+            *self._smtp,
+            *self._imap,
+        ]
+        await asyncio.gather(*(server.stop(grace) for server in servers))
         if self._api is not None:
             await self._api.close()
 

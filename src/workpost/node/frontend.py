@@ -18,7 +18,7 @@ import uvloop
 
 from workpost.kernel import logging
 from workpost.kernel.clock import SystemEnvironment
-from workpost.kernel.settings import Settings
+from workpost.kernel.settings import Settings, SettingsError
 from workpost.node.build import Servers, build_core, build_servers, close_core
 from workpost.node.demo import ensure_demo
 from workpost.node.probe import LoopProbe
@@ -42,7 +42,10 @@ log = logging.logger("node")
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What one front end does."""
 
+    name: str
     settings: Settings
+    reread: Callable[[], Settings]
+    """The settings as file and environment have them now."""
     listeners: list[Listener]
     certificate: Path
     writer_socket: Path | None
@@ -81,10 +84,11 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         if plan.demo:
             await ensure_demo(core)
         servers = build_servers(core, plan.listeners, plan.certificate)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, servers.reload)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(plan, servers))
         await servers.start()
         tasks = _start_jobs(plan, core)
-        probe = LoopProbe(asyncio.get_running_loop())
+        probe = LoopProbe(loop)
         probe.start()
         ready()
         await stop.wait()
@@ -92,6 +96,17 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         await _stop(servers, tasks)
     finally:
         await close_core(core)
+
+
+def _reload(plan: Plan, servers: Servers) -> None:
+    try:
+        fresh = plan.reread()
+    except SettingsError as error:
+        log.error("the new settings cannot be used; the old ones stay", reason=str(error))
+        return
+    logging.configure(fresh.log.level, plan.settings.log.format, process=plan.name)
+    servers.reload(fresh)
+    log.info("live settings and certificates were read anew")
 
 
 def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:

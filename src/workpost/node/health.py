@@ -19,9 +19,6 @@ class Ops:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._networks = [
-            ipaddress.ip_network(network, strict=False) for network in core.settings.ops.allow
-        ]
 
     def paths(self) -> dict[str, App]:
         """Applications by path."""
@@ -34,7 +31,10 @@ class Ops:
         except ValueError:
             return False
         mapped = getattr(address, "ipv4_mapped", None) or address
-        return mapped.is_loopback or any(mapped in network for network in self._networks)
+        allowed = self._core.settings.ops.allow
+        return mapped.is_loopback or any(
+            mapped in ipaddress.ip_network(network, strict=False) for network in allowed
+        )
 
     async def _healthz(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._allows(scope):

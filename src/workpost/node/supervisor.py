@@ -39,8 +39,16 @@ log = logging.logger("node")
 class Supervisor:
     """One `workpost serve` with processes of its own."""
 
-    def __init__(self, settings: Settings, roles: tuple[str, ...], *, demo: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        roles: tuple[str, ...],
+        *,
+        demo: bool,
+        reread: Callable[[], Settings],
+    ) -> None:
         self._settings = settings
+        self._reread = reread
         self._roles = roles
         self._demo = demo
         self._children: dict[str, Child] = {}
@@ -85,7 +93,9 @@ class Supervisor:
             self._bodies[WRITER] = self._writer
         for number, front in enumerate(fronts):
             plan = frontend.Plan(
+                name=f"front-{number}",
                 settings=settings,
+                reread=self._reread,
                 listeners=front,
                 certificate=self._certificate,
                 writer_socket=writer_socket,
@@ -213,12 +223,16 @@ def prepare_certificate(settings: Settings) -> Path:
     return ensure_self_signed(settings.tls_dir, settings.host_name, dt.datetime.now(dt.UTC))
 
 
-def serve_inline(settings: Settings, roles: tuple[str, ...], *, demo: bool) -> int:
+def serve_inline(
+    settings: Settings, roles: tuple[str, ...], *, demo: bool, reread: Callable[[], Settings]
+) -> int:
     """Everything in this process, the writer on a thread: for debugging. Returns the exit code."""
     lock = datadir.prepare(settings)
     fronts = sockets.bind_all(settings, roles, 1)
     plan = frontend.Plan(
+        name="inline",
         settings=settings,
+        reread=reread,
         listeners=fronts[0],
         certificate=prepare_certificate(settings),
         writer_socket=None,

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from workpost.store.keys.facade import Keys
 
 
-class Core(msgspec.Struct, frozen=True, kw_only=True):
-    """The store, the keys, the contents, the environment and the settings of one process."""
+class Core(msgspec.Struct, kw_only=True):
+    """The store, the keys, the contents, the environment and the settings of one process.
+
+    Only `settings` is ever replaced: SIGHUP brings live ones, so nobody keeps a copy.
+    """
 
     store: Store
     keys: Keys

@@ -53,22 +53,26 @@ class ImapServer:
         self.core = core
         self.access = access
         self.options = options
-        self.limits = options.limits
+        self.adjust(options.limits)
         self.certificates = certificates
         self.guard = shared.guard
         self.clock = clock
         self.draining = False
-        self.framing = framing.Limits(
-            line=options.limits.line,
-            literal=options.limits.literal,
-            message=options.limits.message,
-            discard=2 * options.limits.message,
-        )
         self._connections: set[Connection] = set()
         self.budget = shared.budget
         self._peers = shared.peers
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.TimerHandle | None = None
+
+    def adjust(self, limits: Limits) -> None:
+        """Use other limits from now on; a session takes up those of messages at its login."""
+        self.limits = limits
+        self.framing = framing.Limits(
+            line=limits.line,
+            literal=limits.literal,
+            message=limits.message,
+            discard=2 * limits.message,
+        )
 
     @staticmethod
     def now() -> float:

@@ -53,10 +53,16 @@ class Certificates:
         self.context = server_context()
         self.context.load_cert_chain(certificate, key)
 
-    def reload(self) -> None:
-        """Use the files as they are now for new connections; at an error the old ones stay."""
-        server_context().load_cert_chain(self._certificate, self._key)
-        self.context.load_cert_chain(self._certificate, self._key)
+    def reload(self, certificate: Path | None = None, key: Path | None = None) -> None:
+        """Use the files as they are now, or other ones, for new connections.
+
+        At an error the old ones stay; raises as the constructor does.
+        """
+        if certificate is None:
+            certificate, key = self._certificate, self._key
+        server_context().load_cert_chain(certificate, key)
+        self.context.load_cert_chain(certificate, key)
+        self._certificate, self._key = certificate, key
 
 
 def server_context() -> ssl.SSLContext:
