@@ -5,11 +5,12 @@ from __future__ import annotations
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.mail_domains import NewDomain, insert_domain
 from workpost.domain.organizations.state import get_organization
+from workpost.domain.organizations.takeover import begin_takeover
 from workpost.kernel.errors import LimitExceeded, NameUnavailable
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import domains, organizations, rules
-from workpost.store.tables.organizations import ACTIVE, OrganizationRow
+from workpost.store.tables.organizations import ACTIVE, CREATING, OrganizationRow
 
 DEFAULT_RULE = "default"
 DEFAULT_ACCESS_RULE = '{"Effect":"ALLOW","Description":"Default WorkMail Rule"}'
@@ -28,10 +29,13 @@ def create_organization(
     other_domains: list[NewDomain],
     device_rule_id: str,
     limit: int,
+    left_by: str = "",
     token: ClientToken | None = None,
 ) -> str:
     """Insert an active organization with its verified test domain and its two default rules.
 
+    With `left_by`, a deleted organization, it takes over the directory that this one has left,
+    and is active when a job has moved it.
     `other_domains` are registered and wait for verification. Returns the organization's id: that
     of the first call with this token. Raises NameUnavailable when another organization has the
     alias, LimitExceeded when the account has `limit` organizations, InvalidParameter for a token
@@ -39,9 +43,12 @@ def create_organization(
     """
 
     def insert() -> str:
-        if organizations.count_organizations(tx, account=account) >= limit:
-            raise LimitExceeded(f"An account has at most {limit} organizations.")
-        _insert(tx, organization, account, alias, directory_id, test_domain)
+        organizations.lock_account(tx, account=account)
+        check_limit(tx, account=account, limit=limit)
+        state = CREATING if left_by else ACTIVE
+        _insert(tx, organization, account, alias, state, directory_id, test_domain)
+        if left_by:
+            begin_takeover(tx, organization, left_by)
         for new in other_domains:
             insert_domain(tx, organization, new)
         _add_rules(tx, organization, device_rule_id)
@@ -50,15 +57,28 @@ def create_organization(
     return with_token(tx, token, str, insert)
 
 
+@quick
+def check_limit(tx: Reader, *, account: str, limit: int) -> None:
+    """Raise LimitExceeded when an account has `limit` organizations."""
+    if organizations.count_organizations(tx, account=account) >= limit:
+        raise LimitExceeded(f"An account has at most {limit} organizations.")
+
+
 def _insert(
-    tx: Tx, organization: str, account: str, alias: str, directory_id: str, test_domain: str
+    tx: Tx,
+    organization: str,
+    account: str,
+    alias: str,
+    state: str,
+    directory_id: str,
+    test_domain: str,
 ) -> None:
     inserted = organizations.insert_organization(
         tx,
         organization=organization,
         account=account,
         alias=alias,
-        state=ACTIVE,
+        state=state,
         directory_id=directory_id,
         settings="{}",
     )

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workpost.domain.organizations import deletion, lifecycle
+from workpost.domain.organizations import deletion, lifecycle, takeover
 from workpost.domain.organizations.domains_shell import check_name, prepare_domains
 from workpost.domain.organizations.idempotency import ClientToken, read_result, recall
 from workpost.formats import addresses
 from workpost.kernel.errors import (
     AccessDenied,
-    DirectoryUnavailable,
     InvalidParameter,
     NameUnavailable,
 )
@@ -20,8 +19,6 @@ from workpost.kernel.principal import Grant, Right
 from workpost.store.core import Core
 from workpost.store.tables import organizations
 from workpost.store.tables.organizations import OrganizationRow
-
-_NO_DIRECTORY = "There is no directory {}; this installation has its own for each organization."
 
 
 class NewOrganization(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +38,14 @@ async def create_organization(
     new: NewOrganization,
     token: ClientToken | None = None,
 ) -> str:
-    """Create an organization of the account, active at once, and return its id.
+    """Create an organization of the account and return its id.
+
+    It is active at once, or, where it takes over the directory of a deleted one, after a job.
 
     Its keys are made first: a row never lacks its key. A repeated `token` gets the first call's
     organization, and InvalidParameter when it came with other parameters. Raises
-    NameUnavailable, InvalidParameter, DirectoryUnavailable for a directory id (there are no
-    outside directories to name), TryLater when the keys cannot be made.
+    NameUnavailable, InvalidParameter, LimitExceeded, DirectoryInUse and DirectoryUnavailable,
+    TryLater when the keys cannot be made.
     """
     if not grant.allows(Right.ADMINISTER):
         raise AccessDenied("This is not allowed here.")
@@ -56,6 +55,9 @@ async def create_organization(
     others = _check(core, new)
     if await core.store.read(organizations.is_alias_taken, alias=new.alias):
         raise lifecycle.alias_taken(new.alias)
+    limit = core.settings.limits.organizations_per_account
+    await core.store.read(lifecycle.check_limit, account=account, limit=limit)
+    left_by = await _find_directory(core, account, new)
     organization = f"m-{core.env.new_hex()}"
     await core.keys.create_organization(organization, kms_key=new.kms_key or None)
     key = await core.keys.organization(organization)
@@ -64,12 +66,24 @@ async def create_organization(
         organization=organization,
         account=account,
         alias=new.alias,
-        directory_id=f"d-{core.env.new_hex()[-10:]}",
+        directory_id=new.directory_id or f"d-{core.env.new_hex()[-10:]}",
         test_domain=test_domain,
         other_domains=await prepare_domains(core, organization, others, key),
         device_rule_id=core.env.new_uuid(),
-        limit=core.settings.limits.organizations_per_account,
+        limit=limit,
+        left_by=left_by,
         token=token,
+    )
+
+
+async def _find_directory(core: Core, account: str, new: NewOrganization) -> str:
+    if not new.directory_id:
+        return ""
+    return await core.store.read(
+        takeover.find_left_directory,
+        account=account,
+        alias=new.alias,
+        directory_id=new.directory_id,
     )
 
 
@@ -77,8 +91,6 @@ def _check(core: Core, new: NewOrganization) -> list[str]:
     """The folded additional domains; raises what is wrong with the request."""
     if new.alias.startswith("d-"):
         raise NameUnavailable(f"The alias {new.alias} is not available: it starts with d-.")
-    if new.directory_id:
-        raise DirectoryUnavailable(_NO_DIRECTORY.format(new.directory_id))
     if new.interoperability:
         raise InvalidParameter("EnableInteroperability needs the DirectoryId of an AD Connector.")
     # Only the operator turns an ARN into a key: theirs is the account that pays and may decrypt.

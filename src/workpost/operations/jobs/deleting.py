@@ -1,8 +1,8 @@
-"""Deleting organizations: keys, mailboxes, rows, in this order and in slices."""
+"""Deleting organizations: keys, mailboxes, rows, in this order; taking over what is left."""
 
 from __future__ import annotations
 
-from workpost.domain.organizations import deletion
+from workpost.domain.organizations import deletion, takeover
 from workpost.operations.jobs.purging import remove_mailbox
 from workpost.operations.jobs.runner import LEASE_MS
 from workpost.store.core import Core
@@ -25,3 +25,11 @@ async def delete_organization(core: Core, lease: Lease) -> None:
     await core.store.write_background(
         deletion.finish_deletion, lease=lease, with_directory=plan.with_directory
     )
+
+
+async def take_over_directory(core: Core, lease: Lease) -> None:
+    """Handle `organization.take-over`. Raises Conflict when the lease is lost."""
+    while not await core.store.write_background(
+        takeover.take_over_slice, lease=lease, lease_ms=LEASE_MS
+    ):
+        pass

@@ -11,6 +11,7 @@ import msgspec
 
 from workpost.store.database.unit import Reader, Tx, quick
 
+CREATING = "Creating"
 ACTIVE = "Active"
 DELETING = "Deleting"
 DELETED = "Deleted"
@@ -54,7 +55,7 @@ def insert_organization(
     directory_id: str,
     settings: str,
 ) -> bool:
-    """Insert an organization complete as of now; False when the alias (or id) is taken."""
+    """Insert an organization, complete if it is active; False when the alias (or id) is taken."""
     now = tx.env.now()
     return (
         tx.run(
@@ -66,7 +67,7 @@ def insert_organization(
             state,
             directory_id,
             now,
-            now,
+            now if state == ACTIVE else None,
             settings,
         )
         == 1
@@ -173,10 +174,14 @@ def change_users(tx: Tx, *, organization: str, by: int, limit: int) -> bool:
     )
 
 
-def count_organizations(tx: Tx, *, account: str) -> int:
-    """How many organizations an account has that are not deleted; holds the account's lock."""
+def lock_account(tx: Tx, *, account: str) -> None:
+    """Let creations of organizations for one account come one after the other."""
     if tx.engine == "postgresql":
         tx.row("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account)
+
+
+def count_organizations(tx: Reader, *, account: str) -> int:
+    """How many organizations an account has that are not deleted."""
     sql = "SELECT COUNT(*) FROM organization WHERE account = ? AND state <> 'Deleted'"
     row = tx.row(sql, account)
     return int(row[0]) if row is not None else 0
@@ -199,3 +204,29 @@ def find_directory(
 def set_left_directory(tx: Tx, *, organization: str, left: bool) -> None:
     """Note whether a deleted organization has left its directory behind."""
     tx.run("UPDATE organization SET left_directory = ? WHERE id = ?", int(left), organization)
+
+
+def take_directory(tx: Tx, *, organization: str) -> bool:
+    """Take the directory that a deleted organization has left; False when somebody else did."""
+    sql = "UPDATE organization SET left_directory = 0 WHERE id = ? AND left_directory = 1"
+    return tx.run(sql, organization) == 1
+
+
+def complete_organization(tx: Tx, *, organization: str) -> None:
+    """Make an organization active whose directory is complete."""
+    tx.run(
+        "UPDATE organization SET state = ?, completed = ? WHERE id = ?",
+        ACTIVE,
+        tx.env.now(),
+        organization,
+    )
+
+
+def recount_users(tx: Tx, *, organization: str) -> None:
+    """Count the users anew, where rows were moved as a whole."""
+    tx.run(
+        "UPDATE organization SET users = (SELECT COUNT(*) FROM entity WHERE entity.org = ?"
+        " AND entity.kind = 'USER' AND entity.state <> 'DELETED') WHERE id = ?",
+        organization,
+        organization,
+    )

@@ -43,3 +43,44 @@ def test_alias_and_addresses_are_free_again(api: ApiServer, demo: Tenant) -> Non
     api.work()
     answer = demo.client.create_organization(Alias="demo")
     Tenant(demo.client, demo.account, answer["OrganizationId"], "demo.test").user("ada")
+
+
+def test_a_directory_that_stays_is_taken_over_by_another_organization(
+    api: ApiServer, demo: Tenant, other: Tenant
+) -> None:
+    ada, room = demo.user("ada"), demo.resource("room")
+    group = demo.group("everyone")
+    demo("AssociateMemberToGroup", GroupId=group, MemberId=ada)
+    demo("AssociateDelegateToResource", ResourceId=room, EntityId=ada)
+    gone = demo.user("gone", enabled=False)
+    demo("DeleteUser", UserId=gone)
+    directory = demo("DescribeOrganization")["DirectoryId"]
+    demo("DeleteOrganization", DeleteDirectory=False, ForceDelete=True)
+    create = demo.client.create_organization
+    assert refused(create, Alias="new", DirectoryId=directory)[0] == "DirectoryInUseException"
+    api.work()
+    assert refused(create, Alias="new", DirectoryId=directory)[0] == "InvalidParameterException"
+    code, _ = refused(other.client.create_organization, Alias="demo", DirectoryId=directory)
+    assert code == "DirectoryUnavailableException"
+    answer = create(Alias="demo", DirectoryId=directory)
+    new = Tenant(demo.client, demo.account, answer["OrganizationId"], "demo.test")
+    described = new("DescribeOrganization")
+    assert (described["State"], described["DirectoryId"]) == ("Creating", directory)
+    assert refused(create, Alias="new", DirectoryId=directory)[0] == "DirectoryInUseException"
+    api.work()
+    assert new("DescribeOrganization")["CompletedDate"]
+    assert new("DescribeUser", UserId=ada)["State"] == "DISABLED"
+    assert refused(new, "DescribeUser", UserId=gone)[0] == "EntityNotFoundException"
+    [member] = new("ListGroupMembers", GroupId="everyone")["Members"]
+    [delegate] = new("ListResourceDelegates", ResourceId="room")["Delegates"]
+    assert member["Id"] == delegate["Id"] == ada
+    new("RegisterToWorkMail", EntityId=ada, Email="ada@demo.test")
+    assert new("GetMailboxDetails", UserId=ada)["MailboxSize"] == 0
+
+
+def test_a_directory_that_was_deleted_is_unavailable(api: ApiServer, demo: Tenant) -> None:
+    directory = demo("DescribeOrganization")["DirectoryId"]
+    demo("DeleteOrganization", DeleteDirectory=True)
+    api.work()
+    code, _ = refused(demo.client.create_organization, Alias="demo", DirectoryId=directory)
+    assert code == "DirectoryUnavailableException"

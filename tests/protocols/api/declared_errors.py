@@ -1,0 +1,229 @@
+"""Each error that the reference declares for an action on the directory: how it is provoked, or why it never comes.
+
+Data, so that pages of documentation can be made of it. `test_declared_errors.py` provokes them on
+this stage: users ada and grace and the group everyone, resources room and attic, all enabled; the
+user and the group and the resource off, disabled; one of each kind that is deleted; a mail domain
+that waits for verification. `{name}` stands for the id of what has this name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Parameters = dict[str, Any]
+
+NO_DIRECTORY = (
+    "An installation has its own directory for each organization; there is no outside directory"
+    " that could refuse, be away or be read-only."
+)
+CONSTRAINTS = (
+    "What breaks a constraint of the model is told as ValidationException"
+    " (docs/decisions/0014-api-front-end.md); beyond those there is nothing to refuse."
+)
+NO_ADDRESS = "The action has no member that names an address."
+NO_NAME = "The action names no entity."
+
+EVERYWHERE = {
+    "DirectoryServiceAuthenticationFailedException": NO_DIRECTORY,
+    "DirectoryUnavailableException": NO_DIRECTORY,
+    "UnsupportedOperationException": NO_DIRECTORY,
+}
+"""Never raised by an action that has no provocation for them."""
+
+INVALID = "InvalidParameterException"
+NOT_FOUND = "EntityNotFoundException"
+STATE = "EntityStateException"
+IN_USE = "EmailAddressInUseException"
+NO_DOMAIN = "MailDomainNotFoundException"
+DOMAIN_STATE = "MailDomainStateException"
+TAKEN = "NameAvailabilityException"
+RESERVED = "ReservedNameException"
+PASSWORD = "InvalidPasswordException"
+
+UNPROVOKABLE: dict[str, dict[str, str]] = {
+    "CreateGroup": {INVALID: CONSTRAINTS},
+    "CreateResource": {INVALID: CONSTRAINTS},
+    "DeleteGroup": {INVALID: CONSTRAINTS},
+    "DeleteOrganization": {},
+    "DeleteResource": {INVALID: CONSTRAINTS},
+    "DeleteUser": {INVALID: CONSTRAINTS},
+    "DeregisterFromWorkMail": {INVALID: CONSTRAINTS},
+    "DescribeEntity": {INVALID: CONSTRAINTS},
+    "DescribeGroup": {INVALID: CONSTRAINTS},
+    "DescribeOrganization": {INVALID: CONSTRAINTS},
+    "DescribeResource": {INVALID: CONSTRAINTS},
+    "DescribeUser": {INVALID: CONSTRAINTS},
+    "DisassociateMemberFromGroup": {INVALID: CONSTRAINTS},
+    "GetMailboxDetails": {INVALID: CONSTRAINTS},
+    "ListGroups": {NOT_FOUND: NO_NAME},
+    "ResetPassword": {INVALID: CONSTRAINTS},
+    "UpdateGroup": {INVALID: CONSTRAINTS},
+    "UpdateResource": {
+        INVALID: CONSTRAINTS,
+        IN_USE: NO_ADDRESS,
+        NO_DOMAIN: NO_ADDRESS,
+        DOMAIN_STATE: NO_ADDRESS,
+    },
+}
+
+TOKEN = {"NextToken": "Zm9yZ2Vk"}
+GOOD_PASSWORD = "Correct-Horse7"
+
+PROVOCATIONS: dict[str, dict[str, Parameters]] = {
+    "AssociateDelegateToResource": {
+        NOT_FOUND: {"ResourceId": "room", "EntityId": "nobody"},
+        STATE: {"ResourceId": "room", "EntityId": "off-user"},
+        INVALID: {"ResourceId": "room", "EntityId": "attic"},
+    },
+    "AssociateMemberToGroup": {
+        NOT_FOUND: {"GroupId": "everyone", "MemberId": "nobody"},
+        STATE: {"GroupId": "everyone", "MemberId": "off-user"},
+        INVALID: {"GroupId": "everyone", "MemberId": "everyone"},
+    },
+    "CreateAlias": {
+        IN_USE: {"EntityId": "{ada}", "Alias": "grace@demo.test"},
+        NOT_FOUND: {"EntityId": "nobody-at-all", "Alias": "new@demo.test"},
+        STATE: {"EntityId": "{off-user}", "Alias": "new@demo.test"},
+        INVALID: {"EntityId": "{ada}", "Alias": "n..ew@demo.test"},
+        NO_DOMAIN: {"EntityId": "{ada}", "Alias": "ada@nowhere.example"},
+        DOMAIN_STATE: {"EntityId": "{ada}", "Alias": "ada@pending.example"},
+    },
+    "CreateGroup": {
+        TAKEN: {"Name": "ADA"},
+        RESERVED: {"Name": "Guest"},
+    },
+    "CreateOrganization": {
+        "DirectoryUnavailableException": {"Alias": "more", "DirectoryId": "d-0123456789"},
+        "DirectoryInUseException": {"Alias": "more", "DirectoryId": "{directory}"},
+        INVALID: {"Alias": "more", "EnableInteroperability": True},
+        TAKEN: {"Alias": "demo"},
+    },
+    "CreateResource": {
+        TAKEN: {"Name": "everyone", "Type": "ROOM"},
+        RESERVED: {"Name": "krbtgt", "Type": "ROOM"},
+    },
+    "CreateUser": {
+        INVALID: {"Name": "new", "DisplayName": "New", "Role": "SYSTEM_USER"},
+        PASSWORD: {"Name": "new", "DisplayName": "New", "Password": "weak"},
+        TAKEN: {"Name": "room", "DisplayName": "New"},
+        RESERVED: {"Name": "Administrator", "DisplayName": "New"},
+    },
+    "DeleteAlias": {
+        NOT_FOUND: {"EntityId": "nobody-at-all", "Alias": "ada@demo.test"},
+        STATE: {"EntityId": "{gone-user}", "Alias": "ada@demo.test"},
+        INVALID: {"EntityId": "{ada}", "Alias": "ada@demo.test"},
+    },
+    "DeleteGroup": {STATE: {"GroupId": "everyone"}},
+    "DeleteOrganization": {INVALID: {"DeleteDirectory": True, "ClientToken": "used"}},
+    "DeleteResource": {STATE: {"ResourceId": "room"}},
+    "DeleteUser": {STATE: {"UserId": "ada"}},
+    "DeregisterFromWorkMail": {
+        NOT_FOUND: {"EntityId": "nobody"},
+        STATE: {"EntityId": "{gone-user}"},
+    },
+    "DescribeEntity": {NOT_FOUND: {"Email": "nobody@demo.test"}},
+    "DescribeGroup": {NOT_FOUND: {"GroupId": "ada"}},
+    "DescribeOrganization": {},
+    "DescribeResource": {NOT_FOUND: {"ResourceId": "everyone"}},
+    "DescribeUser": {NOT_FOUND: {"UserId": "S-1-1-12-1234567890-123456789-123456789-1234"}},
+    "DisassociateDelegateFromResource": {
+        NOT_FOUND: {"ResourceId": "room", "EntityId": "nobody"},
+        STATE: {"ResourceId": "{gone-resource}", "EntityId": "ada"},
+        INVALID: {"ResourceId": "room", "EntityId": "attic"},
+    },
+    "DisassociateMemberFromGroup": {
+        NOT_FOUND: {"GroupId": "nothing", "MemberId": "ada"},
+        STATE: {"GroupId": "{gone-group}", "MemberId": "ada"},
+    },
+    "GetMailboxDetails": {NOT_FOUND: {"UserId": "off-user"}},
+    "ListAliases": {
+        NOT_FOUND: {"EntityId": "nobody-at-all"},
+        STATE: {"EntityId": "{gone-user}"},
+        INVALID: {"EntityId": "{ada}", **TOKEN},
+    },
+    "ListGroupMembers": {
+        NOT_FOUND: {"GroupId": "nothing"},
+        STATE: {"GroupId": "{gone-group}"},
+        INVALID: {"GroupId": "everyone", **TOKEN},
+    },
+    "ListGroups": {INVALID: {"Filters": {"NamePrefix": "a", "State": "ENABLED"}}},
+    "ListGroupsForEntity": {
+        NOT_FOUND: {"EntityId": "nobody"},
+        STATE: {"EntityId": "{gone-user}"},
+        INVALID: {"EntityId": "ada", **TOKEN},
+    },
+    "ListOrganizations": {INVALID: TOKEN},
+    "ListResourceDelegates": {
+        NOT_FOUND: {"ResourceId": "nothing"},
+        STATE: {"ResourceId": "{gone-resource}"},
+        INVALID: {"ResourceId": "room", **TOKEN},
+    },
+    "ListResources": {INVALID: {"Filters": {"NamePrefix": "a", "State": "ENABLED"}}},
+    "ListUsers": {INVALID: {"Filters": {"UsernamePrefix": "a", "State": "ENABLED"}}},
+    "RegisterToWorkMail": {
+        IN_USE: {"EntityId": "off-user", "Email": "ada@demo.test"},
+        NOT_FOUND: {"EntityId": "nobody", "Email": "new@demo.test"},
+        STATE: {"EntityId": "{gone-user}", "Email": "new@demo.test"},
+        "EntityAlreadyRegisteredException": {"EntityId": "ada", "Email": "new@demo.test"},
+        INVALID: {"EntityId": "off-user", "Email": "n..ew@demo.test"},
+        NO_DOMAIN: {"EntityId": "off-user", "Email": "new@nowhere.example"},
+        DOMAIN_STATE: {"EntityId": "off-user", "Email": "new@pending.example"},
+    },
+    "ResetPassword": {
+        NOT_FOUND: {"UserId": "nobody-at-all", "Password": GOOD_PASSWORD},
+        STATE: {"UserId": "{gone-user}", "Password": GOOD_PASSWORD},
+        PASSWORD: {"UserId": "{ada}", "Password": "weak"},
+    },
+    "UpdateGroup": {
+        NOT_FOUND: {"GroupId": "nothing"},
+        STATE: {"GroupId": "{gone-group}", "HiddenFromGlobalAddressList": True},
+    },
+    "UpdateMailboxQuota": {
+        NOT_FOUND: {"UserId": "nobody", "MailboxQuota": 1},
+        STATE: {"UserId": "off-user", "MailboxQuota": 1},
+        INVALID: {"UserId": "ada", "MailboxQuota": 51_201},
+    },
+    "UpdatePrimaryEmailAddress": {
+        IN_USE: {"EntityId": "ada", "Email": "grace@demo.test"},
+        NOT_FOUND: {"EntityId": "nobody", "Email": "new@demo.test"},
+        STATE: {"EntityId": "off-user", "Email": "new@demo.test"},
+        INVALID: {"EntityId": "ada", "Email": "n..ew@demo.test"},
+        NO_DOMAIN: {"EntityId": "ada", "Email": "new@nowhere.example"},
+        DOMAIN_STATE: {"EntityId": "ada", "Email": "new@pending.example"},
+    },
+    "UpdateResource": {
+        NOT_FOUND: {"ResourceId": "nothing"},
+        STATE: {"ResourceId": "{gone-resource}", "Description": "x"},
+        "InvalidConfigurationException": {"ResourceId": "room", "BookingOptions": {}},
+        TAKEN: {"ResourceId": "room", "Name": "ada"},
+    },
+    "UpdateUser": {
+        NOT_FOUND: {"UserId": "nobody", "City": "x"},
+        STATE: {"UserId": "ada", "Role": "REMOTE_USER"},
+        INVALID: {"UserId": "ada", "Role": "RESOURCE"},
+    },
+}
+
+ELSEWHERE: dict[tuple[str, str], str] = {
+    ("CreateAlias", "LimitExceededException"): (
+        "tests/protocols/api/actions/test_limits.py::test_aliases_of_an_entity"
+    ),
+    ("CreateOrganization", "LimitExceededException"): (
+        "tests/protocols/api/actions/test_limits.py::test_organizations_of_an_account"
+    ),
+}
+"""Tests that provoke what this stage cannot."""
+
+UNDECLARED: dict[tuple[str, str], str] = {
+    ("CreateUser", "LimitExceededException"): (
+        "The reference has a limit of users and declares no error for it."
+    ),
+    ("UpdatePrimaryEmailAddress", "LimitExceededException"): (
+        "The old primary address becomes an alias, of which there is a limit."
+    ),
+    **{
+        (action, NOT_FOUND): "The reference tells of unknown entities and declares no error."
+        for action in ("DeleteGroup", "DeleteResource", "DeleteUser")
+    },
+}
+"""Errors that are sent though the reference does not declare them."""
