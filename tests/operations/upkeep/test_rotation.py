@@ -227,6 +227,23 @@ async def _check_queue_and_event(mail: Mail, core: Core) -> None:
     )
 
 
+async def test_a_sweep_against_another_database_destroys_no_generation(
+    mail: Mail, core: Core, env: MovedClock
+) -> None:
+    box = mail.boxes["ada"]
+    for rotate in (
+        rotation.rotate_system(core),
+        rotation.rotate_organization(core, mail.organization),
+        rotation.rotate_mailbox(core, mail.organization, box),
+    ):
+        await rotate
+    for table in ("mailbox", "summary", "folder", "organization", "access_key"):
+        await mail.directory.change(f"DELETE FROM {table}")
+
+    assert await settle(core, env) == 0
+    assert (await core.keys.mailbox(mail.organization, box, 1)).gen == 1
+
+
 async def test_the_dkim_keys_of_an_organization_outlive_the_key_that_sealed_them(
     mail: Mail, core: Core, env: MovedClock
 ) -> None:

@@ -194,7 +194,9 @@ async def sweep_generations(core: Core) -> int:
     """Move what still refers to superseded generations, and destroy those that nothing refers to.
 
     A generation is destroyed an hour after a whole pass first found nothing under it, and if
-    another pass still finds nothing. Returns how many were destroyed.
+    another pass still finds nothing. What this database does not know is left alone: a sweep
+    against the wrong, or an empty, one would find nothing under any key. Returns how many were
+    destroyed.
     """
     store = core.keys.hierarchy.store
     count = 0
@@ -217,12 +219,24 @@ async def _sweep_generation(core: Core, row: KeyRow) -> int:
     now = core.env.now()
     if moved or await core.keys.run(store.has_children, row.scope, row.gen):
         await core.keys.run(store.retire, row.scope, row.gen, None)
+    elif not await _is_known(core, row):
+        return 0
     elif row.retired_at is None:
         await core.keys.run(store.retire, row.scope, row.gen, now)
     elif row.retired_at <= now - RETIRED_MS:
         log.info("destroying generation %d of %s", row.gen, row.scope)
         return await core.keys.run(store.destroy, row.scope, row.gen, now)
     return 0
+
+
+async def _is_known(core: Core, row: KeyRow) -> bool:
+    """Whether this database has what a key is for."""
+    kind, _, name = row.scope.partition("/")
+    if row.scope == SYSTEM:
+        return bool(await core.store.read(rewrap.page_organizations, after="", limit=1))
+    if kind == "org":
+        return bool(await core.store.read(rewrap.known_organizations, ids=[name]))
+    return bool(await core.store.read(rewrap.known_mailboxes, ids=[int(name)]))
 
 
 async def _rewrap_scope(core: Core, row: KeyRow) -> int:
