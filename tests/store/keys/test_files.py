@@ -39,6 +39,12 @@ def test_a_destroyed_key_is_in_no_file_any_more(tmp_path, store):
     assert store.load("mailbox/1").destroyed_at == 5
 
 
+def test_a_line_that_the_full_disk_cuts_short_is_told(store, monkeypatch):
+    monkeypatch.setattr(os, "write", lambda _log, line: len(line) - 1)
+    with pytest.raises(TryLater):
+        store.append_shred(Shred(at=1, scope="mailbox/1"))
+
+
 def test_a_line_of_the_shred_list_cut_short_is_left_out(store):
     store.append_shred(Shred(at=1, scope="mailbox/1"))
     with store.shred_path.open("ab") as log:

@@ -7,6 +7,7 @@ beside it: JSON lines, appended in one write and synced, never rewritten.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -156,7 +157,8 @@ class SqliteKeyStore:
         try:
             log = os.open(self.shred_path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
             try:
-                os.write(log, line)
+                if os.write(log, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(log)
             finally:
                 os.close(log)
