@@ -13,17 +13,20 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from workpost.domain.messages import queries
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.shell import Meta
+from workpost.formats.encoded_words import decode_words
 from workpost.formats.mime import (
+    MAX_HEADER,
     Summary,
     body_text,
+    header_fields,
     header_text,
-    header_values,
     packed_envelope,
 )
 from workpost.kernel.principal import Grant
@@ -34,7 +37,9 @@ CLOSE_LOOKS = 50
 RUN = 0.002
 """Seconds of judging after which the loop gets its turn: a key may have thousands of parts."""
 LARGE = 64 * 1024
-"""Bytes from which on a message is decoded and folded in a thread."""
+"""Bytes from which on a message is decoded, folded and judged in a thread."""
+HUGE = 4 * 1024 * 1024
+"""Bytes from which on messages are looked into one at a time in the whole process."""
 
 Key: TypeAlias = tuple[Any, ...]
 """A key as a tuple, its name first; ranges are ascending and disjoint:
@@ -67,8 +72,9 @@ class Doc(msgspec.Struct):
     keywords: Sequence[bytes] = ()
     summary: Summary | None = None
     sent: date | None = None
-    header: bytes | None = None
+    header: dict[bytes, list[bytes]] | None = None
     header_folded: str = ""
+    header_values: dict[str, list[str]] = {}
     body_folded: str | None = None
 
 
@@ -160,25 +166,54 @@ async def _open(core: Core, grant: Grant, folder: int, uids: Sequence[int]) -> l
 
 
 async def _look_closely(core: Core, grant: Grant, key: Key, doc: Doc, meta: Meta) -> bool:
+    """Judge one message; `doc` is used up, so that a page never holds the texts of all it had."""
     doc.summary = Summary.unpack(meta.packed)
     doc.sent = _sent_on(meta.packed, doc.summary.date)
     verdict = evaluate(key, doc)
     if verdict is None:
-        doc.header = await messages.read_content(core, grant, meta, 0, doc.summary.header_end)
-        doc.header_folded = header_text(doc.header).casefold()
-        verdict = evaluate(key, doc)
-    if verdict is None:
+        end = min(doc.summary.header_end, MAX_HEADER)
+        header = await messages.read_content(core, grant, meta, 0, end)
+        verdict = await _judge(_read_header, key, doc, header)
+    if verdict is None and meta.size > HUGE:
+        async with _one_at_a_time():
+            raw = await messages.read_content(core, grant, meta)
+            verdict = await _judge(_read_body, key, doc, raw)
+    elif verdict is None:
         raw = await messages.read_content(core, grant, meta)
-        if len(raw) > LARGE:
-            doc.body_folded = await asyncio.to_thread(_fold_body, raw, doc.summary)
-        else:
-            doc.body_folded = _fold_body(raw, doc.summary)
-        verdict = evaluate(key, doc)
+        verdict = await _judge(_read_body, key, doc, raw)
+    doc.summary = doc.header = doc.body_folded = None
+    doc.header_folded, doc.header_values = "", {}
     return bool(verdict)
 
 
-def _fold_body(raw: bytes, summary: Summary) -> str:
-    return body_text(raw, summary.parts).casefold()
+_huge: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _one_at_a_time() -> asyncio.Semaphore:
+    """A message at the size limit takes ten times its size while it is searched."""
+    return _huge.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(1))
+
+
+async def _judge(
+    read: Callable[[Doc, bytes], None], key: Key, doc: Doc, data: bytes
+) -> bool | None:
+    """Let `read` take up more of the message, then evaluate; in a thread where that takes long."""
+
+    def work() -> bool | None:
+        read(doc, data)
+        return evaluate(key, doc)
+
+    return await asyncio.to_thread(work) if len(data) > LARGE else work()
+
+
+def _read_header(doc: Doc, header: bytes) -> None:
+    doc.header = header_fields(header)
+    doc.header_folded = header_text(header).casefold()
+
+
+def _read_body(doc: Doc, raw: bytes) -> None:
+    if doc.summary is not None:
+        doc.body_folded = body_text(raw, doc.summary.parts).casefold()
 
 
 def _sent_on(packed: bytes, seconds: int | None) -> date | None:
@@ -259,7 +294,13 @@ def _subject(key: Key, doc: Doc) -> bool | None:
 def _header(key: Key, doc: Doc) -> bool | None:
     if doc.header is None:
         return None
-    return any(key[2] in value.casefold() for value in header_values(doc.header, key[1]))
+    name = key[1].lower()
+    values = doc.header_values.get(name)
+    if values is None:
+        found = doc.header.get(name.encode(), ())
+        values = [decode_words(value).casefold() for value in found]
+        doc.header_values[name] = values
+    return any(key[2] in value for value in values)
 
 
 def _body(key: Key, doc: Doc) -> bool | None:

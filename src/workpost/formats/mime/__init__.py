@@ -1,7 +1,14 @@
 """Mail messages: one summary derived before delivery, and plain slices ever after."""
 
 from workpost.formats.mime.parts import Part
-from workpost.formats.mime.searching import body_text, header_text, header_values, search_text
+from workpost.formats.mime.searching import (
+    MAX_HEADER,
+    body_text,
+    header_fields,
+    header_text,
+    header_values,
+    search_text,
+)
 from workpost.formats.mime.sections import decode_part, filter_header, locate
 from workpost.formats.mime.summary import (
     Summary,
@@ -15,12 +22,14 @@ from workpost.formats.mime.summary import (
 )
 
 __all__ = [
+    "MAX_HEADER",
     "Part",
     "Summary",
     "SummaryError",
     "body_text",
     "decode_part",
     "filter_header",
+    "header_fields",
     "header_text",
     "header_values",
     "locate",

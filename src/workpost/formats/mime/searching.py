@@ -19,11 +19,16 @@ MAX_HEADER = 1024 * 1024
 def header_values(header: bytes, name: str | bytes) -> list[str]:
     """Return the decoded values of every field called `name`, in order, unfolded."""
     wanted = (name.encode() if isinstance(name, str) else name).lower()
-    out: list[str] = []
+    return [decode_words(value) for value in header_fields(header).get(wanted, ())]
+
+
+def header_fields(header: bytes) -> dict[bytes, list[bytes]]:
+    """Return the unfolded values of all fields, undecoded, by name in lower case."""
+    out: dict[bytes, list[bytes]] = {}
     for line in unfold(header[:MAX_HEADER]).split(b"\n"):
         field, colon, value = line.partition(b":")
-        if colon and field.rstrip().lower() == wanted:
-            out.append(decode_words(value))
+        if colon:
+            out.setdefault(field.rstrip().lower(), []).append(value)
     return out
 
 
