@@ -113,3 +113,19 @@ def test_making_a_ring_leaves_an_existing_one_alone(tmp_path, ring):
     before = (tmp_path / "keys" / "keyring.json").read_bytes()
     ring.create()
     assert (tmp_path / "keys" / "keyring.json").read_bytes() == before
+
+
+def test_a_version_that_cannot_be_written_wraps_nothing(tmp_path, env, monkeypatch):
+    ring = KeyRing(tmp_path / "ring.json", env)
+    ring.create()
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", full)
+        with pytest.raises(TryLater):
+            ring.rotate()
+    version, wrapped = ring.wrap("system", 1, b"k" * 32)
+    assert version == ring.current() == 1
+    assert KeyRing(tmp_path / "ring.json", env).unwrap("system", 1, version, wrapped) == b"k" * 32

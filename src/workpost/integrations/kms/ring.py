@@ -94,8 +94,9 @@ class KeyRing:
             ring = self._read()
             if version == ring.current:
                 raise Fault("the current version of the key ring cannot be dropped")
-            if ring.keys.pop(str(version), None) is not None:
-                self._write(ring)
+            keys = {name: key for name, key in ring.keys.items() if name != str(version)}
+            if len(keys) < len(ring.keys):
+                self._write(Ring(current=ring.current, keys=keys))
 
     def export(self) -> bytes:
         """The file as it is, for `workpost keys backup`."""
@@ -122,13 +123,16 @@ class KeyRing:
     def _add_version(self, ring: Ring) -> int:
         version = ring.current + 1
         key = base64.b64encode(self._env.random_bytes(32)).decode()
-        ring.keys[str(version)] = RingKey(key=key, created=self._env.now())
-        ring.current = version
-        self._write(ring)
+        entry = RingKey(key=key, created=self._env.now())
+        self._write(Ring(current=version, keys={**ring.keys, str(version): entry}))
         return version
 
     def _write(self, ring: Ring) -> None:
-        write_private(self._path, msgspec.json.format(msgspec.json.encode(ring)))
+        # The ring in memory is never changed: nothing may be wrapped by what is not on disk.
+        try:
+            write_private(self._path, msgspec.json.format(msgspec.json.encode(ring)))
+        except OSError as error:
+            raise TryLater(f"the key ring {self._path} cannot be written: {error}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -144,12 +148,10 @@ class KeyRing:
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file of mode 0600 so that after a crash it is the old or the new one, whole."""
     fresh = path.with_name(path.name + ".new")
-    handle = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        os.write(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.rename(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
