@@ -288,3 +288,54 @@ def test_a_full_mailbox_refuses_outsiders_and_keeps_colleagues_waiting(company: 
     company.send("ada", full, "Comes later")
     assert "Comes later" not in company.subjects("jean")
     assert ("waiting", full) in [(row["state"], row["recipient"]) for row in company.queue()]
+
+
+def test_a_quota_that_the_administrator_sets_holds_in_smtp_and_imap_at_once(
+    company: Company,
+) -> None:
+    user = {"OrganizationId": company.organization, "UserId": company.user("jill")}
+    half = b"Subject: half\r\n\r\n".ljust((1 << 20) // 2)
+    address = f"jill@{company.domain}"
+
+    def append(client: imaplib.IMAP4) -> tuple[str, bytes]:
+        answer, data = client.append("INBOX", None, None, half)
+        return answer, data[0]
+
+    def rcpt() -> int:
+        with company.server.smtp(listener="smtp") as sender:
+            sender.ehlo()
+            sender.mail("someone@elsewhere.example", [f"SIZE={len(half)}"])
+            return int(sender.rcpt(address)[0])
+
+    with company.imap("jill") as client:
+        for _ in range(2):
+            assert append(client)[0] == "OK"
+        assert append(client)[0] == "NO"
+        assert b"OVERQUOTA" in append(client)[1]
+        assert rcpt() == 452
+        company.client.update_mailbox_quota(**user, MailboxQuota=2)
+        assert rcpt() == 250
+        assert append(client)[0] == "OK"
+        details = company.client.get_mailbox_details(**user)
+        assert (details["MailboxQuota"], details["MailboxSize"]) == (2, 1.5)
+        company.client.update_mailbox_quota(**user, MailboxQuota=1)
+        assert (append(client)[0], rcpt()) == ("NO", 452)
+
+
+def test_a_deleted_organization_is_gone_within_seconds(company: Company) -> None:
+    client = company.client
+    organization = client.create_organization(Alias="brief")["OrganizationId"]
+    brief = Company(company.server, client, organization, "brief.test")
+    brief.user("ada")
+    with brief.imap("ada") as session:
+        session.append("INBOX", None, None, b"Subject: soon gone\r\n\r\n")
+    answer = client.delete_organization(
+        OrganizationId=organization, DeleteDirectory=True, ForceDelete=True
+    )
+    assert answer["State"] == "Deleting"
+    deadline = time.monotonic() + 20
+    while client.describe_organization(OrganizationId=organization)["State"] != "Deleted":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with pytest.raises(imaplib.IMAP4.error), brief.imap("ada"):
+        pytest.fail("a deleted organization lets nobody in")

@@ -1,4 +1,4 @@
-"""Each error that the reference declares for an action on the directory: how it is provoked, or why it never comes.
+"""Each error declared for an action on the directory: how it is provoked, or why it never comes.
 
 Data, so that pages of documentation can be made of it. `test_declared_errors.py` provokes them on
 this stage: users ada and grace and the group everyone, resources room and attic, all enabled; the
