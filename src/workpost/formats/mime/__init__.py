@@ -9,7 +9,7 @@ from workpost.formats.mime.searching import (
     header_values,
     search_text,
 )
-from workpost.formats.mime.sections import decode_part, filter_header, locate
+from workpost.formats.mime.sections import MAX_FILTERED, decode_part, filter_header, locate
 from workpost.formats.mime.summary import (
     Summary,
     SummaryError,
@@ -22,6 +22,7 @@ from workpost.formats.mime.summary import (
 )
 
 __all__ = [
+    "MAX_FILTERED",
     "MAX_HEADER",
     "Part",
     "Summary",

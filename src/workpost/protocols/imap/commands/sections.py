@@ -13,7 +13,13 @@ from workpost.domain.messages import flags as bits
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import FlagRow
 from workpost.domain.messages.shell import Meta
-from workpost.formats.mime import filter_header, locate, packed_layout, packed_parts
+from workpost.formats.mime import (
+    MAX_FILTERED,
+    filter_header,
+    locate,
+    packed_layout,
+    packed_parts,
+)
 from workpost.kernel.errors import WorkpostError
 from workpost.protocols.imap.commands.store import change_slice
 from workpost.protocols.imap.errors import SessionEnd
@@ -130,7 +136,9 @@ async def _send_section(
         session.connection.send(b"NIL")
         return
     if section.fields:
-        header = await session.ask_selected(messages.read_content, meta, *span)
+        start, end = span
+        end = min(end, start + MAX_FILTERED + 1)
+        header = await session.ask_selected(messages.read_content, meta, start, end)
         negate = section.what == "HEADER.FIELDS.NOT"
         text = filter_header(header, section.fields, negate)
         if section.partial is not None:
