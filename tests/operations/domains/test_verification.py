@@ -194,3 +194,33 @@ class _Telling(dict[tuple[str, str], list[str]]):
     def get(self, key: Any, default: Any = None) -> Any:
         self._asked.set()
         return default
+
+
+async def test_of_two_at_the_same_moment_one_has_it(demo: Directory, other: Directory) -> None:
+    import asyncio
+
+    for house in (demo, other):
+        await shell.register_domain(house.core, house.grant, NAME)
+    resolver = MemoryResolver()
+    outcomes = await asyncio.gather(
+        *(
+            verify_now(house.core, resolver, house.grant, NAME, force=True)
+            for house in (demo, other)
+        ),
+        return_exceptions=True,
+    )
+    assert [each for each in outcomes if each == (VERIFIED, VERIFIED)] == [(VERIFIED, VERIFIED)]
+    (refused,) = [each for each in outcomes if isinstance(each, BaseException)]
+    assert isinstance(refused, MailDomainInUse)
+    assert sorted([await states(demo), await states(other)]) == [(PENDING,) * 2, (VERIFIED,) * 2]
+
+
+async def test_of_two_jobs_at_the_same_moment_one_has_it(
+    demo: Directory, other: Directory, env: FixedEnvironment
+) -> None:
+    resolver = MemoryResolver()
+    for house in (demo, other):
+        await shell.register_domain(house.core, house.grant, NAME)
+        await publish(resolver.records, house, NAME)
+    assert await verify_due(demo.core, resolver) == 2
+    assert sorted([await states(demo), await states(other)]) == [(PENDING,) * 2, (VERIFIED,) * 2]

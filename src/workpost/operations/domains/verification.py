@@ -160,6 +160,14 @@ async def verify_now(
     found = Found(ownership=True, dkim=True)
     if not force:
         found = await look_up(resolver, sought, core.settings.host_name)
+    try:
+        return await _settle(core, grant, name, found)
+    except Conflict:
+        # Another organization had it verified in this moment, and can be seen by now.
+        return await _settle(core, grant, name, found)
+
+
+async def _settle(core: Core, grant: Grant, name: str, found: Found) -> tuple[str, str]:
     return await core.store.write(
         mail_domains.settle_by_hand,
         grant=grant,
