@@ -104,6 +104,18 @@ async def test_a_folder_made_again_has_another_uidvalidity(house: Directory, ada
     assert second.uidvalidity > first.uidvalidity
 
 
+async def test_folders_made_together_never_share_a_uidvalidity_rfc3501_2_3_1_1(
+    house: Directory, ada: Grant
+) -> None:
+    await mailboxes.create_folder(house.core, ada, "a/b")
+    first = await mailboxes.find_folder(house.core, ada, "a")
+    await mailboxes.rename_folder(house.core, ada, "a", "c/d/e")
+    await mailboxes.rename_folder(house.core, ada, "c/d/e/b", "a")
+    assert (await mailboxes.find_folder(house.core, ada, "a")).uidvalidity != first.uidvalidity
+    made = [folder for folder in await mailboxes.list_folders(house.core, ada) if not folder.role]
+    assert len({folder.uidvalidity for folder in made}) == len(made) == 4
+
+
 async def test_subscriptions_outlive_folders_rfc3501_6_3_6(house: Directory, ada: Grant) -> None:
     await mailboxes.subscribe(house.core, ada, "INBOX")
     await mailboxes.subscribe(house.core, ada, "Not/There")

@@ -63,7 +63,9 @@ def _begin(tx: Tx, grant: Grant) -> int:
 def create_folders(tx: Tx, *, grant: Grant, chain: list[NewFolder]) -> int:
     """Create the folders of a path from the top, keeping those that exist; returns the last's id.
 
-    `parent` of each but the first is the one before it. Raises FolderExists when the last exists.
+    `parent` of each but the first is the one before it. Each takes a modseq of its own, for it is
+    what tells its UIDVALIDITY from all others (RFC 3501 2.3.1.1). Raises FolderExists when the
+    last exists.
     """
     modseq = _begin(tx, grant)
     parent = chain[0].parent
@@ -79,11 +81,13 @@ def create_folders(tx: Tx, *, grant: Grant, chain: list[NewFolder]) -> int:
             role=new.role,
             modseq=modseq,
         )
+        if position == len(chain) - 1 and not inserted:
+            raise FolderExists("A folder of this name or use exists already.")
         if inserted:
             parent = new.id
+            if position < len(chain) - 1:
+                modseq = _begin(tx, grant)
             continue
-        if position == len(chain) - 1:
-            raise FolderExists("A folder of this name or use exists already.")
         parent = _child(tx, grant.mailbox, parent, new.name_tag)
     return parent
 
@@ -110,7 +114,7 @@ def rename_folder(tx: Tx, *, grant: Grant, folder: int, chain: list[NewFolder]) 
     *parents, last = chain
     parent = last.parent
     if parents:
-        parent = _make_parents(tx, grant, parents, modseq)
+        parent = _make_parents(tx, grant, parents)
     if folders.find_child(tx, mailbox=grant.mailbox, parent=parent, name_tag=last.name_tag):
         raise FolderExists("A folder of this name exists already.")
     _refuse_cycle(tx, grant.mailbox, folder, parent)
@@ -126,7 +130,7 @@ def rename_folder(tx: Tx, *, grant: Grant, folder: int, chain: list[NewFolder]) 
     )
 
 
-def _make_parents(tx: Tx, grant: Grant, parents: list[NewFolder], modseq: int) -> int:
+def _make_parents(tx: Tx, grant: Grant, parents: list[NewFolder]) -> int:
     parent = parents[0].parent
     for new in parents:
         found = folders.find_child(tx, mailbox=grant.mailbox, parent=parent, name_tag=new.name_tag)
@@ -140,7 +144,7 @@ def _make_parents(tx: Tx, grant: Grant, parents: list[NewFolder], modseq: int) -
                 sealed=new.sealed,
                 gen=new.gen,
                 role=None,
-                modseq=modseq,
+                modseq=_begin(tx, grant),
             )
             found = new.id
         parent = found
