@@ -129,7 +129,7 @@ def lease(
     )
     if entry is None:
         return None
-    return LeasedEntry(*entry, [(row[0], row[1], row[2]) for row in rows])
+    return LeasedEntry(*(*entry, [(row[0], row[1], row[2]) for row in rows]))
 
 
 def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
