@@ -11,6 +11,7 @@ from tests.support.mailboxes import ada, fill, house, inbox, log_in, mail_core
 from workpost.domain.access import permissions
 from workpost.domain.access import shell as access
 from workpost.domain.directory import shell as directory
+from workpost.domain.directory.resource_shell import create_resource
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import across
 from workpost.domain.messages import shell as messages
@@ -151,3 +152,15 @@ async def test_a_repeat_is_no_change_of_policy(house: Directory, ada: Grant) -> 
         house.core, house.grant, owner="grace", grantee="ada"
     )
     assert await version() == before
+
+
+async def test_rooms_own_mailboxes_and_addresses_too(house: Directory, ada: Grant) -> None:
+    room = await create_resource(house.core, house.grant, name="boardroom")
+    await house.register(room, "boardroom@demo.test")
+    await put(house, room, "ada", "FULL_ACCESS", "SEND_AS")
+    shared = await opened(house, "ada@demo.test", "boardroom@demo.test")
+    assert shared.principal.on_behalf_of == room
+    await fill(house.core, shared, 1)
+    assert await rights(house, "ada@demo.test", "boardroom@demo.test") == SEND_AS
+    owners = await access.shared_mailboxes(house.core, await log_in(house.core, "ada@demo.test"))
+    assert [each.address for each in owners] == ["boardroom@demo.test"]
