@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,8 +18,9 @@ from workpost.domain.organizations import deletion
 from workpost.domain.organizations.shell import delete_organization
 from workpost.kernel.errors import Conflict, KeyDestroyed, TryLater
 from workpost.kernel.principal import Grant
+from workpost.operations.jobs import runner
 from workpost.operations.jobs.build import HANDLERS, build_jobs
-from workpost.operations.jobs.runner import lease_due
+from workpost.operations.jobs.runner import IDLE_SECONDS, lease_due
 from workpost.operations.upkeep.check import check
 from workpost.store.core import Core
 from workpost.store.tables import erasing
@@ -134,7 +136,7 @@ async def test_a_purge_cut_short_anywhere_is_resumed(
         await house.core.keys.tag_key(house.organization, ada.mailbox)
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2, 5, 10])
+@pytest.mark.parametrize("writes", [0, 2, 5, 10])
 @pytest.mark.parametrize("with_directory", [True, False])
 async def test_a_deletion_cut_short_anywhere_is_resumed(
     house: Directory, ada: Grant, small_slices: None, writes: int, with_directory: bool
@@ -228,3 +230,45 @@ async def test_a_purge_leaves_the_rest_to_the_deletion_of_its_organization(
     await delete_organization(house.core, house.grant, force=True)
     assert await build_jobs(house.core).run_due() == 2
     assert await tables_left(house) == {}
+
+
+async def until_done(house: Directory) -> None:
+    for _ in range(1000):
+        if not await house.run("SELECT 1 FROM job"):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the job is not done")
+
+
+async def test_a_runner_is_woken_by_the_hint_of_a_new_job(house: Directory) -> None:
+    running = asyncio.create_task(build_jobs(house.core).run())
+    await asyncio.sleep(0)
+    await delete_organization(house.core, house.grant, force=True)
+    async with asyncio.timeout(IDLE_SECONDS - 1):
+        await until_done(house)
+    assert await house.run("SELECT state FROM organization") == [("Deleted",)]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_runner_outlives_a_store_that_is_away(
+    house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = house.core.store.write_background
+    refusals: list[Callable[..., Any]] = []
+
+    async def refuse_twice(command: Callable[..., Any], **values: Any) -> Any:
+        if len(refusals) < 2:
+            refusals.append(command)
+            raise TryLater("away")
+        return await write(command, **values)
+
+    monkeypatch.setattr(house.core.store, "write_background", refuse_twice)
+    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.01)
+    await delete_organization(house.core, house.grant, force=True)
+    running = asyncio.create_task(build_jobs(house.core).run())
+    await until_done(house)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(refusals) == 2

@@ -56,6 +56,7 @@ async def test_nothing_at_all_is_clean(core: Core) -> None:
 
 
 DAMAGE: dict[str, dict[str, int]] = {
+    "UPDATE organization SET users = users + 1": {"sums": 1},
     "UPDATE mailbox SET bytes = bytes + 7, items = 0": {"sums": 3},
     "UPDATE mailbox SET modseq = 2 WHERE items > 0": {"sums": 1},
     "UPDATE folder SET total = 99 WHERE role = 'inbox' AND total > 0": {"sums": 1},

@@ -125,6 +125,7 @@ def finish_deletion(tx: Tx, *, lease: Lease, with_directory: bool) -> None:
 
     Raises Conflict when the lease is lost.
     """
+    organizations.recount_users(tx, organization=lease.org)
     organizations.set_left_directory(tx, organization=lease.org, left=not with_directory)
     organizations.set_state(tx, organization=lease.org, state=DELETED)
     erasing.delete_other_jobs(tx, org=lease.org, id=lease.id)

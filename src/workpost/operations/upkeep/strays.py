@@ -5,9 +5,11 @@ from __future__ import annotations
 from workpost.operations.upkeep.findings import Report
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, recount
+from workpost.store.tables import contents, organizations, recount
 
 PAGE = 500
+ORGANIZATIONS = 20
+"""Organizations whose users are counted in one snapshot."""
 
 
 async def check_mailbox(core: Core, mailbox: int, report: Report, *, repair: bool) -> None:
@@ -35,6 +37,7 @@ async def check_rest(core: Core, report: Report, *, repair: bool) -> None:
     await _inline_bytes(core, report, repair=repair)
     await _queue(core, report, repair=repair)
     await _addresses(core, report, repair=repair)
+    await _users(core, report, repair=repair)
 
 
 async def _mailbox_rows(core: Core, report: Report) -> None:
@@ -117,3 +120,25 @@ async def _addresses(core: Core, report: Report, *, repair: bool) -> None:
             await core.store.write_background(recount.delete_addresses, addresses=nobody)
         for _ in nobody:
             report.add("address", "address", "it belongs to nobody", repaired=repair)
+
+
+@command
+def recount_users(tx: Tx, *, organization: str) -> None:
+    """Count the users of an organization anew, none coming or going meanwhile."""
+    organizations.lock_organization(tx, organization=organization)
+    organizations.recount_users(tx, organization=organization)
+
+
+async def _users(core: Core, report: Report, *, repair: bool) -> None:
+    after = ""
+    while page := await core.store.read(
+        organizations.page_user_counts, after=after, limit=ORGANIZATIONS
+    ):
+        after = page[-1][0]
+        for organization, stated, counted in page:
+            if stated == counted:
+                continue
+            if repair:
+                await core.store.write_background(recount_users, organization=organization)
+            detail = f"users is {stated}, counted {counted}"
+            report.add("sums", f"organization {organization}", detail, repaired=repair)

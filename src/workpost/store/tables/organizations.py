@@ -222,6 +222,12 @@ def complete_organization(tx: Tx, *, organization: str) -> None:
     )
 
 
+def lock_organization(tx: Tx, *, organization: str) -> None:
+    """Hold an organization's lock without a change of its directory."""
+    if tx.engine == "postgresql":
+        tx.row("SELECT 1 FROM organization WHERE id = ? FOR UPDATE", organization)
+
+
 def recount_users(tx: Tx, *, organization: str) -> None:
     """Count the users anew, where rows were moved as a whole."""
     tx.run(
@@ -230,3 +236,15 @@ def recount_users(tx: Tx, *, organization: str) -> None:
         organization,
         organization,
     )
+
+
+def page_user_counts(tx: Reader, *, after: str, limit: int) -> list[tuple[str, int, int]]:
+    """(id, users as stated, users as counted) of organizations with ids above `after`, by id."""
+    rows = tx.rows(
+        "SELECT o.id, o.users, (SELECT COUNT(*) FROM entity e WHERE e.org = o.id"
+        " AND e.kind = 'USER' AND e.state <> 'DELETED') FROM organization o"
+        " WHERE o.id > ? ORDER BY o.id LIMIT ?",
+        after,
+        limit,
+    )
+    return [(row[0], int(row[1]), int(row[2])) for row in rows]
