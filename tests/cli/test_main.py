@@ -131,3 +131,12 @@ def test_what_ends_a_command_becomes_an_exit_code(
 ) -> None:
     monkeypatch.setattr(entry, "build_parser", raising(error))
     assert main([]) == code
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert main(["serve", "--data", str(blocked)]) == 78
+    assert capsys.readouterr().err == f"workpost: {blocked}: File exists\n"

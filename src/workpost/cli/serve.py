@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     except AlreadyServed as error:
         return fail(str(error), EX_TEMPFAIL)
     except OSError as error:
-        return fail(error.strerror or str(error), EX_CONFIG)
+        place = f"{error.filename}: " if error.filename else ""
+        return fail(place + (error.strerror or str(error)), EX_CONFIG)
 
 
 def _roles(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
