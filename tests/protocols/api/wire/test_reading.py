@@ -26,6 +26,8 @@ SHAPES: dict[str, dict[str, Any]] = {
             "Data": {"shape": "Data"},
             "Effect": {"shape": "Effect"},
             "Secret": {"shape": "Secret"},
+            "Free": {"shape": "Free"},
+            "Anything": {"shape": "Anything"},
             "Secrets": {"shape": "Secrets"},
             "Words": {"shape": "Words"},
             "Tags": {"shape": "Tags"},
@@ -46,6 +48,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "Data": {"type": "blob", "max": 3},
     "Effect": {"type": "string", "enum": ["ALLOW", "DENY"]},
     "Secret": {"type": "string", "max": 3, "sensitive": True},
+    "Free": {"type": "string"},
+    "Anything": {"type": "string", "pattern": "[\\s\\S]*"},
     "Secrets": {"type": "list", "member": {"shape": "Secret"}},
     "Words": {"type": "list", "member": {"shape": "Name"}, "min": 1, "max": 3},
     "Tags": {"type": "list", "member": {"shape": "Tag"}, "max": 2},
@@ -173,6 +177,14 @@ class TestConstraints:
             f"Value '' at 'name' {FAILED} have length greater than or equal to 2",
             f"Value '' at 'name' {FAILED} satisfy regular expression pattern: [a-z]+",
         ]
+
+    def test_no_text_holds_nul(self) -> None:
+        assert violations(Free="a\0b") == [
+            f"Value 'a\0b' at 'free' {FAILED} satisfy regular expression pattern: [^\\u0000]*"
+        ]
+        assert len(violations(Anything="\0")) == len(violations(Secret="\0")) == 1
+        assert len(violations(Name="a\0")) == 1
+        assert violations(Free="", Anything="a\r\nb") == []
 
     @pytest.mark.parametrize("value", ["ab1", "ab\n", "1ab", "éé"])
     def test_patterns_match_the_whole_text(self, value: str) -> None:

@@ -26,6 +26,7 @@ MAX_VIOLATIONS = 100
 PRIMITIVES = frozenset({"Boolean"})
 """Shapes whose absence SDKs with primitive types cannot express: never reported as missing."""
 NOT_NULL = "Member must not be null"
+WITHOUT_NUL = r"Member must satisfy regular expression pattern: [^\u0000]*"
 
 INTEGER_RANGES = {"integer": 1 << 31, "long": 1 << 63}
 JSON_KINDS = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
@@ -119,6 +120,10 @@ def constraints_of(shape: Mapping[str, Any]) -> list[Constraint]:
     if "enum" in shape:
         text = f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]"
         rules.append((text, frozenset(shape["enum"]).__contains__))
+    nul = "\0" * max(1, low or 1)
+    if shape["type"] == "string" and all(holds(nul) for _, holds in rules):
+        # No name or text means anything with it, and not every database can store it.
+        rules.append((WITHOUT_NUL, lambda v: "\0" not in v))
     return rules
 
 
