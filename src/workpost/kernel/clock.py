@@ -52,12 +52,37 @@ class Environment(Protocol):
         ...
 
 
+class _IdBits:
+    """Random octets for ids, fetched 2 KiB at a time: ids are to differ, not to be secret.
+
+    A child process starts with none, so that it never repeats its parent's.
+    """
+
+    def __init__(self) -> None:
+        self._left = memoryview(b"")
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Throw away what is left."""
+        self._left = memoryview(b"")
+
+    def take(self, count: int) -> bytes:
+        """The next octets; callers hold a lock."""
+        if len(self._left) < count:
+            self._left = memoryview(os.urandom(2048))
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken.tobytes()
+
+
+_id_bits = _IdBits()
+_id_lock = threading.Lock()
+
+
 class SystemEnvironment:
     """The real world."""
 
     def __init__(self) -> None:
         self._last_id = 0
-        self._lock = threading.Lock()
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000
@@ -70,15 +95,17 @@ class SystemEnvironment:
 
     def new_id(self) -> int:
         fresh = (self.now() - EPOCH_2020_MS) << ITEM_RANDOM_BITS
-        fresh |= int.from_bytes(os.urandom(3), "big") >> (24 - ITEM_RANDOM_BITS)
-        with self._lock:
+        with _id_lock:
+            bits = _id_bits.take(3)
+            fresh |= int.from_bytes(bits, "big") >> (24 - ITEM_RANDOM_BITS)
             if fresh <= self._last_id:
-                fresh = self._last_id + 1 + (os.urandom(1)[0] >> 2)
+                fresh = self._last_id + 1 + (bits[0] >> 2)
             self._last_id = fresh
         return fresh
 
     def new_content_id(self) -> bytes:
-        return self.now().to_bytes(6, "big") + os.urandom(10)
+        with _id_lock:
+            return self.now().to_bytes(6, "big") + _id_bits.take(10)
 
     def new_uuid(self) -> str:
         return str(uuid.uuid4())

@@ -72,6 +72,9 @@ def create_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str, limit: in
     folded = check_new_address(tx, grant.organization, alias)
     give_address(tx, row, folded=folded, address=alias, is_primary=False)
     _check_aliases(tx, row, limit)
+    if syntax.base_of_subaddress(folded) is not None:
+        # Whoever holds the address without its `+` part may not send as this one any more.
+        change_policy(tx, row.org)
 
 
 def _check_aliases(tx: Tx, row: EntityRow, limit: int) -> None:

@@ -6,6 +6,8 @@ Sender, those with SEND_ON_BEHALF.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from workpost.domain.access import permissions
 from workpost.domain.access.permissions import SEND_AS, SEND_ON_BEHALF
 from workpost.domain.directory.holders import may_send_as
@@ -23,10 +25,31 @@ OWN = 8 | SEND_AS | SEND_ON_BEHALF
 """The address is the login's own; its lowest bit is beside those of permissions."""
 
 
+KNOWN = 10_000
+"""Rights that a process remembers."""
+
+_Asked = tuple[str, str, int, str]
+_known: OrderedDict[_Asked, int] = OrderedDict()
+
+
 async def _rights(core: Core, grant: Grant, address: str) -> int:
+    """The rights to send as an address, 0 for none.
+
+    A yes is remembered under the grant's policy version: whatever takes a right away raises that,
+    and the transaction that accepts the message compares it.
+    """
+    asked = (grant.organization, grant.entity, grant.policy_version, address)
+    if rights := _known.get(asked, 0):
+        return rights
     if await core.store.read(may_send_as, grant=grant, address=address):
-        return OWN
-    return await core.store.read(permissions.send_rights, grant=grant, address=address)
+        rights = OWN
+    else:
+        rights = await core.store.read(permissions.send_rights, grant=grant, address=address)
+    if rights and grant.policy_version:
+        _known[asked] = rights
+        if len(_known) > KNOWN:
+            _known.popitem(last=False)
+    return rights
 
 
 async def check_sender(core: Core, grant: Grant, address: str) -> None:
