@@ -28,6 +28,11 @@ ORPHANS = {
         " LEFT JOIN entity r ON r.org = d.org AND r.id = d.resource WHERE e.id IS NULL"
         " OR r.id IS NULL OR e.state = 'DELETED' OR r.state = 'DELETED' OR r.kind <> 'RESOURCE'"
     ),
+    "a permission of or for what is deleted": (
+        "SELECT p.owner FROM permission p LEFT JOIN entity e ON e.org = p.org AND e.id = p.owner"
+        " LEFT JOIN entity g ON g.org = p.org AND g.id = p.grantee WHERE e.id IS NULL"
+        " OR g.id IS NULL OR e.state = 'DELETED' OR g.state = 'DELETED'"
+    ),
     "an active mailbox whose owner is not enabled with it": (
         "SELECT m.id FROM mailbox m LEFT JOIN entity e ON e.org = m.org AND e.id = m.owner"
         " WHERE m.state = 'ACTIVE' AND (e.id IS NULL OR e.state <> 'ENABLED' OR e.mailbox <> m.id)"

@@ -81,3 +81,14 @@ def test_a_token_is_bound_to_its_filter_and_organization(demo: Tenant) -> None:
         code, _ = refused(demo, "ListUsers", NextToken=token, **parameters)
         assert code == "InvalidParameterException"
     assert len(demo("ListUsers", MaxResults=100, NextToken=token)["Users"]) == 1
+
+
+def test_pages_of_the_longest_display_names(demo: Tenant) -> None:
+    for number in range(3):
+        demo("CreateUser", Name=f"user{number}", DisplayName="\u4e16" * 255 + str(number))
+    pages = demo.client.get_paginator("list_users").paginate(
+        OrganizationId=demo.organization,
+        Filters={"DisplayNamePrefix": "\u4e16"},
+        PaginationConfig={"PageSize": 1},
+    )
+    assert [page["Users"][0]["Name"] for page in pages] == ["user0", "user1", "user2"]
