@@ -1,14 +1,17 @@
 """Where mail goes: one look-up at RCPT TO, one expansion of the whole envelope."""
 
-from tests.support.directories import Directory
-from workpost.domain.directory import shell
+import pytest
+
+from tests.support.directories import Directory, new_directory
+from workpost.domain.directory import routing, shell
 from workpost.domain.directory.entities import Props
-from workpost.domain.directory.routing import Expansion, expand, is_local_domain, lookup_address
+from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.directory.routing import Expansion, is_local_domain, lookup_address
 from workpost.domain.mailboxes.registration import deregister_from_workmail
 
 
 async def route(demo: Directory, *rcpts: str) -> Expansion:
-    return await demo.core.store.read(expand, addr_folds=list(rcpts))
+    return await expand_envelope(demo.core, list(rcpts))
 
 
 def people(result: Expansion) -> list[tuple[str, str]]:
@@ -150,3 +153,36 @@ async def test_a_full_mailbox_says_so(demo: Directory) -> None:
     found = await demo.core.store.read(lookup_address, addr_fold="ada@demo.test")
     assert found is not None
     assert not found.takes(0)
+
+
+async def test_large_and_nested_groups_are_read_a_page_at_a_time(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "PAGE", 3)
+    monkeypatch.setattr(routing, "LOOKUPS", 2)
+    people_here = [await demo.user(f"user{n}", password=None) for n in range(7)]
+    await demo.group("inner", *people_here[:4])
+    await demo.group("outer", "inner", *people_here[2:])
+    assert await demo.core.store.read(routing.expand, addr_folds=["outer@demo.test"]) is None
+    rcpts = ["user6@demo.test", "outer@demo.test", "no@demo.test", "x@elsewhere.example"]
+    for few in (routing.FEW, 0):
+        monkeypatch.setattr("workpost.domain.directory.expansion.FEW", few)
+        result = await route(demo, *rcpts)
+        assert sorted(local.entity for local in result.local) == sorted(people_here)
+        assert people(result)[0] == ("user6@demo.test", "user6@demo.test")
+        assert (result.unknown, result.external) == (["no@demo.test"], ["x@elsewhere.example"])
+
+
+async def test_postmaster_without_a_domain_is_that_of_the_only_organization_rfc5321_4_5_1(
+    demo: Directory,
+) -> None:
+    assert await holder(demo, "postmaster") is None
+    ada = await demo.user("ada")
+    await demo.change("UPDATE organization SET settings = ?", f'{{"postmaster":"{ada}"}}')
+    assert await holder(demo, "postmaster") == ada
+    grace = await demo.user("postmaster")
+    assert await holder(demo, "postmaster") == grace
+    assert [local.entity for local in (await route(demo, "postmaster")).local] == [grace]
+    await new_directory(demo.core, "second")
+    assert await holder(demo, "postmaster") is None
+    assert (await route(demo, "postmaster")).unknown == ["postmaster"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -25,6 +27,7 @@ from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.recipients import check_recipient
 from workpost.operations.mailflow.runner import deliver_one
+from workpost.store.keys import sealing
 
 
 def envelope(*recipients: str, sender: str = "ada@demo.test") -> Envelope:
@@ -44,6 +47,20 @@ async def received(house: Directory, address: str) -> list[bytes]:
     folder = await inbox(house.core, grant)
     page = await messages.metadata_page(house.core, grant, folder, low=1, high=2**31)
     return [await messages.read_content(house.core, grant, meta) for meta in page]
+
+
+async def stories(house: Directory, kind: str = "%") -> list[dict[str, Any]]:
+    """What the organization's events tell, opened."""
+    found = []
+    for event, sealed in await house.run(
+        "SELECT id, sealed FROM event WHERE org = ? AND kind LIKE ? ORDER BY at, id",
+        house.organization,
+        kind,
+    ):
+        key = await house.core.keys.organization(house.organization)
+        place = sealing.place("event", "sealed", house.organization, "event", event)
+        found.append(msgspec.json.decode(sealing.unseal(key.key, sealed, place)))
+    return found
 
 
 async def test_what_people_submit_is_kept_byte_for_byte(house: Directory, ada: Grant) -> None:
@@ -244,3 +261,28 @@ async def test_a_message_to_oneself_is_unread_in_the_inbox(house: Directory, ada
     await pipeline.submit(house.core, ada, envelope("ada@demo.test"), message())
     folder = await mailboxes.find_folder(house.core, ada, "INBOX")
     assert (folder.total, folder.unread) == (1, 1)
+
+
+async def test_a_recipient_who_goes_between_rcpt_and_data_is_dropped_alone_and_recorded(
+    house: Directory, ada: Grant
+) -> None:
+    gone = envelope("gone@demo.test", "grace@demo.test")
+    await pipeline.submit(house.core, ada, gone, message())
+    outside = Envelope(sender="bob@elsewhere.example", recipients=gone.recipients)
+    await pipeline.receive(house.core, outside, message())
+    assert len(await received(house, "grace@demo.test")) == 2
+    for story in await stories(house):
+        assert story["recipients"] == gone.recipients
+        assert story["unknown"] == ["gone@demo.test"]
+
+
+async def test_postmaster_without_a_domain_is_accepted_rfc5321_4_5_1(
+    house: Directory,
+) -> None:
+    with pytest.raises(UnknownRecipient):
+        await check_recipient(house.core, "Postmaster", inside=False)
+    await house.user("postmaster")
+    await check_recipient(house.core, "Postmaster", inside=False)
+    outside = Envelope(sender="bob@elsewhere.example", recipients=["Postmaster"])
+    await pipeline.receive(house.core, outside, message())
+    assert len(await received(house, "postmaster@demo.test")) == 1

@@ -9,13 +9,8 @@ the commit that makes the message durable; whoever calls then says 250.
 from __future__ import annotations
 
 from workpost.domain.access import shell as access
-from workpost.domain.directory.routing import (
-    FEW,
-    Expansion,
-    expand,
-    expand_few,
-    lookup_address,
-)
+from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.directory.routing import Expansion, lookup_address
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Queued
 from workpost.domain.messages.shell import summary_of
@@ -56,7 +51,7 @@ async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> st
     message = await _place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
         routed = await _route(core, envelope)
-        events = [await _event(core, grant.organization, SUBMITTED, message, grant.entity)]
+        events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
         try:
             return await _write(core, grant, grant.organization, message, routed, events)
         except StaleGrant:
@@ -81,7 +76,7 @@ async def receive(core: Core, envelope: Envelope, raw: bytes) -> str:
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         events = [
-            await _event(core, organization, RECEIVED, message, "")
+            await _event(core, organization, RECEIVED, message, routed, "")
             for organization in organizations
         ]
         try:
@@ -106,10 +101,9 @@ async def _place(
 
 
 async def _route(core: Core, envelope: Envelope) -> Expansion:
-    folds = [fold(address) for address in envelope.recipients]
-    query = expand_few if len(folds) <= FEW else expand
-    routed = await core.store.read(query, addr_folds=folds)
-    if routed.unknown:
+    """Where the message goes; who went away since RCPT TO is refused only when nobody is left."""
+    routed = await expand_envelope(core, [fold(address) for address in envelope.recipients])
+    if routed.unknown and not (routed.local or routed.external or routed.empty):
         raise UnknownRecipient(f"Nobody here receives mail as <{routed.unknown[0]}>.")
     return routed
 
@@ -125,10 +119,17 @@ async def _organizations(core: Core, routed: Expansion) -> list[str]:
 
 
 async def _event(
-    core: Core, organization: str, kind: str, message: Message, actor: str
+    core: Core, organization: str, kind: str, message: Message, routed: Expansion, actor: str
 ) -> NewEvent:
     return await trace.make_event(
-        core, organization, kind, message.stamped, message.envelope, message.summary, actor
+        core,
+        organization,
+        kind,
+        message.stamped,
+        message.envelope,
+        message.summary,
+        actor,
+        unknown=routed.unknown,
     )
 
 

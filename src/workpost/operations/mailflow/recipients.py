@@ -15,14 +15,14 @@ async def check_recipient(core: Core, address: str, *, inside: bool, size: int =
     elsewhere when the sender did not log in (no relaying), QuotaExceeded for a full mailbox when
     the sender is another server, who will come again.
     """
-    if "@" not in address:
-        raise UnknownRecipient(f"Which domain does <{address}> belong to?")
     folded = fold(address)
     holder = await core.store.read(lookup_address, addr_fold=folded)
     if holder is not None:
         if not holder.takes(size) and not inside:
             raise QuotaExceeded(f"The mailbox of <{address}> is full.")
         return
+    if "@" not in address:
+        raise UnknownRecipient(f"Which domain does <{address}> belong to?")
     if await core.store.read(is_local_domain, domain=split(folded)[1]):
         raise UnknownRecipient(f"Nobody here receives mail as <{address}>.")
     if not inside:

@@ -6,6 +6,8 @@ is touched (RFC 5321 4.4).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from workpost.formats.mime.summary import Summary
@@ -50,11 +52,14 @@ async def make_event(
     envelope: Envelope,
     summary: Summary,
     actor: str,
+    *,
+    unknown: Sequence[str] = (),
 ) -> NewEvent:
-    """The sealed event of an accepted message, for the organization it concerns."""
-    key = await core.keys.organization(organization)
-    event = core.env.new_id()
-    story = {
+    """The sealed event of an accepted message, for the organization it concerns.
+
+    `unknown` are the recipients who were there at RCPT TO and are gone.
+    """
+    story: dict[str, object] = {
         "traceId": stamped.trace,
         "from": envelope.sender,
         "recipients": envelope.recipients,
@@ -64,6 +69,17 @@ async def make_event(
         "actor": actor,
         "peer": envelope.peer,
     }
+    if unknown:
+        story["unknown"] = list(unknown)
+    return await seal_event(core, organization, kind, story)
+
+
+async def seal_event(
+    core: Core, organization: str, kind: str, story: Mapping[str, object]
+) -> NewEvent:
+    """An event with its story sealed. Raises KeyDestroyed, TryLater."""
+    key = await core.keys.organization(organization)
+    event = core.env.new_id()
     sealed = sealing.seal(
         key.key,
         msgspec.json.encode(story),

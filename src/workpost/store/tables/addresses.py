@@ -96,13 +96,18 @@ def get_holder_by_id(tx: Reader, *, org: str, entity: str) -> HolderRow | None:
     return HolderRow(*row) if row is not None else None
 
 
-def list_holders_of_group(tx: Reader, *, org: str, grp: str) -> list[HolderRow]:
-    """The enabled direct members of a group, groups among them."""
+def list_holders_of_group(
+    tx: Reader, *, org: str, grp: str, after: str, limit: int
+) -> list[HolderRow]:
+    """A page of the enabled direct members of a group with ids above `after`, groups among them."""
     rows = tx.rows(
         f"{_HOLDER} FROM member g JOIN entity e ON e.org = g.org AND e.id = g.member"
-        f" AND e.state = 'ENABLED' {_MAILBOX} WHERE g.org = ? AND g.grp = ? ORDER BY e.id",
+        f" AND e.state = 'ENABLED' {_MAILBOX} WHERE g.org = ? AND g.grp = ? AND g.member > ?"
+        " ORDER BY g.member LIMIT ?",
         org,
         grp,
+        after,
+        limit,
     )
     return [HolderRow(*row) for row in rows]
 

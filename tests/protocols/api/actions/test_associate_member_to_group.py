@@ -1,11 +1,11 @@
 """AssociateMemberToGroup."""
 
 from tests.support.api_server import ApiServer, Tenant, refused
-from workpost.domain.directory.routing import expand
+from workpost.domain.directory.expansion import expand_envelope
 
 
 def reached(api: ApiServer, address: str) -> list[str]:
-    result = api.run(api.core.store.read(expand, addr_folds=[address]))
+    result = api.run(expand_envelope(api.core, [address]))
     return sorted(local.address for local in result.local)
 
 
