@@ -25,7 +25,7 @@ from workpost.formats.mime.transfer import decode_transfer, html_to_text
 
 PREVIEW_LENGTH = 200
 MAX_REFERENCES = 100
-_PREVIEW_SOURCE = 2_000
+_PREVIEW_SOURCE = 1_000
 _PREVIEW_HTML_SOURCE = 64_000
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
 _LEADS = bytes(range(0xC0, 0x100))

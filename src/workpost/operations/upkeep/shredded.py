@@ -67,6 +67,7 @@ class RowFilter:
     def _organization(self, row: list[Any], at: dict[str, int]) -> list[Any]:
         if row[at["id"]] in self._organizations:
             row[at["state"]] = DELETED
+            row[at["users"]] = 0
         return row
 
     def _mailbox(self, row: list[Any], at: dict[str, int]) -> list[Any]:

@@ -116,6 +116,7 @@ class Dialogue:
                 line = connection.take_line()
                 if line is None:
                     line = await connection.next_line()
+                    since = time.perf_counter()
                 connection.send(await self._answer(line))
         except SessionEnd as end:
             connection.send(end.reply)

@@ -149,7 +149,6 @@ CREATE TABLE folder (
 );
 CREATE UNIQUE INDEX folder_name ON folder (mailbox, parent, name_tag);
 CREATE UNIQUE INDEX folder_role ON folder (mailbox, role) WHERE role IS NOT NULL;
-CREATE INDEX folder_modseq ON folder (mailbox, modseq);
 
 CREATE TABLE subscription (
     mailbox INTEGER NOT NULL,
@@ -214,14 +213,14 @@ CREATE TABLE gone (
 CREATE INDEX gone_folder ON gone (mailbox, folder, modseq);
 
 CREATE TABLE content (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     size INTEGER NOT NULL,
     place INTEGER NOT NULL
-);
+) WITHOUT ROWID;
 CREATE TABLE content_bytes (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     sealed BLOB NOT NULL
-);
+) WITHOUT ROWID;
 CREATE TABLE content_garbage (
     due INTEGER NOT NULL,
     id BLOB NOT NULL,
