@@ -17,7 +17,8 @@ from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import contents, folders, items, mailboxes, queue
 from workpost.store.tables.events import NewEvent, insert_event
-from workpost.store.tables.queue import NewQueueEntry, NewQueueRecipient
+from workpost.store.tables.jobs import database_now
+from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -37,6 +38,33 @@ class Queued(msgspec.Struct, frozen=True):
     recipients: list[NewQueueRecipient]
 
 
+class Outgoing(msgspec.Struct, frozen=True):
+    """One message on its way: a content, the items that hold it, the queue rows of the others."""
+
+    content: Placed
+    deliveries: list[NewItem]
+    queued: list[Queued]
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one leased row of the queue, decided before the transaction.
+
+    Each recipient of its batch is in one of: `deliveries`, `rest` (sealed anew; they wait
+    `delay_ms` or are held), the `events` that tell who was given up. `report` is the DSN about
+    the latter.
+    """
+
+    queue: int
+    number: int
+    fence: int
+    deliveries: list[NewItem] = []
+    rest: bytes | None = None
+    state: str = WAITING
+    delay_ms: int = 0
+    report: Outgoing | None = None
+    events: list[NewEvent] = []
+
+
 @command
 def deliver(
     tx: Tx,
@@ -54,44 +82,57 @@ def deliver(
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)
-    if deliveries or queued:
-        contents.insert_content(tx, content)
-    placed = [
-        place_items(tx, folder=inbox(tx, new.mailbox), new=[new])
-        for new in sorted(deliveries, key=lambda new: new.mailbox)
-    ]
-    for waiting in queued:
-        queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
-    if queued:
-        tx.announce("queue", "")
+    _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
+    placed = _place_each(tx, deliveries)
     for event in events:
         insert_event(tx, event)
     return placed
 
 
+def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
+    if message.deliveries or message.queued:
+        contents.insert_content(tx, message.content)
+    for waiting in message.queued:
+        queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
+    if message.queued:
+        tx.announce("queue", "")
+
+
+def _place_each(tx: Tx, new: list[NewItem]) -> list[Placement]:
+    """Place items in the INBOX of each mailbox, mailboxes in ascending id."""
+    return [
+        place_items(tx, folder=inbox(tx, item.mailbox), new=[item])
+        for item in sorted(new, key=lambda item: item.mailbox)
+    ]
+
+
 @command
-def deliver_queued(
-    tx: Tx, *, queue_id: int, fence: int, deliveries: list[tuple[int, NewItem]]
-) -> list[int]:
-    """Move exactly these recipients of a leased entry from queued to delivered.
+def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
+    """Move exactly the recipients of one leased row to where `settlement` has them.
 
-    `deliveries` pairs the recipient's number with its item. Recipients whose lease was lost are
-    left out, since someone else has them; returns the numbers that were delivered.
+    False, and nothing is written, when the lease was lost: someone else has the row. Raises
+    QuotaExceeded or MailboxNotFound when one mailbox cannot take it after all, with nothing
+    written: the caller looks again.
     """
-    covered = queue.still_leased(tx, queue=queue_id, fence=fence)
-    done: list[int] = []
-    for number, new in sorted(deliveries, key=lambda pair: pair[1].mailbox):
-        if number in covered:
-            place_items(tx, folder=inbox(tx, new.mailbox), new=[new])
-            done.append(number)
-    _finish(tx, queue_id, done)
-    return done
-
-
-def _finish(tx: Tx, queue_id: int, numbers: list[int]) -> None:
-    content = queue.finish(tx, queue=queue_id, numbers=numbers)
+    done = settlement
+    if done.number not in queue.still_leased(tx, queue=done.queue, fence=done.fence):
+        return False
+    items = list(done.deliveries)
+    if done.report is not None:
+        _insert_content_and_queue(tx, done.report)
+        items += done.report.deliveries
+    _place_each(tx, items)
+    for event in done.events:
+        insert_event(tx, event)
+    if done.rest is not None:
+        due = database_now(tx) + done.delay_ms
+        queue.reduce(tx, queue=done.queue, number=done.number, sealed=done.rest)
+        queue.put_back(tx, queue=done.queue, numbers=[done.number], state=done.state, due=due)
+        return True
+    content = queue.finish(tx, queue=done.queue, numbers=[done.number])
     if content is not None:
         contents.release_content(tx, content)
+    return True
 
 
 @command

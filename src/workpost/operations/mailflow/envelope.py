@@ -30,7 +30,7 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
-    """What a queue row remembers of its recipient; `mailbox` is 0 for someone elsewhere."""
+    """One recipient of a queue row; `mailbox` is 0 for someone elsewhere."""
 
     address: str
     organization: str = ""
@@ -40,4 +40,5 @@ class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
 
 encode = msgspec.msgpack.encode
 decode_envelope = msgspec.msgpack.Decoder(StoredEnvelope).decode
-decode_recipient = msgspec.msgpack.Decoder(StoredRecipient).decode
+decode_recipients = msgspec.msgpack.Decoder(list[StoredRecipient]).decode
+"""A queue row holds one recipient elsewhere, or a batch of those who live here."""

@@ -12,10 +12,8 @@ from workpost.domain.access import shell as access
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import Expansion, lookup_address
 from workpost.domain.messages import delivery
-from workpost.domain.messages.delivery import Queued
 from workpost.domain.messages.shell import summary_of
 from workpost.formats.addresses import fold
-from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import (
     MailboxNotFound,
     MessageTooLarge,
@@ -28,7 +26,6 @@ from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import placing, senders, trace
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
-from workpost.store.content.types import content_key
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
@@ -48,7 +45,7 @@ async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> st
     stamped = _stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
-    message = await _place(core, envelope, stamped, summary)
+    message = await placing.place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
         routed = await _route(core, envelope)
         events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
@@ -69,7 +66,7 @@ async def receive(core: Core, envelope: Envelope, raw: bytes) -> str:
     """
     stamped = _stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
-    message = await _place(core, envelope, stamped, summary)
+    message = await placing.place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
         routed = await _route(core, envelope)
         organizations = await _organizations(core, routed)
@@ -90,14 +87,6 @@ def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
     return trace.stamp(core, envelope, raw)
-
-
-async def _place(
-    core: Core, envelope: Envelope, stamped: trace.Stamped, summary: Summary
-) -> Message:
-    key = content_key(core.env)
-    content = await core.contents.put(stamped.raw, key, core.env.new_content_id())
-    return Message(stamped, envelope, summary, summary.pack(), content, key, core.env.now())
 
 
 async def _route(core: Core, envelope: Envelope) -> Expansion:
@@ -141,30 +130,14 @@ async def _write(
     routed: Expansion,
     events: list[NewEvent],
 ) -> str:
-    direct, waiting = placing.split_direct(
-        routed, message.content.size, core.settings.mailflow.direct_recipients
-    )
-    # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
-    written = {fold(address): address for address in message.envelope.recipients}
-    external = [written[folded] for folded in routed.external]
-    queued: list[Queued] = []
-    for organization in sorted({home, *(one.organization for one in waiting)}):
-        entry = await placing.make_queued(
-            core,
-            message,
-            organization=organization,
-            local=[one for one in waiting if one.organization == organization],
-            external=external if organization == home else [],
-            direction="outgoing" if grant is not None else "incoming",
-        )
-        if entry is not None:
-            queued.append(entry)
+    direction = "outgoing" if grant is not None else "incoming"
+    made = await placing.make_outgoing(core, message, routed, home=home, direction=direction)
     await core.store.write(
         delivery.deliver,
         grant=grant,
-        content=message.content,
-        deliveries=await placing.make_items(core, message, direct),
-        queued=queued,
+        content=made.content,
+        deliveries=made.deliveries,
+        queued=made.queued,
         events=events,
     )
     return message.stamped.trace

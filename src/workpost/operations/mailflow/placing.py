@@ -1,24 +1,26 @@
 """From a routed message to what one transaction writes: sealed items, queue rows, events.
 
-Up to `mailflow.direct_recipients` mailboxes are delivered to in the accepting transaction; everyone
-else has a queue row (decisions 6). A recipient appears in exactly one of them.
+Up to `mailflow.direct_recipients` mailboxes are delivered to in the accepting transaction;
+everyone else waits in the queue (decisions 6): recipients elsewhere in a row each, those who live
+here in rows of up to `BATCH`, sealed together. A recipient appears in exactly one place.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
 from workpost.domain.directory.routing import Expansion, Local
-from workpost.domain.messages.delivery import Queued
+from workpost.domain.messages.delivery import Outgoing, Queued
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys
-from workpost.formats.addresses import fold_domain, split
+from workpost.formats.addresses import fold, fold_domain, split
 from workpost.formats.mime.summary import Summary
 from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient, encode
 from workpost.operations.mailflow.trace import Stamped
-from workpost.store.content.types import Placed
+from workpost.store.content.types import Placed, content_key
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.tables.queue import (
@@ -28,6 +30,11 @@ from workpost.store.tables.queue import (
     NewQueueEntry,
     NewQueueRecipient,
 )
+
+YIELD = 20
+"""Queue rows sealed before the loop gets its turn."""
+BATCH = 100
+"""Local recipients of one queue row: delivered in one transaction (invariant 3)."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -40,6 +47,38 @@ class Message(msgspec.Struct, frozen=True):
     content: Placed
     content_key: bytes
     received: int
+
+
+async def place(core: Core, envelope: Envelope, stamped: Stamped, summary: Summary) -> Message:
+    """Put the content of a stamped message where it will stay."""
+    key = content_key(core.env)
+    content = await core.contents.put(stamped.raw, key, core.env.new_content_id())
+    return Message(stamped, envelope, summary, summary.pack(), content, key, core.env.now())
+
+
+async def make_outgoing(
+    core: Core, message: Message, routed: Expansion, *, home: str, direction: str
+) -> Outgoing:
+    """All that one transaction writes of a routed message; `home` queues what goes elsewhere."""
+    direct, waiting = split_direct(
+        routed, message.content.size, core.settings.mailflow.direct_recipients
+    )
+    # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
+    written = {fold(address): address for address in message.envelope.recipients}
+    external = [written[folded] for folded in routed.external]
+    queued: list[Queued] = []
+    for organization in sorted({home, *(one.organization for one in waiting)}):
+        entry = await make_queued(
+            core,
+            message,
+            organization=organization,
+            local=[one for one in waiting if one.organization == organization],
+            external=external if organization == home else [],
+            direction=direction,
+        )
+        if entry is not None:
+            queued.append(entry)
+    return Outgoing(message.content, await make_items(core, message, direct), queued)
 
 
 def split_direct(routed: Expansion, size: int, limit: int) -> tuple[list[Local], list[Local]]:
@@ -108,35 +147,48 @@ async def make_queued(
         direction=direction,
         hold_until=None,
     )
-    waiting = [
-        StoredRecipient(
-            address=one.address,
-            organization=one.organization,
-            entity=one.entity,
-            mailbox=one.mailbox,
-        )
-        for one in local
-    ] + [StoredRecipient(address=address) for address in external]
-    rows = [
-        _row(core, key.key, organization, queue, number, recipient)
-        for number, recipient in enumerate(waiting)
-    ]
+    batches = [
+        [
+            StoredRecipient(
+                address=one.address,
+                organization=one.organization,
+                entity=one.entity,
+                mailbox=one.mailbox,
+            )
+            for one in local[start : start + BATCH]
+        ]
+        for start in range(0, len(local), BATCH)
+    ] + [[StoredRecipient(address=address)] for address in external]
+    rows = []
+    for number, batch in enumerate(batches):
+        if number % YIELD == YIELD - 1:
+            await asyncio.sleep(0)
+        rows.append(_row(core, key.key, organization, queue, number, batch))
     return Queued(entry, rows)
 
 
 def _row(
-    core: Core, key: bytes, organization: str, queue: int, number: int, recipient: StoredRecipient
+    core: Core,
+    key: bytes,
+    organization: str,
+    queue: int,
+    number: int,
+    batch: list[StoredRecipient],
 ) -> NewQueueRecipient:
-    local = recipient.mailbox != 0
+    local = batch[0].mailbox != 0
     held = core.settings.mailflow.hold_outside and not local
     return NewQueueRecipient(
         n=number,
-        route=LOCAL if local else fold_domain(split(recipient.address)[1]),
+        route=LOCAL if local else fold_domain(split(batch[0].address)[1]),
         state=HELD if held else WAITING,
         due=core.env.now(),
-        sealed=sealing.seal(
-            key,
-            encode(recipient),
-            sealing.place("queue_rcpt", "sealed", organization, queue, number),
-        ),
+        sealed=seal_batch(key, organization, queue, number, batch),
     )
+
+
+def seal_batch(
+    key: bytes, organization: str, queue: int, number: int, batch: Sequence[StoredRecipient]
+) -> bytes:
+    """The recipients of one queue row, sealed for their place."""
+    place = sealing.place("queue_rcpt", "sealed", organization, queue, number)
+    return sealing.seal(key, encode(list(batch)), place)

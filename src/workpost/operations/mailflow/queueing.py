@@ -22,7 +22,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 @command
 def lease_due(tx: Tx, *, route: str, limit: int, lease_ms: int, fence: int) -> Lease | None:
-    """Lease the most overdue recipients of one entry on a route; None when nothing is due."""
+    """Lease the most overdue rows of one entry on a route; None when nothing is due."""
     now = database_now(tx)
     found = queue.due_entry(tx, route=route, now=now)
     if found is None:
@@ -40,12 +40,15 @@ def lease_due(tx: Tx, *, route: str, limit: int, lease_ms: int, fence: int) -> L
 
 
 @command
-def postpone(tx: Tx, *, queue_id: int, fence: int, numbers: list[int], delay_ms: int) -> None:
-    """Put leased recipients back to wait; those whose lease was lost are left alone."""
+def postpone(
+    tx: Tx, *, queue_id: int, fence: int, numbers: list[int], delay_ms: int, state: str
+) -> None:
+    """Put leased rows back to wait or to be held; those whose lease was lost are left alone."""
     covered = queue.still_leased(tx, queue=queue_id, fence=fence)
-    queue.postpone(
+    queue.put_back(
         tx,
         queue=queue_id,
         numbers=[number for number in numbers if number in covered],
+        state=state,
         due=database_now(tx) + delay_ms,
     )

@@ -59,6 +59,13 @@ def get_mailbox(tx: Reader, *, mailbox: int) -> MailboxRow | None:
     return MailboxRow(*row) if row is not None else None
 
 
+def get_mailboxes(tx: Reader, *, mailboxes: list[int]) -> dict[int, MailboxRow]:
+    """Those of at most 100 mailboxes that are there, by id, in any state."""
+    marks = ", ".join("?" * len(mailboxes))
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM mailbox WHERE id IN ({marks})", *mailboxes)
+    return {row[0]: MailboxRow(*row) for row in rows}
+
+
 def lock_mailbox(tx: Tx, *, mailbox: int) -> MailboxRow | None:
     """Take the mailbox's lock until the end of the transaction and read its row."""
     lock = " FOR UPDATE" if tx.engine == "postgresql" else ""

@@ -1,8 +1,9 @@
 """Rows of `queue` and `queue_rcpt`: mail that was accepted and is not delivered yet.
 
-`state` of a recipient: `waiting` (due at `due`), `leased` (a runner works on it until
+A row of `queue_rcpt` is one recipient elsewhere or a batch of those who live here. Its `state`:
+`waiting` (due at `due`), `leased` (a runner works on it until
 `lease_until`, fenced by `fence`), `held` (an operator or the demo keeps it). A row goes away in the
-transaction that delivers or bounces; an entry goes away with its last recipient.
+transaction that delivers or bounces its last recipient; an entry goes away with its last row.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class NewQueueEntry(msgspec.Struct, frozen=True):
 
 
 class NewQueueRecipient(msgspec.Struct, frozen=True):
-    """One recipient of a queue entry."""
+    """One row of a queue entry: a recipient elsewhere, or a batch of those who live here."""
 
     n: int
     route: str
@@ -160,13 +161,17 @@ def finish(tx: Tx, *, queue: int, numbers: Sequence[int]) -> bytes | None:
     return bytes(row[0]) if row is not None else None
 
 
-def postpone(tx: Tx, *, queue: int, numbers: Sequence[int], due: int) -> None:
-    """Put leased recipients back to wait until `due`."""
+def put_back(tx: Tx, *, queue: int, numbers: Sequence[int], state: str, due: int) -> None:
+    """Put leased rows back: to wait until `due`, or to be held."""
     tx.many(
-        "UPDATE queue_rcpt SET state = 'waiting', due = ?, lease_until = 0"
-        " WHERE queue = ? AND n = ?",
-        [(due, queue, n) for n in numbers],
+        "UPDATE queue_rcpt SET state = ?, due = ?, lease_until = 0 WHERE queue = ? AND n = ?",
+        [(state, due, queue, n) for n in numbers],
     )
+
+
+def reduce(tx: Tx, *, queue: int, number: int, sealed: bytes) -> None:
+    """Leave in a row only those of its batch who go on waiting."""
+    tx.run("UPDATE queue_rcpt SET sealed = ? WHERE queue = ? AND n = ?", sealed, queue, number)
 
 
 def list_entries(tx: Reader, *, after: tuple[int, int], limit: int) -> list[Row]:

@@ -1,0 +1,190 @@
+"""What becomes of a leased row of the local queue: delivered, waiting on, or given up.
+
+Each recipient of the row ends in exactly one place, in one transaction (invariant 3):
+
+- there is room: delivered;
+- the mailbox is full or disabled: waits a quarter of an hour, and is given up after a day;
+- the mailbox was destroyed: given up at once;
+- its keys do not open: waits, and after a day is held for the operator.
+
+Who is given up is in an event, and the sender hears of it as `bounces.py` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from workpost.domain.messages import delivery
+from workpost.domain.messages.delivery import Settlement
+from workpost.domain.messages.prepare import NewItem, seal_item
+from workpost.domain.messages.shell import mailbox_keys, summary_of
+from workpost.formats.mime.summary import Summary
+from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
+from workpost.kernel.logging import logger
+from workpost.operations.mailflow import bounces
+from workpost.operations.mailflow import envelope as stored
+from workpost.operations.mailflow.bounces import GivenUp
+from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
+from workpost.operations.mailflow.placing import seal_batch
+from workpost.operations.mailflow.queueing import Lease
+from workpost.store.core import Core
+from workpost.store.keys import sealing
+from workpost.store.tables import mailboxes
+from workpost.store.tables.mailboxes import MailboxRow
+from workpost.store.tables.queue import HELD, WAITING
+
+RETRY_MS = 15 * 60_000
+GIVE_UP_MS = 24 * 3_600_000
+"""How long a message waits for a mailbox here (decisions 19)."""
+ATTEMPTS = 4
+"""How often a row is looked at again when mailboxes change under our hands."""
+YIELD = 25
+"""Items sealed before the loop gets its turn."""
+
+GONE = ("5.1.1", "The mailbox does not exist any more.")
+DISABLED = ("5.2.1", "The mailbox is disabled.")
+FULL = ("5.2.2", "The mailbox is full.")
+
+log = logger("mailflow")
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A leased row and its message in clear."""
+
+    lease: Lease
+    key: bytes
+    number: int
+    content_key: bytes
+    envelope: StoredEnvelope
+    raw: bytes
+    summary: Summary
+    recipients: list[StoredRecipient]
+
+
+async def open_leased(core: Core, lease: Lease) -> Opened:
+    """Open the one row of a lease. Raises Fault, KeyDestroyed, TryLater."""
+    entry = lease.leased
+    [(number, _, sealed)] = entry.recipients
+    key = (await core.keys.organization(entry.org, entry.gen)).key
+
+    def unseal(value: bytes, *place: object) -> bytes:
+        table, column, owner, row = place
+        ad = sealing.place(str(table), str(column), entry.org, owner, row)
+        return sealing.unseal(key, value, ad)
+
+    content_key = unseal(entry.wrapped_key, "queue", "wrapped_key", "queue", entry.id)
+    try:
+        envelope = stored.decode_envelope(
+            unseal(entry.sealed_envelope, "queue", "sealed_envelope", "queue", entry.id)
+        )
+        recipients = stored.decode_recipients(
+            unseal(sealed, "queue_rcpt", "sealed", entry.id, number)
+        )
+    except msgspec.DecodeError as error:
+        raise Fault(f"row {entry.id}/{number} of the queue is of an unknown form") from error
+    raw = await core.contents.get(entry.content, content_key)
+    summary = await summary_of(raw)
+    return Opened(lease, key, number, content_key, envelope, raw, summary, recipients)
+
+
+async def settle(core: Core, opened: Opened) -> None:
+    """Settle an opened row. Raises Fault when its mailboxes do not come to rest, TryLater."""
+    for _ in range(ATTEMPTS):
+        settlement = await _decide(core, opened)
+        try:
+            await core.store.write_background(delivery.settle_queued, settlement=settlement)
+            return
+        except (QuotaExceeded, MailboxNotFound):
+            continue
+    raise Fault("the recipients' mailboxes keep changing")
+
+
+class _Sorted:
+    """The recipients of a row by what becomes of them."""
+
+    def __init__(self) -> None:
+        self.ready: list[NewItem] = []
+        self.late: list[tuple[StoredRecipient, tuple[str, str]]] = []
+        self.gone: list[StoredRecipient] = []
+        self.broken: list[StoredRecipient] = []
+
+
+async def _decide(core: Core, opened: Opened) -> Settlement:
+    entry = opened.lease.leased
+    found = await _sort(core, opened)
+    given_up = [GivenUp(one.address, *GONE) for one in found.gone]
+    waiting = list(found.broken)
+    expired = core.env.now() - entry.created >= GIVE_UP_MS
+    if expired:
+        given_up += [GivenUp(one.address, *why) for one, why in found.late]
+    else:
+        waiting += [one for one, _ in found.late]
+    report, events = await bounces.give_up(
+        core, entry.org, opened.envelope, opened.raw, opened.summary, given_up
+    )
+    rest = None
+    if waiting:
+        rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
+    return Settlement(
+        queue=entry.id,
+        number=opened.number,
+        fence=opened.lease.fence,
+        deliveries=found.ready,
+        rest=rest,
+        state=HELD if expired else WAITING,
+        delay_ms=RETRY_MS,
+        report=report,
+        events=events,
+    )
+
+
+async def _sort(core: Core, opened: Opened) -> _Sorted:
+    wanted = [one.mailbox for one in opened.recipients]
+    rows = await core.store.read(mailboxes.get_mailboxes, mailboxes=wanted)
+    packed = opened.summary.pack()
+    found = _Sorted()
+    for count, one in enumerate(opened.recipients):
+        if count % YIELD == YIELD - 1:
+            await asyncio.sleep(0)
+        row = rows.get(one.mailbox)
+        why = _obstacle(row, one, len(opened.raw))
+        if why == GONE:
+            found.gone.append(one)
+        elif why is not None:
+            found.late.append((one, why))
+        else:
+            try:
+                found.ready.append(await _item(core, opened, packed, one))
+            except KeyDestroyed:
+                found.gone.append(one)
+            except Fault as error:
+                log.error("a mailbox's keys do not open", mailbox=one.mailbox, error=error.message)
+                found.broken.append(one)
+    return found
+
+
+def _obstacle(
+    row: MailboxRow | None, recipient: StoredRecipient, size: int
+) -> tuple[str, str] | None:
+    """Why a mailbox cannot take the message now, None when it can."""
+    if row is None or row.org != recipient.organization or row.state == mailboxes.PURGING:
+        return GONE
+    if row.state != mailboxes.ACTIVE:
+        return DISABLED
+    return FULL if row.bytes + size > row.quota else None
+
+
+async def _item(core: Core, opened: Opened, packed: bytes, recipient: StoredRecipient) -> NewItem:
+    entry = opened.lease.leased
+    return seal_item(
+        core.env,
+        await mailbox_keys(core, recipient.organization, recipient.mailbox),
+        summary=opened.summary,
+        packed=packed,
+        content=entry.content,
+        content_key=opened.content_key,
+        size=len(opened.raw),
+        received=entry.created,
+    )
