@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from workpost.formats.address_syntax import Mailbox, scan
+from workpost.formats.addresses import decode_entries
 from workpost.formats.mime.headers import Fields
 from workpost.formats.mime.wire import NIL, nstring, string
 
-_NONE: list[Mailbox] = []
+REMEMBERED = 4_096
+REMEMBERED_LENGTH = 160
+"""People write to the same people: this many address fields up to this long are kept read."""
+
+
+class AddressField:
+    """One address field: as IMAP shows it, and decoded when asked for."""
+
+    __slots__ = ("_decoded", "_entries", "wire")
+
+    def __init__(self, value: bytes) -> None:
+        self._entries = scan(value.decode("latin-1"))
+        self._decoded: tuple[tuple[str, str], ...] | None = None
+        self.wire = _address_list(self._entries)
+
+    @property
+    def decoded(self) -> tuple[tuple[str, str], ...]:
+        """(display name, address) pairs."""
+        if self._decoded is None:
+            self._decoded = decode_entries(self._entries)
+        return self._decoded
+
+
+_remembered = lru_cache(REMEMBERED)(AddressField)
 
 
 class Correspondents:
-    """The address fields of one header, scanned once; sender and reply-to default to from."""
+    """The address fields of one header, read once; sender and reply-to default to from."""
 
     __slots__ = ("bcc", "cc", "from_", "reply_to", "sender", "to")
 
     def __init__(self, fields: Fields) -> None:
-        self.from_ = _entries(fields, b"from")
-        self.sender = _entries(fields, b"sender") or self.from_
-        self.reply_to = _entries(fields, b"reply-to") or self.from_
-        self.to = _entries(fields, b"to")
-        self.cc = _entries(fields, b"cc")
-        self.bcc = _entries(fields, b"bcc")
+        self.from_ = _read(fields, b"from")
+        self.sender = _read(fields, b"sender") or self.from_
+        self.reply_to = _read(fields, b"reply-to") or self.from_
+        self.to = _read(fields, b"to")
+        self.cc = _read(fields, b"cc")
+        self.bcc = _read(fields, b"bcc")
 
 
-def _entries(fields: Fields, name: bytes) -> list[Mailbox]:
+def _read(fields: Fields, name: bytes) -> AddressField | None:
     value = fields.get(name)
-    return scan(value.decode("latin-1")) if value else _NONE
+    if not value:
+        return None
+    field = _remembered(value) if len(value) <= REMEMBERED_LENGTH else AddressField(value)
+    return field if field.wire != NIL else None
+
+
+def decoded(field: AddressField | None) -> tuple[tuple[str, str], ...]:
+    """The (display name, address) pairs of a field that may be missing."""
+    return field.decoded if field is not None else ()
+
+
+def _wire(field: AddressField | None) -> bytes:
+    return field.wire if field is not None else NIL
 
 
 def envelope(fields: Fields, people: Correspondents) -> bytes:
     """Return the parenthesised list, values as they stand in the header, encoded words kept."""
-    from_ = _address_list(people.from_)
-    sender = from_ if people.sender is people.from_ else _address_list(people.sender)
-    reply_to = from_ if people.reply_to is people.from_ else _address_list(people.reply_to)
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         nstring(fields.get(b"date")),
         nstring(fields.get(b"subject")),
-        from_,
-        sender,
-        reply_to,
-        _address_list(people.to),
-        _address_list(people.cc),
-        _address_list(people.bcc),
+        _wire(people.from_),
+        _wire(people.sender),
+        _wire(people.reply_to),
+        _wire(people.to),
+        _wire(people.cc),
+        _wire(people.bcc),
         nstring(fields.get(b"in-reply-to") or None),
         nstring(fields.get(b"message-id") or None),
     )

@@ -8,6 +8,7 @@ boundary each have a limit, beyond which the rest stays opaque text of the part 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from workpost.formats.mime.headers import (
     MAX_BLOCK,
@@ -31,6 +32,10 @@ MAX_FALSE_BOUNDARIES = 20_000
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _DEFAULT_CHARSET: Parameters = [(b"charset", b"US-ASCII")]
+REMEMBERED = 1_024
+REMEMBERED_LENGTH = 100
+"""This many Content-Types up to this long are kept read."""
+
 _ENCODING = re.compile(rb"[^\s;\x00-\x1f\"()\\\x7f-\xff]{1,64}")
 
 
@@ -116,10 +121,9 @@ class _Scan:
 
     def _read_type(self, node: Node, digest: bool) -> None:
         value = node.fields.get(b"content-type")
-        found = media_type(value) if value else None
-        if found is not None and value is not None:
-            node.major, node.minor = found
-            node.params = parameters(value)
+        found = _type_of(value) if value else None
+        if found is not None:
+            node.major, node.minor, node.params = found
         elif digest and value is None:
             node.major, node.minor = b"message", b"rfc822"
         else:
@@ -173,6 +177,20 @@ class _Scan:
 def _before_line_end(raw: bytes, newline: int) -> int:
     """Return the offset of the CRLF or LF whose LF is at `newline`."""
     return newline - 1 if newline > 0 and raw[newline - 1] == 13 else newline
+
+
+def _type_of(value: bytes) -> tuple[bytes, bytes, Parameters] | None:
+    """Major and minor type and parameters of a Content-Type; None where it is none."""
+    return _known_type(value) if len(value) <= REMEMBERED_LENGTH else _read_type(value)
+
+
+def _read_type(value: bytes) -> tuple[bytes, bytes, Parameters] | None:
+    found = media_type(value)
+    return (*found, parameters(value)) if found is not None else None
+
+
+# Nearly all messages have one of a few types; nobody changes the parameters of a node.
+_known_type = lru_cache(REMEMBERED)(_read_type)
 
 
 def _make_opaque(node: Node) -> None:

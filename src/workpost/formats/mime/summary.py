@@ -11,13 +11,11 @@ from typing import Any
 
 import msgspec
 
-from workpost.formats.address_syntax import Mailbox
-from workpost.formats.addresses import decode_entries
 from workpost.formats.charsets import decode
 from workpost.formats.dates import parse_date
 from workpost.formats.encoded_words import decode_words
 from workpost.formats.mime.bodystructure import structures
-from workpost.formats.mime.envelope import Correspondents, envelope
+from workpost.formats.mime.envelope import Correspondents, decoded, envelope
 from workpost.formats.mime.headers import message_ids
 from workpost.formats.mime.parts import Part, PartTable
 from workpost.formats.mime.scanner import scan_message
@@ -176,7 +174,6 @@ def summarize(raw: bytes) -> Summary:
     people = Correspondents(fields)
     body, bodystructure = structures(raw, root)
     table = PartTable(root)
-    from_ = decode_entries(people.from_)
     subject = fields.get(b"subject")
     date = fields.get(b"date")
     return Summary(
@@ -188,12 +185,12 @@ def summarize(raw: bytes) -> Summary:
         header_end=root.body,
         parts=tuple(table.parts),
         subject=decode_words(subject) if subject else "",
-        from_=from_,
-        sender=_others(people.sender, people.from_, from_),
-        reply_to=_others(people.reply_to, people.from_, from_),
-        to=decode_entries(people.to),
-        cc=decode_entries(people.cc),
-        bcc=decode_entries(people.bcc),
+        from_=decoded(people.from_),
+        sender=decoded(people.sender),
+        reply_to=decoded(people.reply_to),
+        to=decoded(people.to),
+        cc=decoded(people.cc),
+        bcc=decoded(people.bcc),
         message_id=next(iter(message_ids(fields.get(b"message-id", b""))), ""),
         in_reply_to=_references(fields.get(b"in-reply-to")),
         references=_references(fields.get(b"references")),
@@ -201,12 +198,6 @@ def summarize(raw: bytes) -> Summary:
         preview=_preview(raw, table.readable),
         has_attachment=table.attached,
     )
-
-
-def _others(
-    entries: list[Mailbox], default: list[Mailbox], decoded: tuple[Address, ...]
-) -> tuple[Address, ...]:
-    return decoded if entries is default else decode_entries(entries)
 
 
 def _references(value: bytes | None) -> tuple[str, ...]:
