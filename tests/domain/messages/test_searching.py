@@ -89,7 +89,7 @@ async def test_large_messages_are_read_one_at_a_time_and_forgotten(
             reading -= 1
         return raw[start:end]
 
-    monkeypatch.setattr(searching.messages, "read_content", read_content)
+    monkeypatch.setattr("workpost.domain.messages.searching.messages.read_content", read_content)
     docs = [doc(uid) for uid in range(1, 4)]
     looks = [
         searching._look_closely(cast(Core, None), cast(Grant, None), ("BODY", "ä line"), one, meta)

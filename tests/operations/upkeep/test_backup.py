@@ -96,7 +96,7 @@ async def fill(mail: Mail) -> None:
 
 
 async def test_what_was_backed_up_is_there_again(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     await fill(mail)
     key = await create_access_key(core, mail.directory.account)
@@ -127,7 +127,12 @@ async def test_what_was_backed_up_is_there_again(
 
 @pytest.mark.peer("postgres")
 async def test_a_backup_of_one_engine_restores_into_the_other(
-    mail: Mail, core: Core, env: MovedClock, files, tmp_path: Path, postgres_database: str
+    mail: Mail,
+    core: Core,
+    env: MovedClock,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    postgres_database: str,
 ) -> None:
     await fill(mail)
     await back_up(core, files, env)
@@ -141,7 +146,7 @@ async def test_a_backup_of_one_engine_restores_into_the_other(
 
 
 async def test_a_backup_beside_deliveries_is_one_moment(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     stop = asyncio.Event()
     bodies: list[bytes] = []
@@ -169,7 +174,7 @@ async def test_a_backup_beside_deliveries_is_one_moment(
 
 
 async def test_contents_in_s3_are_in_the_file_and_go_where_the_settings_say(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings, moto_server
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings, moto_server
 ) -> None:
     from botocore.session import get_session
 
@@ -188,7 +193,7 @@ async def test_contents_in_s3_are_in_the_file_and_go_where_the_settings_say(
 
 
 async def test_what_lies_in_s3_can_be_left_out_and_is_found_there_again(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings, moto_server
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings, moto_server
 ) -> None:
     from botocore.session import get_session
 
@@ -214,7 +219,7 @@ async def test_what_lies_in_s3_can_be_left_out_and_is_found_there_again(
 
 
 async def test_a_mailbox_shredded_after_the_backups_does_not_come_back(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     await fill(mail)
     await back_up(core, files, env)
@@ -243,7 +248,7 @@ async def test_a_mailbox_shredded_after_the_backups_does_not_come_back(
 
 
 async def test_the_list_of_an_older_shredding_travels_with_either_file(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     """Keys backed up before the shredding, data after it: the data's file knows."""
     await fill(mail)
@@ -259,7 +264,7 @@ async def test_the_list_of_an_older_shredding_travels_with_either_file(
 
 
 async def test_a_deleted_organization_comes_back_as_its_tombstone_only(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     await fill(mail)
     await back_up(core, files, env)
@@ -282,7 +287,12 @@ async def test_a_deleted_organization_comes_back_as_its_tombstone_only(
 
 
 async def test_neither_file_nor_directory_tells_a_word_of_the_mail(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings, tmp_path: Path
+    mail: Mail,
+    core: Core,
+    env: MovedClock,
+    files: tuple[Path, Path],
+    target: Settings,
+    tmp_path: Path,
 ) -> None:
     await fill(mail)
     await back_up(core, files, env)
@@ -306,7 +316,7 @@ async def test_the_backup_of_the_data_holds_no_key(
 
 
 async def test_keys_older_than_the_data_are_told(
-    mail: Mail, core: Core, env: MovedClock, files, target: Settings
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     files[0].parent.mkdir()
     back_up_keys(core.settings, files[1], env)
@@ -317,7 +327,11 @@ async def test_keys_older_than_the_data_are_told(
 
 
 async def test_a_content_that_is_missing_is_told_unless_it_was_swept_meanwhile(
-    mail: Mail, core: Core, env: MovedClock, files, monkeypatch: pytest.MonkeyPatch
+    mail: Mail,
+    core: Core,
+    env: MovedClock,
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await fill(mail)
     files[0].parent.mkdir()
@@ -332,7 +346,7 @@ async def test_a_content_that_is_missing_is_told_unless_it_was_swept_meanwhile(
 
 
 def test_a_place_that_is_not_empty_is_refused(
-    run, core: Core, env: MovedClock, files, target: Settings, tmp_path: Path
+    run, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings, tmp_path: Path
 ) -> None:
     run(new_directory(core))
     run(back_up(core, files, env))
@@ -358,7 +372,7 @@ def test_a_place_that_is_not_empty_is_refused(
 
 
 async def test_files_in_the_wrong_order_or_missing_are_refused(
-    core: Core, env: MovedClock, files, target: Settings
+    core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     await back_up(core, files, env)
     with pytest.raises(RestoreRefused, match="backup of keys"):

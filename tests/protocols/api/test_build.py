@@ -42,7 +42,7 @@ async def test_a_withdrawn_key_works_for_a_second_at_most(
 
 async def test_a_new_key_works_at_once(bare_core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = AccessKeys(bare_core)
-    monkeypatch.setattr(accounts.base64, "b32encode", lambda _: b"A" * 16)
+    monkeypatch.setattr("base64.b32encode", lambda _: b"A" * 16)
     assert await keys.lookup("AKIA" + "A" * 16) is None
     await create_access_key(bare_core, await create_account(bare_core))
     assert await keys.lookup("AKIA" + "A" * 16) is not None

@@ -109,7 +109,7 @@ class TestCopyInSlices:
     @pytest.fixture
     def at_the_third(self, monkeypatch):
         """Let something happen while the third message is copied."""
-        happening = []
+        happening: list[object] = []
         copy_item = messages._copy_item
         count = itertools.count(1)
 

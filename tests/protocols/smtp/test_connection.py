@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -117,10 +118,11 @@ def test_a_peer_that_does_not_take_its_last_reply_is_cut():
 def test_input_that_waits_is_bounded_and_taken_up_again(one_turn):
     async def scene():
         connection, pipe, server = await piped(Limits(idle_commands=100_000))
-        gate = server.service.gate = asyncio.Event()
+        service: Any = server.service
+        gate = service.gate = asyncio.Event()
         connection.data_received(ENVELOPE + b"BDAT 3 LAST\r\nx\r\n")
         await settle()
-        assert server.service.entered.is_set()
+        assert service.entered.is_set()
         for _ in range(2):
             assert pipe.reading
             connection.data_received(b"NOOP\r\n" * (INPUT_HIGH // 8))

@@ -17,7 +17,8 @@ async def _tick() -> None:
 
 
 async def test_hints_of_one_tick_become_one_call_with_the_highest_value() -> None:
-    hub, heard = Hub(), []
+    hub = Hub()
+    heard: list[int] = []
     hub.watch("mailbox", "1", heard.append)
     hub.publish([Hint("mailbox", "1", 3), Hint("mailbox", "2", 9)])
     hub.publish([Hint("mailbox", "1", 2)])
@@ -26,7 +27,9 @@ async def test_hints_of_one_tick_become_one_call_with_the_highest_value() -> Non
 
 
 async def test_the_empty_key_hears_the_whole_kind() -> None:
-    hub, all_of_them, one = Hub(), [], []
+    hub = Hub()
+    all_of_them: list[int] = []
+    one: list[int] = []
     hub.watch("queue", ANY, all_of_them.append)
     hub.watch("queue", "local", one.append)
     hub.publish([Hint("queue", "local", 1)])
@@ -37,7 +40,8 @@ async def test_the_empty_key_hears_the_whole_kind() -> None:
 
 
 async def test_closing_a_watch_twice_and_while_being_told_is_harmless() -> None:
-    hub, heard = Hub(), []
+    hub = Hub()
+    heard: list[int] = []
     watch = hub.watch("mailbox", "1", lambda value: (heard.append(value), watch.close())[1])
     hub.watch("mailbox", "1", heard.append)
     hub.publish([Hint("mailbox", "1", 1)])
@@ -49,7 +53,8 @@ async def test_closing_a_watch_twice_and_while_being_told_is_harmless() -> None:
 
 
 async def test_one_listeners_bug_does_not_silence_the_others() -> None:
-    hub, heard = Hub(), []
+    hub = Hub()
+    heard: list[int] = []
 
     def fail(value: int) -> None:
         raise ValueError(value)
@@ -62,7 +67,8 @@ async def test_one_listeners_bug_does_not_silence_the_others() -> None:
 
 
 async def test_a_comparison_tells_only_of_values_not_heard_before() -> None:
-    hub, heard = Hub(), []
+    hub = Hub()
+    heard: list[int] = []
     watch = hub.watch("mailbox", "1", heard.append)
     hub.compare("mailbox", [("1", 4)])
     await _tick()

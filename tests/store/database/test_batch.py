@@ -185,7 +185,9 @@ def test_a_recorded_id_is_answered_as_recorded_and_never_runs_twice(
     done, hints = engine.run([*others, second])
     assert _end(done[-1]) == 4
     assert "a" not in {hint.key for hint in hints}
-    values = dict(connection.execute("SELECT id, created FROM access_key").fetchall())
+    values: dict[str, int] = dict(
+        connection.execute("SELECT id, created FROM access_key").fetchall()
+    )
     assert values == ({"a": 4, "b": company} if company else {"a": 4})
 
 
