@@ -24,7 +24,7 @@ class Right(enum.IntFlag):
 OWNER = Right.READ | Right.WRITE | Right.SEND
 
 
-class Principal(msgspec.Struct, frozen=True, kw_only=True):
+class Principal(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The full story of an actor, as audit tells it."""
 
     actor: str
@@ -40,7 +40,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """IP address of the peer."""
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class Grant(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Access's yes: to one mailbox (or, with mailbox 0, to one organization).
 
     `policy_version` is the organization's at the time of the yes. A command with an older one

@@ -28,7 +28,7 @@ class MailboxKeys(msgspec.Struct, frozen=True):
     tag_key: bytes
 
 
-class NewItem(msgspec.Struct, frozen=True, kw_only=True):
+class NewItem(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """An item made before the transaction; plain data that travels to the writer."""
 
     mailbox: int

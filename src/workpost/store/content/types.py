@@ -11,7 +11,7 @@ FILE = 1
 S3 = 2
 
 
-class Placed(msgspec.Struct, frozen=True):
+class Placed(msgspec.Struct, frozen=True, array_like=True):
     """A sealed content; `size` counts plaintext bytes, `sealed` is None unless it lies inline."""
 
     id: bytes

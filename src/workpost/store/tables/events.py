@@ -7,7 +7,7 @@ import msgspec
 from workpost.store.database.unit import Tx
 
 
-class NewEvent(msgspec.Struct, frozen=True):
+class NewEvent(msgspec.Struct, frozen=True, array_like=True):
     """An event made before the transaction; `kind` is in clear, its story is sealed."""
 
     id: int
