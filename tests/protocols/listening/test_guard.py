@@ -1,9 +1,12 @@
 """The guard against guessing passwords."""
 
+import asyncio
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workpost.protocols.listening.guard import Guard, GuardLimits
+from workpost.protocols.listening.guard import Guard, GuardLimits, TooManyFailures
 
 LIMITS = GuardLimits(
     peer_free=3, peer_longest=100, name_free=5, name_longest=10, first_delay=1, entries=50
@@ -120,3 +123,70 @@ def test_a_name_longer_than_any_address_takes_no_more_room_than_one():
     assert max(map(len, guard._names)) <= 320
     fail(guard, 20, host="198.51.100.7", name="a" * 90_000)
     assert guard.wait(0, "203.0.113.9", "a" * 80_000) > 0
+
+
+HOST = "192.0.2.1"
+
+
+async def guess(guard, counts, name, *, right=False, host=HOST):
+    try:
+        async with guard.attempt(lambda: 0.0, host, name):
+            counts["checked"] += 1
+            counts["now"] += 1
+            counts["most"] = max(counts["most"], counts["now"])
+            for _ in range(3):
+                await asyncio.sleep(0)
+            (guard.succeeded if right else guard.failed)(0.0, host, name)
+            counts["now"] -= 1
+    except TooManyFailures:
+        counts["refused"] += 1
+
+
+def test_parallel_attempts_of_a_peer_are_no_more_than_those_in_turn():
+    guard, counts = Guard(LIMITS), Counter()
+    names = [f"user{number}@a.test" for number in range(100)]
+
+    async def play():
+        await asyncio.gather(*(guess(guard, counts, name) for name in names))
+
+    asyncio.run(play())
+    assert counts["checked"] == 4  # three are free, the next one brings the first delay
+    assert counts["refused"] == 96
+    assert counts["most"] == 3
+
+
+def test_parallel_attempts_on_a_name_are_no_more_than_those_in_turn():
+    guard, counts = Guard(LIMITS), Counter()
+
+    async def play():
+        hosts = [f"192.0.2.{number}" for number in range(100)]
+        await asyncio.gather(*(guess(guard, counts, ADA, host=host) for host in hosts))
+
+    asyncio.run(play())
+    assert (counts["checked"], counts["most"]) == (6, 5)
+
+
+def test_many_right_passwords_at_once_are_all_checked():
+    guard, counts = Guard(LIMITS), Counter()
+
+    async def play():
+        await asyncio.gather(*(guess(guard, counts, ADA, right=True) for _ in range(100)))
+
+    asyncio.run(play())
+    assert (counts["checked"], counts["refused"], counts["most"]) == (100, 0, 3)
+
+
+def test_who_leaves_while_waiting_holds_nothing():
+    guard, counts = Guard(LIMITS), Counter()
+
+    async def play():
+        tasks = [asyncio.create_task(guess(guard, counts, ADA, right=True)) for _ in range(9)]
+        await asyncio.sleep(0)
+        for task in tasks[1:7]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await guess(guard, counts, ADA, right=True)
+
+    asyncio.run(play())
+    assert counts["refused"] == 0
+    assert not guard._in_flight

@@ -4,9 +4,15 @@ Pure and bounded: the caller passes the time in seconds of a clock that never go
 number of free failures each further one doubles the time for which the peer (or the name) is
 refused without asking for the password. A name is guarded more loosely than a peer, and not at all
 against peers where its owner has lately logged in, so that a stranger cannot lock a person out.
+
+Attempts that are being checked count as failures until their outcome is known: only as many are
+checked at a time as would be free, the others wait for their turn.
 """
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from workpost.protocols.listening.limits import peer_network
@@ -34,6 +40,24 @@ def _name(username: str) -> str:
     return username[:_LONGEST_NAME].casefold()
 
 
+class TooManyFailures(Exception):
+    """An attempt is refused unseen for so many ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class _InFlight:
+    """Attempts under one key that are being checked, and those that wait until one is done."""
+
+    __slots__ = ("count", "waiting")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.waiting: list[asyncio.Future[None]] = []
+
+
 class _Failures:
     __slots__ = ("count", "last", "until")
 
@@ -51,6 +75,60 @@ class Guard:
         self._peers: OrderedDict[str, _Failures] = OrderedDict()
         self._names: OrderedDict[str, _Failures] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._in_flight: dict[tuple[str, str], _InFlight] = {}
+
+    @asynccontextmanager
+    async def attempt(
+        self, clock: Callable[[], float], host: str, username: str
+    ) -> AsyncIterator[None]:
+        """Holds one attempt while it is checked; tell ``failed`` or ``succeeded`` before it ends.
+
+        Waits while as many are in flight as may fail for free (one, where none may); raises
+        TooManyFailures. ``clock`` gives the time as the other methods take it.
+        """
+        network, name = peer_network(host), _name(username)
+        while True:
+            now = clock()
+            if (seconds := self.wait(now, host, username)) > 0:
+                raise TooManyFailures(seconds)
+            keys = [("peer", network)]
+            free = [self._free(self._peers, network, now, self._limits.peer_free)]
+            if not self._is_trusted(now, network, name):
+                keys.append(("name", name))
+                free.append(self._free(self._names, name, now, self._limits.name_free))
+            full = [k for k, most in zip(keys, free, strict=True) if self._flying(k) >= most]
+            if not full:
+                break
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._in_flight[full[0]].waiting.append(turn)
+            await turn
+        for key in keys:
+            self._in_flight.setdefault(key, _InFlight()).count += 1
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._land(key)
+
+    def _flying(self, key: tuple[str, str]) -> int:
+        entry = self._in_flight.get(key)
+        return entry.count if entry is not None else 0
+
+    def _land(self, key: tuple[str, str]) -> None:
+        entry = self._in_flight[key]
+        entry.count -= 1
+        waiting, entry.waiting = entry.waiting, []
+        if not entry.count:
+            del self._in_flight[key]
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
+
+    def _free(self, table: OrderedDict[str, _Failures], key: str, now: float, free: int) -> int:
+        entry = table.get(key)
+        if entry is None or now - entry.last > self._limits.forget_after:
+            return free
+        return max(1, free - entry.count)
 
     def wait(self, now: float, host: str, username: str) -> float:
         """Seconds for which an attempt has to be refused unseen; 0 where it may be checked."""

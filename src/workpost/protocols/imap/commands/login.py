@@ -12,6 +12,7 @@ from workpost.protocols.imap.errors import Refused, SessionEnd
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.wire import commands, encoder, parser
 from workpost.protocols.listening import sasl
+from workpost.protocols.listening.guard import TooManyFailures
 
 if TYPE_CHECKING:
     from workpost.protocols.imap.session import Session
@@ -70,10 +71,16 @@ def _require_privacy(session: Session) -> None:
 
 async def _enter(session: Session, username: str, password: bytes) -> Done:
     server, peer = session.server, session.connection.peer
-    wait = server.guard.wait(server.clock(), peer, username)
-    if wait > 0:
-        text = f"Too many failures, try again in {math.ceil(wait)} seconds"
-        raise Refused(text, "AUTHENTICATIONFAILED")
+    try:
+        async with server.guard.attempt(server.clock, peer, username):
+            return await _enter_now(session, username, password)
+    except TooManyFailures as error:
+        text = f"Too many failures, try again in {math.ceil(error.seconds)} seconds"
+        raise Refused(text, "AUTHENTICATIONFAILED") from None
+
+
+async def _enter_now(session: Session, username: str, password: bytes) -> Done:
+    server, peer = session.server, session.connection.peer
     try:
         grant = await server.access.log_in(
             session.core, username=username, password=password, protocol=PROTOCOL, address=peer

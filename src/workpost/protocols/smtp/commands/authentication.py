@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workpost.kernel.errors import AccessDenied, AuthenticationFailed, TryLater
 from workpost.protocols.listening import sasl
+from workpost.protocols.listening.guard import TooManyFailures
 from workpost.protocols.smtp.session import Login, Refused, Role
 from workpost.protocols.smtp.signals import TOO_MANY_LOGINS, SessionEnd
 from workpost.protocols.smtp.wire.commands import AUTH_LINE, parse_auth
@@ -55,10 +56,17 @@ async def _converse(
 
 
 async def _check(dialogue: "Dialogue", credentials: sasl.Credentials, mechanism: str) -> Login:
+    server, host = dialogue.server, dialogue.connection.peer.host
+    try:
+        async with server.guard.attempt(server.clock, host, credentials.username):
+            return await _check_now(dialogue, credentials, mechanism)
+    except TooManyFailures as error:
+        seconds = math.ceil(error.seconds)
+        raise Refused(454, "4.7.0", f"Too many failures, try again in {seconds} seconds") from None
+
+
+async def _check_now(dialogue: "Dialogue", credentials: sasl.Credentials, mechanism: str) -> Login:
     server, peer, name = dialogue.server, dialogue.connection.peer, credentials.username
-    wait = server.guard.wait(server.clock(), peer.host, name)
-    if wait > 0:
-        raise Refused(454, "4.7.0", f"Too many failures, try again in {math.ceil(wait)} seconds")
     try:
         # Acting as somebody else by authorization identity is not offered (RFC 4616 2).
         if credentials.authorization not in ("", name):
