@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from workpost.node.sockets import BACKLOG, Listener
+from workpost.protocols.listening.handshake import TlsListener
 from workpost.protocols.listening.limits import PeerCounter, peer_network
 
 Scope = MutableMapping[str, Any]
@@ -134,21 +135,20 @@ class HttpServer:
         )
         self._config.load()
         self._state = ServerState()
-        self._context = context
+        self._tls: TlsListener | None = None
+        if context is not None:
+            self._tls = TlsListener(peers, context, HANDSHAKE_SECONDS, self._protocol)
         self._servers: list[asyncio.Server] = []
 
     async def start(self, listener: Listener) -> None:
         """Accept on the listener's sockets."""
         loop = asyncio.get_running_loop()
+        if self._tls is not None:
+            self._tls.start(listener.sockets, BACKLOG)
+            return
         for bound in listener.sockets:
             self._servers.append(
-                await loop.create_server(
-                    self._protocol,
-                    sock=bound,
-                    backlog=BACKLOG,
-                    ssl=self._context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS if self._context else None,
-                )
+                await loop.create_server(self._protocol, sock=bound, backlog=BACKLOG)
             )
 
     def _protocol(self) -> asyncio.Protocol:
@@ -158,6 +158,8 @@ class HttpServer:
         """Accept no more, let requests under way finish for `grace` seconds, then close."""
         for server in self._servers:
             server.close()
+        if self._tls is not None:
+            self._tls.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         deadline = asyncio.get_running_loop().time() + grace

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import os
+import resource
 import select
 import signal
 import time
@@ -60,6 +61,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; returns the exit code. Raises AlreadyServed, OSError."""
+        raise_descriptors(self._settings)
         lock = datadir.prepare(self._settings)
         fronts = sockets.bind_all(self._settings, self._roles, self._count())
         self._certificate = prepare_certificate(self._settings)
@@ -216,6 +218,21 @@ def _catch_signals() -> int:
     return reading
 
 
+def raise_descriptors(settings: Settings) -> None:
+    """Let each process hold two descriptors a session, as far as the system allows it."""
+    wanted = 2 * settings.limits.sessions
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):
+        most = soft
+    if most < wanted:
+        log.warning("fewer open files are allowed than sessions need", allowed=most, wanted=wanted)
+
+
 def prepare_certificate(settings: Settings) -> Path:
     """Make the self-signed certificate once, before front ends would race for it."""
     if settings.tls.certificate:
@@ -227,6 +244,7 @@ def serve_inline(
     settings: Settings, roles: tuple[str, ...], *, demo: bool, reread: Callable[[], Settings]
 ) -> int:
     """Everything in this process, the writer on a thread: for debugging. Returns the exit code."""
+    raise_descriptors(settings)
     lock = datadir.prepare(settings)
     fronts = sockets.bind_all(settings, roles, 1)
     plan = frontend.Plan(

@@ -16,6 +16,7 @@ from workpost.protocols.imap.connection import Connection
 from workpost.protocols.imap.counters import CONNECTIONS
 from workpost.protocols.imap.limits import Limits
 from workpost.protocols.imap.wire import framing
+from workpost.protocols.listening.handshake import TlsListener
 from workpost.protocols.listening.limits import peer_network
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS, Certificates
@@ -62,6 +63,7 @@ class ImapServer:
         self.budget = shared.budget
         self._peers = shared.peers
         self._servers: list[asyncio.Server] = []
+        self._tls: TlsListener | None = None
         self._ticker: asyncio.TimerHandle | None = None
 
     def adjust(self, limits: Limits) -> None:
@@ -82,21 +84,19 @@ class ImapServer:
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on these bound sockets; ValueError for implicit TLS without a certificate."""
         loop = asyncio.get_running_loop()
-        context = None
+
+        def accept() -> asyncio.Protocol:
+            return Connection(self)
+
         if self.options.implicit_tls:
             if self.certificates is None:
                 raise ValueError("a listener with implicit TLS needs a certificate")
             context = self.certificates.context
-        for bound in sockets:
-            self._servers.append(
-                await loop.create_server(
-                    lambda: Connection(self),
-                    sock=bound,
-                    backlog=BACKLOG,
-                    ssl=context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
-                )
-            )
+            self._tls = TlsListener(self._peers, context, HANDSHAKE_SECONDS, accept)
+            self._tls.start(sockets, BACKLOG)
+        else:
+            for bound in sockets:
+                self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
         self._tick(loop)
 
     async def stop(self, grace: float) -> None:
@@ -104,6 +104,8 @@ class ImapServer:
         self.draining = True
         for server in self._servers:
             server.close()
+        if self._tls is not None:
+            self._tls.close()
         if self._ticker is not None:
             self._ticker.cancel()
         for connection in list(self._connections):

@@ -41,6 +41,29 @@ class PeerCounter:
         self.total = total
         self.open = 0
         self._peers: dict[str, int] = {}
+        self._beginning: dict[str, int] = {}
+        self._begins = 0
+
+    def begin(self, network: str) -> bool:
+        """Count a connection that is no session yet; False, and nothing counted, without room.
+
+        It takes the place of a session until ``begun``.
+        """
+        beginning = self._beginning.get(network, 0)
+        if self._peers.get(network, 0) + beginning >= self.each:
+            return False
+        if self.open + self._begins >= self.total:
+            return False
+        self._beginning[network] = beginning + 1
+        self._begins += 1
+        return True
+
+    def begun(self, network: str) -> None:
+        """Take back one ``begin`` that returned True: a session came of it, or nothing."""
+        count = self._beginning.pop(network) - 1
+        if count:
+            self._beginning[network] = count
+        self._begins -= 1
 
     def enter(self, network: str) -> bool:
         """Count one more; False, and nothing counted, where there is no room."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from workpost.protocols.listening.handshake import TlsListener
 from workpost.protocols.listening.limits import peer_network
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS, Certificates
@@ -63,27 +64,26 @@ class SmtpServer:
         self._connections: set[Connection] = set()
         self._peers = shared.peers
         self._servers: list[asyncio.Server] = []
+        self._tls: TlsListener | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on these bound sockets; ValueError for implicit TLS without a certificate."""
         loop = asyncio.get_running_loop()
-        context = None
+
+        def accept() -> asyncio.Protocol:
+            return Connection(self, loop)
+
         if self.options.implicit_tls:
             if self.certificates is None:
                 raise ValueError("a listener with implicit TLS needs a certificate")
             context = self.certificates.context
-        for bound in sockets:
-            self._servers.append(
-                await loop.create_server(
-                    lambda: Connection(self, loop),
-                    sock=bound,
-                    backlog=BACKLOG,
-                    ssl=context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
-                )
-            )
+            self._tls = TlsListener(self._peers, context, HANDSHAKE_SECONDS, accept)
+            self._tls.start(sockets, BACKLOG)
+        else:
+            for bound in sockets:
+                self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
         self._tick(loop)
 
     async def stop(self, grace: float) -> None:
@@ -94,6 +94,8 @@ class SmtpServer:
         self.draining = True
         for server in self._servers:
             server.close()
+        if self._tls is not None:
+            self._tls.close()
         for connection in list(self._connections):
             connection.drain(SHUTTING_DOWN)
         if self._connections:
