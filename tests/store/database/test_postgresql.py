@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import psycopg
@@ -172,9 +173,41 @@ def test_the_second_run_of_a_command_in_doubt_does_not_trip_over_the_first(
     waiting = _waiting(insert_account, id="a")
     first, _ = session.settle(waiting)
     stranger = _waiting(insert_account, id="a")
-    assert session.settle(stranger)[0].error == Conflict.__name__
+    refused, _ = session.settle(stranger)
+    assert refused.error == Conflict.__name__
+    assert b"account" not in refused.body
     waiting.again = True
     assert session.settle(waiting)[0].body == first.body
+
+
+def test_a_second_run_waits_for_the_first_one_that_is_about_to_commit(
+    session: Session, admin: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    waiting = _waiting(add_to, key="a", amount=4)
+    waiting.again = True
+    admin.execute("BEGIN")
+    admin.execute(
+        "INSERT INTO command_done (id, result) VALUES (%s, %s)",
+        (waiting.id, waiting.call.encode_result(9)),
+    )
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(session.settle, waiting)
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        admin.execute("COMMIT")
+        done, _ = second.result(5)
+    assert (done.error, done.body) == ("", waiting.call.encode_result(9))
+    assert session.query(counts, (), {}, False) == {}
+
+
+def test_after_a_refused_second_run_the_first_one_cannot_commit(session: Session) -> None:
+    waiting = _waiting(note_then_fail, who="a", n=1)
+    waiting.again = True
+    assert session.settle(waiting)[0].error == "FolderExists"
+    assert session.query(notes, (), {}, False) == []
+    first = Waiting(waiting.id, call_of(note), call_of(note).encode((), {"who": "a", "n": 1}))
+    assert session.settle(first)[0].error == TryLater.__name__
+    assert session.query(notes, (), {}, False) == []
 
 
 @command

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -203,7 +204,7 @@ def test_the_socket_may_lie_deep_and_is_its_owners_alone(tmp_path: Path) -> None
     assert process.stop() == 0
 
 
-def _ask(connection: socket.socket, name: str, args: bytes) -> object:
+def _ask(connection: socket.socket, name: str, args: bytes) -> Any:
     connection.sendall(command_head(bytes(16), name, len(args), lane=0, again=False) + args)
     splitter = Splitter()
     while True:
@@ -214,10 +215,10 @@ def _ask(connection: socket.socket, name: str, args: bytes) -> object:
 @pytest.mark.parametrize("name", ["os:system", "workpost.nowhere:f", ""])
 def test_unknown_commands_and_wrong_arguments_are_refused(writer: WriterProcess, name: str) -> None:
     with connect_to(writer.socket) as connection:
-        _, error, _ = _ask(connection, name, b"\x90")  # type: ignore[misc]
+        _, error, _ = _ask(connection, name, b"\x90")
         assert error == Fault.__name__
         name = next(key for key in commands if key.endswith(":note"))
-        _, error, message = _ask(connection, name, b"\x91\x01")  # type: ignore[misc]
+        _, error, message = _ask(connection, name, b"\x91\x01")
         assert (error, ERROR) == (Fault.__name__, ERROR)
         assert b"arguments do not fit" in message
 
@@ -263,3 +264,29 @@ async def test_a_front_end_that_reads_no_replies_is_dropped(
 @command
 def echo(tx: Tx, data: bytes) -> bytes:
     return data
+
+
+async def test_a_command_given_up_is_not_sent_when_the_writer_comes_back_meanwhile(
+    settings: Settings, env: Environment, writer: WriterProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = msgspec.structs.replace(options_of(settings), gone_after=0.1)
+    backend = await writer_backend(options, env, Hub(), Counters(), writer.socket)
+    read, asked, go = backend.read, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any) -> Any:
+        asked.set()
+        await go.wait()
+        return await read(*args)
+
+    monkeypatch.setattr(backend, "read", slow)
+    writer.kill()
+    given_up = asyncio.create_task(backend.write(note, (), {"who": "a", "n": 1}, 0))
+    await asyncio.wait_for(asked.wait(), 5)
+    writer.start()
+    await asyncio.sleep(0.15)
+    assert await backend.write(note, (), {"who": "a", "n": 2}, 0) == 2
+    go.set()
+    with pytest.raises(TryLater):
+        await given_up
+    assert await read(notes, (), {}) == [("a", 2)]
+    await backend.close()

@@ -30,7 +30,7 @@ BACKGROUND = 1
 class Waiting:
     """A command that waits: its id, its packed arguments, and whose it is."""
 
-    __slots__ = ("again", "args", "call", "id", "lane", "owner")
+    __slots__ = ("again", "args", "call", "given_up", "id", "lane", "owner")
 
     def __init__(
         self,
@@ -48,6 +48,8 @@ class Waiting:
         self.lane = lane
         self.again = again
         """It may have run before: look for its id first."""
+        self.given_up = False
+        """Its caller is about to hear that nothing came of it: it must not be sent any more."""
         self.owner = owner
 
 
@@ -206,7 +208,7 @@ class Engine:
         except _Replayed:
             return self._recorded(waiting, tx) or failed_end(waiting, Fault("a record vanished"))
         except UniqueViolation as error:
-            return failed_end(waiting, Conflict(str(error)))
+            return failed_end(waiting, conflict_of(waiting, error))
         except Fault as error:
             counters.count("faults")
             log.exception("command %s failed", waiting.call.name)
@@ -231,6 +233,12 @@ class Engine:
             return None
         self.counters.count("replayed")
         return Done(waiting, "", found[0], kept=False)
+
+
+def conflict_of(waiting: Waiting, error: UniqueViolation) -> Conflict:
+    """What a caller hears of a key that is taken; the engine's words may hold others' data."""
+    log.info("command %s: %s", waiting.call.name, error)
+    return Conflict("Something with the same key exists already.")
 
 
 def failed_end(waiting: Waiting, error: WorkpostError) -> Done:

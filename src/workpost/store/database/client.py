@@ -73,7 +73,7 @@ class WriterClient(asyncio.Protocol):
         """Send a command; while the line is lost it waits, and is refused when that lasts."""
         if self._transport is None:
             if self._given_up:
-                self._loop.call_soon(self._give_up, waiting)
+                self._leave(waiting)
             return
         if not self._out:
             self._loop.call_soon(self._flush)
@@ -104,17 +104,24 @@ class WriterClient(asyncio.Protocol):
         self._out = []
         if self._queue is not None:
             for waiting in list(self._queue.waiting.values()):
-                self._send_once_more(waiting)
+                if not waiting.given_up:
+                    self._send_once_more(waiting)
             self._flush()
 
     def _send_once_more(self, waiting: Waiting) -> None:
         tries = self._tries[waiting.id] = self._tries.get(waiting.id, 0) + 1
         if tries > MOST_TRIES:
             log.error("command %s lost its writer %d times", waiting.call.name, tries)
-            self._tries.pop(waiting.id)
-            self._give_up(waiting)
+            self._leave(waiting)
         else:
             self._send(waiting)
+
+    def _leave(self, waiting: Waiting) -> None:
+        """Give a command up: from now on it is never sent, though the writer may return."""
+        self._tries.pop(waiting.id, None)
+        if not waiting.given_up:
+            waiting.given_up = True
+            self._loop.call_soon(self._give_up, waiting)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -151,7 +158,7 @@ class WriterClient(asyncio.Protocol):
                 log.error("the writer process stays away")
                 if self._queue is not None:
                     for waiting in list(self._queue.waiting.values()):
-                        self._give_up(waiting)
+                        self._leave(waiting)
             else:
                 self._counters.count("reconnects")
                 return

@@ -24,4 +24,8 @@ def oldest_kept() -> bytes:
 
 
 RECORD = "INSERT INTO command_done (id, result) VALUES (?, ?) ON CONFLICT DO NOTHING"
+REFUSED = b""
+"""Recorded as the result of a command in doubt whose second run was refused: the first one, should
+it still be under way, finds its id taken. No packed result is empty."""
+RECORD_RESULT = "UPDATE command_done SET result = ? WHERE id = ?"
 RECORDED = "SELECT result FROM command_done WHERE id = ?"

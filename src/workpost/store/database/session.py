@@ -13,9 +13,9 @@ from psycopg import errors
 
 from workpost.kernel.clock import Environment
 from workpost.kernel.errors import Conflict, Fault, TryLater, WorkpostError
-from workpost.store.database.batch import Done, Waiting, failed_end
+from workpost.store.database.batch import Done, Waiting, conflict_of, failed_end
 from workpost.store.database.counters import Counters, log
-from workpost.store.database.doubt import RECORD, RECORDED
+from workpost.store.database.doubt import RECORD, RECORD_RESULT, RECORDED, REFUSED
 from workpost.store.database.postgresql import (
     Connection,
     Cursor,
@@ -42,6 +42,8 @@ _LATER = (
     errors.ReadOnlySqlTransaction,
     errors.IdleInTransactionSessionTimeout,
 )
+_WAITED = (errors.QueryCanceled, errors.LockNotAvailable)
+"""What a second run hears that waits too long for the first one's end."""
 
 
 class _Replayed(Exception):
@@ -133,6 +135,7 @@ class Session:
                 waiting.again = waiting.again or lost
                 self._roll_back()
                 can = lost or isinstance(error, _AGAIN)
+                can = can or (waiting.again and isinstance(error, _WAITED))
                 if can and tries <= MOST_TRIES and time.monotonic() < deadline:
                     log.warning("command %s runs again: %r", waiting.call.name, error)
                     if lost:
@@ -149,35 +152,46 @@ class Session:
         started = time.thread_time()  # waiting for others' locks is no work of its own
         cursor.execute("BEGIN")
         try:
-            if waiting.again and tx.row(RECORDED, waiting.id):
-                raise _Replayed
+            if waiting.again:
+                # Waits for a first run that has recorded itself; one that has not, finds this.
+                if not tx.run(RECORD, waiting.id, REFUSED):
+                    raise _Replayed
+                cursor.execute("SAVEPOINT command")
             call = waiting.call
             result = call.encode_result(call.function(tx, **call.decode(waiting.args)))
-            if not tx.run(RECORD, waiting.id, result):
+            if waiting.again:
+                tx.run(RECORD_RESULT, result, waiting.id)
+            elif not tx.run(RECORD, waiting.id, result):
                 raise _Replayed
             counters.took(call.name, time.thread_time() - started)
             cursor.execute("COMMIT")
         except psycopg.Error:
             raise
-        except Exception as error:  # noqa: BLE001 - logged and told to the caller below
+        except _Replayed:
             self._roll_back()
-            return self._ended(waiting, cursor, error), []
+            return self._replayed(waiting, cursor), []
+        except Exception as error:  # noqa: BLE001 - logged and told to the caller below
+            if waiting.again:
+                cursor.execute("ROLLBACK TO SAVEPOINT command")
+                cursor.execute("COMMIT")
+            else:
+                self._roll_back()
+            return self._ended(waiting, error), []
         counters.committed(1)
         return Done(waiting, "", result, kept=True), tx.hints
 
-    def _ended(self, waiting: Waiting, cursor: Cursor, error: Exception) -> Done:
-        """What a rolled back command is answered: as recorded if it ran before, else the error.
+    def _replayed(self, waiting: Waiting, cursor: Cursor) -> Done:
+        """The recorded end of a command that ran before."""
+        found = PostgresReader(cursor, self._env).row(RECORDED, waiting.id)
+        if found is None or found[0] == REFUSED:
+            return failed_end(waiting, TryLater("the database did not take the change"))
+        self._counters.count("replayed")
+        return Done(waiting, "", found[0], kept=False)
 
-        The record is looked up even after a domain error: the first run of a command in doubt may
-        have become visible only while the second one tripped over its effects.
-        """
-        if waiting.again or isinstance(error, _Replayed):
-            found = PostgresReader(cursor, self._env).row(RECORDED, waiting.id)
-            if found is not None:
-                self._counters.count("replayed")
-                return Done(waiting, "", found[0], kept=False)
+    def _ended(self, waiting: Waiting, error: Exception) -> Done:
+        """What a rolled back command is answered."""
         if isinstance(error, UniqueViolation):
-            return failed_end(waiting, Conflict(str(error)))
+            return failed_end(waiting, conflict_of(waiting, error))
         if isinstance(error, WorkpostError) and not isinstance(error, Fault):
             self._counters.refused += 1
             return failed_end(waiting, error)
@@ -191,7 +205,8 @@ class Session:
 def _told(error: psycopg.Error, name: str) -> WorkpostError:
     """What a caller hears of an error of the database."""
     if isinstance(error, errors.UniqueViolation):
-        return Conflict(str(error))
+        log.info("%s: %s", name, error)
+        return Conflict("Something with the same key exists already.")
     if isinstance(error, (*_AGAIN, *_LATER, psycopg.OperationalError, psycopg.InterfaceError)):
         log.error("the database did not do its work for %s: %r", name, error)
         return TryLater("the database does not answer")
