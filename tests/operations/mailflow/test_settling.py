@@ -22,6 +22,7 @@ from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.queueing import lease_due
 from workpost.operations.mailflow.runner import deliver_one
+from workpost.operations.upkeep import rotation
 from workpost.store.tables.queue import LOCAL
 
 BOUNCED = bounces.BOUNCED
@@ -109,6 +110,17 @@ async def test_who_lost_the_lease_delivers_nothing(house: Directory, ada: Grant)
     assert await received(house, "grace@demo.test") == []
     await settling.settle(house.core, leases[1])
     await settling.settle(house.core, leases[1])
+    assert len(await received(house, "grace@demo.test")) == 1
+
+
+async def test_batches_move_to_a_new_key_of_the_organization(house: Directory, ada: Grant) -> None:
+    grace = await fill(house, "grace@demo.test")
+    await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message())
+    await rotation.rotate_organization(house.core, house.organization)
+    assert await house.run("SELECT gen FROM queue") == [(2,)]
+    assert await waiting(house) == [("grace@demo.test", "waiting")]
+    await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", grace)
+    assert await deliver_one(house.core)
     assert len(await received(house, "grace@demo.test")) == 1
 
 

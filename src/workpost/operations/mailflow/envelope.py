@@ -29,13 +29,12 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes at the start (Return-Path) that are ours alone and never sent on."""
 
 
-class StoredRecipient(msgspec.Struct, frozen=True, kw_only=True):
-    """One recipient of a queue row; `mailbox` is 0 for someone elsewhere."""
+class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
+    """One recipient of a queue row: someone elsewhere, or a mailbox of the entry's organization."""
 
     address: str
-    organization: str = ""
-    entity: str = ""
     mailbox: int = 0
+    """0 for someone elsewhere."""
 
 
 encode = msgspec.msgpack.encode

@@ -148,17 +148,9 @@ async def make_queued(
         hold_until=None,
     )
     batches = [
-        [
-            StoredRecipient(
-                address=one.address,
-                organization=one.organization,
-                entity=one.entity,
-                mailbox=one.mailbox,
-            )
-            for one in local[start : start + BATCH]
-        ]
+        [StoredRecipient(one.address, one.mailbox) for one in local[start : start + BATCH]]
         for start in range(0, len(local), BATCH)
-    ] + [[StoredRecipient(address=address)] for address in external]
+    ] + [[StoredRecipient(address)] for address in external]
     rows = []
     for number, batch in enumerate(batches):
         if number % YIELD == YIELD - 1:

@@ -149,7 +149,7 @@ async def _sort(core: Core, opened: Opened) -> _Sorted:
         if count % YIELD == YIELD - 1:
             await asyncio.sleep(0)
         row = rows.get(one.mailbox)
-        why = _obstacle(row, one, len(opened.raw))
+        why = _obstacle(row, opened.lease.leased.org, len(opened.raw))
         if why == GONE:
             found.gone.append(one)
         elif why is not None:
@@ -165,11 +165,9 @@ async def _sort(core: Core, opened: Opened) -> _Sorted:
     return found
 
 
-def _obstacle(
-    row: MailboxRow | None, recipient: StoredRecipient, size: int
-) -> tuple[str, str] | None:
+def _obstacle(row: MailboxRow | None, organization: str, size: int) -> tuple[str, str] | None:
     """Why a mailbox cannot take the message now, None when it can."""
-    if row is None or row.org != recipient.organization or row.state == mailboxes.PURGING:
+    if row is None or row.org != organization or row.state == mailboxes.PURGING:
         return GONE
     if row.state != mailboxes.ACTIVE:
         return DISABLED
@@ -180,7 +178,7 @@ async def _item(core: Core, opened: Opened, packed: bytes, recipient: StoredReci
     entry = opened.lease.leased
     return seal_item(
         core.env,
-        await mailbox_keys(core, recipient.organization, recipient.mailbox),
+        await mailbox_keys(core, entry.org, recipient.mailbox),
         summary=opened.summary,
         packed=packed,
         content=entry.content,
