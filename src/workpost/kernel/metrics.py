@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -30,6 +31,9 @@ Mode = Literal["livesum", "livemax", "mostrecent"]
 
 _families: dict[str, _Handle] = {}
 _registry: CollectorRegistry | None = None
+
+_binding = threading.Lock()
+"""Two threads that count the first time must not both declare the family."""
 
 
 class _Handle:
@@ -55,12 +59,13 @@ class _Handle:
 
     def _bind(self) -> Any:
         family = _families[self._declared["name"]]
-        if family._bound is None:
-            import prometheus_client
+        with _binding:
+            if family._bound is None:
+                import prometheus_client
 
-            family._bound = getattr(prometheus_client, self.kind)(
-                **self._declared, registry=_own_registry()
-            )
+                family._bound = getattr(prometheus_client, self.kind)(
+                    **self._declared, registry=_own_registry()
+                )
         self._bound = family._bound.labels(*self._values) if self._values else family._bound
         return self._bound
 
