@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.protocols.imap.conftest import MESSAGE, message
+from workpost.domain.messages import shell as messages
 
 
 def code(lines: list[bytes], name: bytes) -> int:
@@ -58,6 +59,26 @@ class TestSelect:
         assert lines[0].startswith(b"* OK [CLOSED]")
         assert lines[-1].startswith(b"NO [NONEXISTENT]")
         assert wire.do("FETCH 1 FLAGS") == [b"BAD Please select a mailbox first"]
+
+    def test_mail_that_arrives_meanwhile_is_not_below_the_uidnext_that_is_told(
+        self, log_in, monkeypatch
+    ):
+        wire, other = log_in("INBOX"), log_in("INBOX")
+        fill(wire, 3)
+        wire.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+        wire.ok("EXPUNGE")
+        read = messages.uid_map
+
+        async def with_a_later_one(core, grant, folder):
+            await messages.append(core, grant, folder, MESSAGE)
+            return await read(core, grant, folder)
+
+        monkeypatch.setattr(messages, "uid_map", with_a_later_one)
+        lines = other.ok("SELECT INBOX")
+        monkeypatch.undo()
+        assert b"* 2 EXISTS" in lines
+        assert any(line.startswith(b"* OK [UIDNEXT 4]") for line in lines)
+        assert b"* 3 EXISTS" in other.ok("NOOP")
 
     def test_a_folder_with_holes(self, log_in):
         wire = log_in("INBOX")

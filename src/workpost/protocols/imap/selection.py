@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -90,4 +91,6 @@ async def open_view(
         uids = range(low, high + 1) if high else range(0)
         return after, Tracker(uids, after.modseq, recent_from)
     listed = await session.ask_in(owner, messages.uid_map, folder.id)
-    return after, Tracker(listed, after.modseq, recent_from)
+    # What came after the counters is news: its uids are not below the UIDNEXT that is announced.
+    known = listed[: bisect_left(listed, after.uidnext)]
+    return after, Tracker(known, after.modseq, recent_from)
