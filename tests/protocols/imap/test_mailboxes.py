@@ -3,6 +3,8 @@
 import pytest
 
 from tests.protocols.imap.conftest import MESSAGE
+from workpost.domain.messages import shell as messages
+from workpost.kernel.errors import StaleGrant
 
 
 def names(lines: list[bytes]) -> list[bytes]:
@@ -122,6 +124,17 @@ class TestTree:
         assert wire.do("RENAME c/d Drafts")[-1].startswith(b"NO [ALREADYEXISTS]")
         assert wire.do("RENAME Drafts x")[-1].startswith(b"NO [CANNOT]")
         assert wire.do("RENAME nothing x")[-1].startswith(b"NO [NONEXISTENT]")
+
+    def test_a_deletion_that_has_begun_is_a_deletion(self, log_in, monkeypatch):
+        async def refuse(*_: object) -> None:
+            raise StaleGrant
+
+        wire = log_in()
+        wire.ok("CREATE Short")
+        wire.append(MESSAGE, "Short")
+        monkeypatch.setattr(messages, "finish_deletion", refuse)
+        wire.ok("DELETE Short")
+        assert wire.do("SELECT Short")[-1].startswith(b"NO [NONEXISTENT]")
 
     def test_rename_inbox_moves_its_messages(self, log_in):
         wire = log_in()

@@ -32,6 +32,18 @@ class TestStore:
         [line] = other.ok("NOOP")
         assert line.startswith(b"* 2 FETCH (UID 2 FLAGS (\\Flagged")
 
+    def test_keywords_of_a_message_are_bounded_over_many_stores(self, log_in):
+        wire = log_in("INBOX")
+        fill(wire, 1)
+        some = " ".join(f"a{n}" for n in range(40))
+        wire.ok(f"STORE 1 +FLAGS.SILENT ({some})")
+        more = " ".join(f"b{n}" for n in range(40))
+        assert wire.do(f"STORE 1 +FLAGS (\\Seen {more})")[-1].startswith(b"NO [LIMIT]")
+        wire.ok(f"STORE 1 FLAGS.SILENT ({more})")
+        [line] = wire.ok("FETCH 1 (FLAGS)")
+        assert b"b39" in line
+        assert b"a1 " not in line
+
     def test_unknown_messages(self, log_in):
         wire = log_in("INBOX")
         fill(wire, 1)

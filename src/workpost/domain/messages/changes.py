@@ -11,7 +11,7 @@ import msgspec
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.delivery import take_counter
 from workpost.domain.organizations.policy import check_grant
-from workpost.kernel.errors import FolderNotFound, MailboxNotFound
+from workpost.kernel.errors import FolderNotFound, LimitExceeded, MailboxNotFound
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import contents, folders, items, mailboxes
@@ -67,7 +67,10 @@ def change_flags(
     keywords: list[bytes],
     unchanged_since: int | None,
 ) -> Changed:
-    """STORE on one slice (RFC 3501 6.4.6, RFC 7162 3.1.3). `action`: set, add or remove."""
+    """STORE on one slice (RFC 3501 6.4.6, RFC 7162 3.1.3). `action`: set, add or remove.
+
+    Raises LimitExceeded, and changes nothing, where a message would have too many keywords.
+    """
     _lock(tx, grant)
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     failed: list[int] = []
@@ -105,6 +108,8 @@ class _FlagPlan:
             kind = "remove"
         insert, delete = bits.change_keywords(have, kind, keywords)
         words = [word for word in have if word not in delete] + insert
+        if insert and len(words) > bits.MAX_KEYWORDS:
+            raise LimitExceeded("A message cannot have so many keywords.")
         new = bits.change_bits(row.flags, kind, flags) & ~bits.KEYWORDS
         new |= bits.KEYWORDS if words else 0
         self.rows.append((row.uid, new, row.modseq, words))

@@ -161,7 +161,7 @@ def changes_page(
     )
     return ChangePage(
         modseq=mailbox.modseq,
-        complete=since[0] >= mailbox.floor_modseq,
+        complete=gone_since[0] >= mailbox.floor_modseq,
         rows=with_keywords(tx, grant.mailbox, rows),
         gone=[(row[0], row[1]) for row in gone],
     )

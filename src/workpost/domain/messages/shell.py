@@ -7,6 +7,7 @@ Reads page by key and open summaries in short runs that yield to the loop; write
 from __future__ import annotations
 
 import asyncio
+import logging
 from array import array
 from collections.abc import AsyncIterator, Sequence
 
@@ -18,12 +19,15 @@ from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
 from workpost.domain.messages.prepare import MailboxKeys
 from workpost.formats.mime.summary import Summary, summarize
+from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.store.content.types import content_key as new_content_key
 from workpost.store.core import Core
 from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
 from workpost.store.tables.items import ItemRow
+
+log = logging.getLogger("workpost.messages")
 
 PAGE = 500
 OPEN_RUN = 50
@@ -291,11 +295,14 @@ async def withdraw(core: Core, grant: Grant, folder: int, uids: Sequence[int]) -
 async def delete_folder(core: Core, grant: Grant, path: str) -> None:
     """Delete a folder with what it holds: out of sight at once, emptied in slices.
 
-    Raises FolderNotFound, FolderProtected, FolderHasChildren. A crash in between leaves a hidden
-    folder that upkeep finishes (`finish_deletion`).
+    Raises FolderNotFound, FolderProtected, FolderHasChildren. Once it is out of sight it counts as
+    deleted: what a crash, or an error, leaves of it upkeep removes (`finish_deletion`).
     """
     folder = await mailboxes.hide_folder(core, grant, path)
-    await finish_deletion(core, grant, folder.id)
+    try:
+        await finish_deletion(core, grant, folder.id)
+    except WorkpostError as error:
+        log.warning("the deletion of a folder is left to upkeep: %r", error)
 
 
 async def finish_deletion(core: Core, grant: Grant, folder: int) -> None:
@@ -404,7 +411,9 @@ async def changes_since(core: Core, grant: Grant, folder: int, modseq: int) -> C
             limit=PAGE,
         )
         if newest is None:
-            newest, complete = page.modseq, page.complete
+            newest = page.modseq
+        # Tombstones may be dropped between two pages.
+        complete = complete and page.complete
         for row in page.rows:
             rows[row.uid] = row
         gone.update(dict.fromkeys(uid for _, uid in page.gone))
