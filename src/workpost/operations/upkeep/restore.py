@@ -12,6 +12,7 @@ On the way:
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -91,7 +92,17 @@ def restore(
     if settings.data.exists():
         settings.data.rmdir()
     staging.rename(settings.data)
+    _sync_folder(settings.data.parent)
     return done
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last, whatever happens to the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check_kinds(archive: Archive, key_archive: Archive) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -66,10 +67,16 @@ async def sweep(core: Core) -> Swept:
     )
 
 
-async def sweep_forever(core: Core, every: float = 3600.0) -> None:
-    """Sweep every so many seconds until cancelled; what fails is tried again the next time."""
+async def sweep_forever(core: Core, every: float = 3600.0, soon: float = 60.0) -> None:
+    """Sweep every so many seconds until cancelled; what fails is tried again the next time.
+
+    The first time after about `soon` seconds: a server that is often restarted sweeps, too, and
+    nodes that start together do not sweep together.
+    """
+    pause = min(soon, every) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads, hides nothing
     while True:
-        await asyncio.sleep(every)
+        await asyncio.sleep(pause)
+        pause = every
         for part in (
             sweep_contents,
             sweep_orphans,
