@@ -103,9 +103,9 @@ def test_wildcards_agree_with_the_definition(pattern, value):
 
 
 def test_wildcards_do_not_explode():
-    started = time.perf_counter()
+    started = time.process_time()
     assert not match_wildcards("a*" * 100 + "b", "a" * 2000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 0.5
 
 
 @given(st.text(max_size=60))

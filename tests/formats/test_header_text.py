@@ -138,6 +138,6 @@ def test_base64_is_tolerant(data):
 
 @pytest.mark.parametrize("unit", [b"=?a?q?", b"=?a?q?a?= ", b"=?", b"=?a?b?a?=", b"?="])
 def test_long_values_take_linear_time(unit):
-    started = time.perf_counter()
+    started = time.process_time()
     decode_words(unit * (2_000_000 // len(unit)))
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 3

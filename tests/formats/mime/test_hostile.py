@@ -67,10 +67,10 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_10_mb_bomb_takes_bounded_time_and_space(name):
     raw = BOMBS[name]
-    started = time.perf_counter()
+    started = time.process_time()
     summary = summarize(raw)
     # Quadratic work on 10 MB would take hours; the slowest of these takes 0.4 s.
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 3
     assert len(summary.parts) <= 1001
     assert len(summary.pack()) < MB
     check_envelope(summary.envelope)
@@ -80,11 +80,11 @@ def test_10_mb_bomb_takes_bounded_time_and_space(name):
 @pytest.mark.parametrize("name", ["five million headers", "open tags", "open styles", "folds"])
 def test_searching_a_bomb_is_linear(name):
     raw = fill(BOMBS[name][:MB], MB)
-    started = time.perf_counter()
+    started = time.process_time()
     search_text(raw, summarize(raw))
     filter_header(raw, [b"a"])
     header_values(raw, "a")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 3
 
 
 def test_overlong_values_are_cut_but_recipients_kept_longer():
@@ -219,6 +219,6 @@ def test_a_4_kb_message_is_summarised_in_well_under_a_millisecond():
 
 
 def _timed(raw: bytes) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     summarize(raw)
-    return time.perf_counter() - started
+    return time.process_time() - started

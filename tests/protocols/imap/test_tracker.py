@@ -97,10 +97,10 @@ class TestExpunge:
 
     def test_a_hundred_thousand_at_once(self):
         tracker = Tracker([*range(1, 200_001, 2)], 1)
-        start = time.perf_counter()
+        start = time.process_time()
         tracker.apply(2, gone=range(1, 200_001, 4))
         pieces = tracker.sync(expunge=True)
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 0.5
         assert len(pieces) == 100
         assert len(tracker) == 50_000
 
