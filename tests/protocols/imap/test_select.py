@@ -78,7 +78,7 @@ class TestSelect:
         monkeypatch.undo()
         assert b"* 2 EXISTS" in lines
         assert any(line.startswith(b"* OK [UIDNEXT 4]") for line in lines)
-        assert b"* 3 EXISTS" in other.ok("NOOP")
+        assert b"* 3 EXISTS" in lines + other.ok("NOOP")
 
     def test_a_folder_with_holes(self, log_in):
         wire = log_in("INBOX")

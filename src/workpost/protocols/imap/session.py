@@ -229,6 +229,7 @@ class Session:
         if selection.owner:
             mailbox = (await self._grant_to(selection.owner)).mailbox
             self._foreign = self.core.store.watch("mailbox", str(mailbox), self._hear)
+            self._heard = True
         self.selection = selection
 
     def deselect(self) -> None:
@@ -243,7 +244,7 @@ class Session:
     @property
     def has_news(self) -> bool:
         """Whether there is something to do without a command."""
-        return self._policy_heard or (self._heard and bool(self.idle_tag))
+        return self._policy_heard or self._may_tell
 
     def greet(self) -> None:
         """Send the greeting (RFC 3501 7.1.1)."""
@@ -278,8 +279,12 @@ class Session:
                 await self.renew()
             except TryLater:
                 asyncio.get_running_loop().call_later(RETRY_AFTER, self._hear_policy, -1)
-        if self._heard and self.idle_tag:
+        if self._may_tell:
             await self._tell(expunge=True)
+
+    @property
+    def _may_tell(self) -> bool:
+        return self._heard and bool(self.idle_tag) and self.selection is not None
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -378,10 +383,10 @@ class Session:
         self._watches.append(self.core.store.watch(kind, key, heard))
 
     def _hear(self, _modseq: int) -> None:
-        if self.selection is not None:
-            self._heard = True
-            if self.idle_tag:
-                self.connection.wake()
+        # Also while a folder is being selected: its view may be older than this.
+        self._heard = True
+        if self.selection is not None and self.idle_tag:
+            self.connection.wake()
 
     def _hear_policy(self, version: int) -> None:
         if self.grant is not None and version != self.grant.policy_version:
