@@ -15,7 +15,6 @@ MAX_ADDRESS = 254
 """Lengths in octets (RFC 5321 4.5.3.1; the path of 256 includes its angle brackets)."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _ATOM8 = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _DOT_ATOM8 = re.compile(rf"{_ATOM8}(?:\.{_ATOM8})*")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*+)"')
@@ -192,11 +191,6 @@ def check_domain(domain: str) -> None:
             )
         if not good:
             raise AddressError("the domain has characters that no domain name may have")
-
-
-def is_plain(local: str) -> bool:
-    """Tell whether a local part is an ASCII dot-atom, the only kind the API lets people have."""
-    return _DOT_ATOM.fullmatch(local) is not None
 
 
 def parse_address_list(value: bytes | str) -> tuple[tuple[str, str], ...]:

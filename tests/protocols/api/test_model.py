@@ -53,8 +53,6 @@ def test_empty_outputs_tokens_and_organizations() -> None:
     assert not WORKMAIL["DescribeUser"].empty
     assert WORKMAIL["CreateOrganization"].token == "ClientToken"
     assert WORKMAIL["DescribeUser"].token == ""
-    assert WORKMAIL["DescribeUser"].on_organization
-    assert not WORKMAIL["ListOrganizations"].on_organization
     assert WORKMAIL["CreateUser"].idempotent
 
 

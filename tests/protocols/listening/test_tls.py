@@ -5,7 +5,6 @@ import socket
 import ssl
 import stat
 import threading
-from asyncio import sslproto
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from workpost.protocols.listening.tls import (
     Certificates,
     ensure_self_signed,
     server_context,
-    shrink_stock_buffers,
 )
 
 NOW = dt.datetime.now(dt.UTC)
@@ -125,9 +123,3 @@ def test_files_that_are_no_good_leave_the_old_ones_in_use(tmp_path):
 
 def test_rfc_8996_tls_1_2_is_the_least():
     assert server_context().minimum_version is ssl.TLSVersion.TLSv1_2
-
-
-def test_asyncios_own_tls_is_made_small(monkeypatch):
-    monkeypatch.setattr(sslproto.SSLProtocol, "max_size", sslproto.SSLProtocol.max_size)
-    shrink_stock_buffers()
-    assert sslproto.SSLProtocol.max_size == 32 * 1024

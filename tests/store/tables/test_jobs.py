@@ -43,8 +43,6 @@ async def test_a_job_is_added_once_and_announced(store: Store) -> None:
     store.watch("job", "sweep", heard.append)
     assert await store.write(add, id=1, dedupe="sweep", due=5)
     assert not await store.write(add, id=2, dedupe="sweep", due=6)
-    assert await store.read(jobs.next_due, kinds=["sweep", "other"]) == 5
-    assert await store.read(jobs.next_due, kinds=["other"]) is None
     assert heard == [5]
 
 
@@ -74,4 +72,4 @@ async def test_a_lease_that_ran_out_is_taken_over_with_a_higher_fence(store: Sto
     assert await store.write(take, now=8) == []
     (third,) = await store.write(take, now=9)
     await store.write(finish, id=1, fence=third.fence)
-    assert await store.read(jobs.next_due, kinds=["sweep"]) is None
+    assert await store.write(take, now=100) == []

@@ -74,11 +74,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         """True when the action changes nothing, as CloudTrail counts: sessions are no change."""
         return self.service == STS or self.name.startswith(READING)
 
-    @property
-    def on_organization(self) -> bool:
-        """True when the input names an organization by its id."""
-        return "OrganizationId" in self.inputs
-
     def declares(self, code: str) -> bool:
         """True when this error belongs to the modelled ones of the action."""
         return code in self.errors

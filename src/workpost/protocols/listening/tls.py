@@ -8,7 +8,6 @@ import datetime as dt
 import ipaddress
 import os
 import ssl
-from asyncio import sslproto
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 LIFETIME = dt.timedelta(days=365)
 RENEW_BEFORE = dt.timedelta(days=30)
 HANDSHAKE_SECONDS = 30.0
-STOCK_READ_BUFFER = 32 * 1024
 
 
 def ensure_self_signed(directory: Path, hostname: str, now: dt.datetime) -> Path:
@@ -71,11 +69,6 @@ def server_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     return context
-
-
-def shrink_stock_buffers() -> None:
-    """Where uvloop is missing: asyncio's own TLS keeps 256 KiB a connection, 32 KiB do."""
-    sslproto.SSLProtocol.max_size = STOCK_READ_BUFFER
 
 
 def _alternative_names(hostname: str) -> list[x509.GeneralName]:

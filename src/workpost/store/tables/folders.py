@@ -89,13 +89,6 @@ def get_folder(tx: Reader, *, mailbox: int, folder: int) -> FolderRow | None:
 
 
 @quick
-def get_by_role(tx: Reader, *, mailbox: int, role: str) -> FolderRow | None:
-    """The folder that has a role."""
-    row = tx.row(_SELECT + " AND f.role = ?", mailbox, role)
-    return FolderRow(*row) if row is not None else None
-
-
-@quick
 def id_of_role(tx: Reader, *, mailbox: int, role: str) -> int | None:
     """The id of the folder that has a role."""
     row = tx.row("SELECT id FROM folder WHERE mailbox = ? AND role = ?", mailbox, role)

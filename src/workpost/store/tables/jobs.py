@@ -159,16 +159,6 @@ def finish_job(tx: Tx, *, id: int, fence: int) -> None:
     _held(tx.run("DELETE FROM job WHERE id = ? AND fence = ? AND state = 'leased'", id, fence))
 
 
-def next_due(tx: Reader, *, kinds: Sequence[str]) -> int | None:
-    """When the next waiting job of these kinds becomes due."""
-    marks = ", ".join("?" * len(kinds))
-    row = tx.row(
-        f"SELECT due FROM job WHERE state = 'waiting' AND kind IN ({marks}) ORDER BY due LIMIT 1",
-        *kinds,
-    )
-    return int(row[0]) if row else None
-
-
 def _held(rows: int) -> None:
     if not rows:
         raise Conflict("the lease of the job is lost")
