@@ -61,11 +61,11 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; returns the exit code. Raises AlreadyServed, OSError."""
-        raise_descriptors(self._settings)
         lock = datadir.prepare(self._settings)
         fronts = sockets.bind_all(self._settings, self._roles, self._count())
         self._certificate = prepare_certificate(self._settings)
         metrics.configure(self._settings.run_dir)
+        raise_descriptors(self._settings)
         self._wake = _catch_signals()
         gc.collect()
         gc.freeze()
@@ -244,7 +244,6 @@ def serve_inline(
     settings: Settings, roles: tuple[str, ...], *, demo: bool, reread: Callable[[], Settings]
 ) -> int:
     """Everything in this process, the writer on a thread: for debugging. Returns the exit code."""
-    raise_descriptors(settings)
     lock = datadir.prepare(settings)
     fronts = sockets.bind_all(settings, roles, 1)
     plan = frontend.Plan(
@@ -258,6 +257,7 @@ def serve_inline(
         jobs=JOBS in roles,
         upkeep=JOBS in roles,
     )
+    raise_descriptors(settings)
     try:
         frontend.run(
             plan,
