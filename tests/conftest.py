@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.moto import MotoServer
@@ -36,6 +38,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let `@pytest.mark.peer("name")` skip, or fail where peers are required."""
     for marker in item.iter_markers("peer"):
         require_peer(marker.args[0])
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured_logs() -> Iterator[None]:
+    """A test that sets the logs up leaves no closed stream behind for the next one."""
+    handlers = logging.getLogger().handlers[:]
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        logging.getLogger().handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")

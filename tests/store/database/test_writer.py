@@ -123,7 +123,7 @@ async def test_after_sigterm_the_writer_serves_front_ends_until_they_go(
     assert not writer.has_ended()
     began = time.monotonic()
     await store.close()
-    assert writer.stop() == 0
+    assert writer.wait() == 0
     assert time.monotonic() - began < 3.0
     writer.start()
 
