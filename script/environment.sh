@@ -2,6 +2,8 @@
 #
 #   prepare NAME LOCK    after it, "$python" is the interpreter of the environment $root/NAME
 #
+#   prepare_node         after it, $root/.venv-node holds the packages of tests/javascript, if it can
+#
 # The environment's stamp is a hash of the lock file, the project's metadata and the interpreter;
 # while it fits, nothing is installed and no network is needed.
 
@@ -65,5 +67,27 @@ PYTHON
     echo "$wanted" >"$stamp"
     if command -v flock >/dev/null 2>&1; then
         exec 9>&-
+    fi
+}
+
+# Without node, npm or a registry the tests that need the packages are skipped and say so.
+prepare_node() {
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || return 0
+    packages=$root/.venv-node
+    if cmp -s "$root/tests/javascript/package-lock.json" "$packages/package-lock.json"; then
+        return 0
+    fi
+    echo "$(basename "$0"): installing tests/javascript into .venv-node (once)" >&2
+    fresh=$packages.$$
+    mkdir "$fresh"
+    cp "$root/tests/javascript/package.json" "$root/tests/javascript/package-lock.json" "$fresh"
+    if timeout 120 npm ci --prefix "$fresh" --ignore-scripts --no-audit --no-fund --silent \
+        </dev/null >&2; then
+        rm -rf "$packages"
+        # Of two scripts started together one is too late, which does not matter.
+        mv -T "$fresh" "$packages" 2>/dev/null || rm -rf "$fresh"
+    else
+        rm -rf "$fresh"
+        echo "$(basename "$0"): npm could not install them; their tests are skipped" >&2
     fi
 }
