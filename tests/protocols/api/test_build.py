@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from tests.support.stores import Run
-from workpost.domain.access import accounts
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.kernel.clock import FixedEnvironment
 from workpost.protocols.api import build
