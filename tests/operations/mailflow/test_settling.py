@@ -15,6 +15,7 @@ from tests.support.directories import Directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
+from workpost.domain.messages.shell import mailbox_keys
 from workpost.kernel.errors import Fault, KeyDestroyed, QuotaExceeded, TryLater
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import bounces, pipeline, placing, runner, settling
@@ -293,7 +294,7 @@ async def test_mailboxes_whose_keys_fail_are_held_after_a_day_the_others_are_not
     both = envelope("grace@demo.test", "barbara@demo.test")
     await pipeline.submit(house.core, fresh, both, message())
     await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", broken)
-    real = settling.mailbox_keys
+    real = mailbox_keys
 
     async def fail(core: Any, organization: str, mailbox: int) -> Any:
         if mailbox == broken:

@@ -143,7 +143,8 @@ async def guess(guard, counts, name, *, right=False, host=HOST):
 
 
 def test_parallel_attempts_of_a_peer_are_no_more_than_those_in_turn():
-    guard, counts = Guard(LIMITS), Counter()
+    guard = Guard(LIMITS)
+    counts: Counter[str] = Counter()
     names = [f"user{number}@a.test" for number in range(100)]
 
     async def play():
@@ -156,7 +157,8 @@ def test_parallel_attempts_of_a_peer_are_no_more_than_those_in_turn():
 
 
 def test_parallel_attempts_on_a_name_are_no_more_than_those_in_turn():
-    guard, counts = Guard(LIMITS), Counter()
+    guard = Guard(LIMITS)
+    counts: Counter[str] = Counter()
 
     async def play():
         hosts = [f"192.0.2.{number}" for number in range(100)]
@@ -167,7 +169,8 @@ def test_parallel_attempts_on_a_name_are_no_more_than_those_in_turn():
 
 
 def test_many_right_passwords_at_once_are_all_checked():
-    guard, counts = Guard(LIMITS), Counter()
+    guard = Guard(LIMITS)
+    counts: Counter[str] = Counter()
 
     async def play():
         await asyncio.gather(*(guess(guard, counts, ADA, right=True) for _ in range(100)))
@@ -177,7 +180,8 @@ def test_many_right_passwords_at_once_are_all_checked():
 
 
 def test_who_leaves_while_waiting_holds_nothing():
-    guard, counts = Guard(LIMITS), Counter()
+    guard = Guard(LIMITS)
+    counts: Counter[str] = Counter()
 
     async def play():
         tasks = [asyncio.create_task(guess(guard, counts, ADA, right=True)) for _ in range(9)]

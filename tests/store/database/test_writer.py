@@ -280,7 +280,9 @@ async def test_a_command_given_up_is_not_sent_when_the_writer_comes_back_meanwhi
 
     monkeypatch.setattr(backend, "read", slow)
     writer.kill()
-    given_up = asyncio.create_task(backend.write(note, (), {"who": "a", "n": 1}, 0))
+    given_up: asyncio.Task[Any] = asyncio.create_task(
+        backend.write(note, (), {"who": "a", "n": 1}, 0)
+    )
     await asyncio.wait_for(asked.wait(), 5)
     writer.start()
     await asyncio.sleep(0.15)
