@@ -34,3 +34,4 @@ def test_where_it_cannot_be_raised_serving_goes_on(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 20_000))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     supervisor.raise_descriptors(SETTINGS)
+    supervisor.warn_of_descriptors(SETTINGS)

@@ -8,6 +8,7 @@ announcement goes away.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gc
 import os
@@ -76,6 +77,7 @@ class Supervisor:
                 if code or self._stopping:
                     return code
             datadir.write_endpoints(self._settings, sockets.endpoints(fronts[0], os.getpid()))
+            warn_of_descriptors(self._settings)
             log.info("serving", listeners=sockets.endpoints(fronts[0], os.getpid()))
             self._watch()
             return 0
@@ -225,12 +227,16 @@ def raise_descriptors(settings: Settings) -> None:
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    try:
+    with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    except (OSError, ValueError):
-        most = soft
-    if most < wanted:
-        log.warning("fewer open files are allowed than sessions need", allowed=most, wanted=wanted)
+
+
+def warn_of_descriptors(settings: Settings) -> None:
+    """Say in one line where `raise_descriptors` did not reach its end."""
+    wanted = 2 * settings.limits.sessions
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        log.warning("fewer open files are allowed than sessions need", allowed=soft, wanted=wanted)
 
 
 def prepare_certificate(settings: Settings) -> Path:
@@ -258,11 +264,13 @@ def serve_inline(
         upkeep=JOBS in roles,
     )
     raise_descriptors(settings)
+
+    def ready() -> None:
+        datadir.write_endpoints(settings, sockets.endpoints(fronts[0], os.getpid()))
+        warn_of_descriptors(settings)
+
     try:
-        frontend.run(
-            plan,
-            lambda: datadir.write_endpoints(settings, sockets.endpoints(fronts[0], os.getpid())),
-        )
+        frontend.run(plan, ready)
     finally:
         datadir.remove_endpoints(settings, os.getpid())
         lock.close()
