@@ -95,7 +95,7 @@ def test_rfc_6531_section_3_3_addresses_know_whether_they_need_smtputf8():
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))
 def test_any_printable_local_part_survives_quoting(local):
-    assert parse(f"<{Address(local, 'a.test')}>".replace("<@", '<""@')) == Address(local, "a.test")
+    assert parse(f"<{Address(local, 'a.test')}>") == Address(local, "a.test")
 
 
 @given(st.text(alphabet='<>@.:,"\\[] abé-%1\x00\n', max_size=60))
