@@ -6,6 +6,7 @@ same, since only such a connection can recover the log when the writer died in t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -177,7 +178,7 @@ class Snapshots:
         self._reader = SqliteReader(connection, env)
         self._limit = limit
         self._clock = clock
-        self._deadline = 0.0
+        self._deadline = math.inf
         connection.set_progress_handler(self._late, steps)
 
     def _late(self) -> bool:
@@ -186,13 +187,15 @@ class Snapshots:
     def run(self, query: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         """Answer one query. Raises Overrun, TryLater, Fault, or what the query raised."""
         connection = self._connection
-        self._deadline = self._clock() + self._limit
         try:
+            # Neither end of the transaction has a deadline: a BEGIN that is interrupted has begun
+            # all the same, and would be in the way of every query after it.
             connection.execute("BEGIN")
             try:
+                self._deadline = self._clock() + self._limit
                 return query(self._reader, *args, **kwargs)
             finally:
-                self._deadline = float("inf")
+                self._deadline = math.inf
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except apsw.InterruptError:
