@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = 500
 SUMMARIES = 250
-RUN = 100
+RUN = 40
 """Rows written in one go before the loop gets its turn (about half a millisecond)."""
 MANY_RANGES = 100
 
