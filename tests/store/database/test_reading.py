@@ -13,13 +13,11 @@ import pytest
 
 from tests.store.database.commands import note, one_row, quick_spin, spin
 from tests.store.database.test_batch import waiting_for
-from workpost.kernel.clock import Environment, SystemEnvironment
+from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.errors import Busy, Fault, TryLater
-from workpost.kernel.settings import Settings
 from workpost.store.database.batch import Engine
 from workpost.store.database.counters import Counters
 from workpost.store.database.inline import InlineWriter
-from workpost.store.database.options import options_of
 from workpost.store.database.reading import SqliteReading
 from workpost.store.database.sqlite import Overrun, Snapshots, open_reader, open_writer
 from workpost.store.database.threads import Threads
@@ -146,11 +144,9 @@ async def test_the_inline_writer_settles_a_batch_in_doubt_on_a_fresh_connection(
 
 @pytest.mark.parametrize("late_at", range(1, 12))
 def test_a_query_that_is_late_at_any_step_leaves_the_connection_free(
-    store_settings: Settings, env: Environment, late_at: int
+    path: Path, late_at: int
 ) -> None:
     """The loop may be held up at any moment: while BEGIN runs, too."""
-    path = options_of(store_settings).database
-    prepare_sqlite(path)
     asked = 0
 
     def clock() -> float:
@@ -158,7 +154,7 @@ def test_a_query_that_is_late_at_any_step_leaves_the_connection_free(
         asked += 1
         return 100.0 if asked >= late_at else 0.0
 
-    snapshots = Snapshots(open_reader(path), env, limit=1.0, clock=clock, steps=1)
+    snapshots = Snapshots(open_reader(path), SystemEnvironment(), limit=1.0, clock=clock, steps=1)
     with contextlib.suppress(Overrun):
         snapshots.run(_count_commands, (), {})
     asked = -1_000_000
