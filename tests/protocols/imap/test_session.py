@@ -3,15 +3,18 @@
 import asyncio
 import base64
 import socket
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from tests.protocols.imap.conftest import MESSAGE, message
 from tests.support.directories import PASSWORD
 from workpost.domain.directory import shell as directory
 from workpost.domain.mailboxes.registration import deregister_from_workmail
+from workpost.domain.messages import shell as messages
 
 
 def plain(user: str, password: str = PASSWORD, other: str = "") -> str:
@@ -319,3 +322,32 @@ class TestAccessWithdrawn:
         wire.append(MESSAGE)
         assert wire.ok("FETCH 1 (UID)") == [b"* 1 FETCH (UID 1)"]
         assert wire.ok("UID STORE 1 +FLAGS.SILENT (\\Seen)") == []
+
+
+def test_hanging_up_in_the_middle_of_a_command_is_no_failure(log_in, world, monkeypatch):
+    started, go, done = threading.Event(), threading.Event(), threading.Event()
+    real = messages.metadata_page
+
+    async def slow(*args, **kw):
+        started.set()
+        await asyncio.to_thread(go.wait, 5)
+        try:
+            return await real(*args, **kw)
+        finally:
+            done.set()
+
+    async def lose(connection):
+        connection.connection_lost(None)
+
+    monkeypatch.setattr(messages, "metadata_page", slow)
+    wire = log_in()
+    wire.append(MESSAGE)
+    wire.ok("SELECT INBOX")
+    with structlog.testing.capture_logs() as logs:
+        wire.send(b"T1 FETCH 1 ENVELOPE\r\n")
+        assert started.wait(5)
+        world.run(lose(world.connection_of(wire)))
+        go.set()
+        assert done.wait(5)
+        time.sleep(0.1)
+    assert logs == []

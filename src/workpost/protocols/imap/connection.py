@@ -137,6 +137,11 @@ class Connection(asyncio.Protocol):
         self._congested = False
         self._wake()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client has hung up, in the middle of a command perhaps."""
+        return self._lost
+
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._lost:
             self._lost = self._closing = True

@@ -102,6 +102,8 @@ class Session:
     def selected(self) -> Selection:
         """The selected folder; the dispatcher has checked that there is one."""
         if self.selection is None:
+            if self.connection.is_gone:
+                raise SessionEnd
             raise Fault("no folder is selected")
         return self.selection
 
