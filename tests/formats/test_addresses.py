@@ -255,7 +255,7 @@ def test_no_list_raises(value):
 def test_long_lists_take_linear_time(unit):
     started = time.process_time()
     parse_address_list(unit * (1_000_000 // len(unit)))
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
 
 
 def test_a_list_is_bounded():

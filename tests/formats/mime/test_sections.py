@@ -186,6 +186,6 @@ def test_header_fields_of_a_bomb_looks_at_the_first_mib_only(line, negate):
     header = b"A: first\r\n" + line * (10 * 2**20 // len(line)) + b"\r\nA: last\r\n\r\n"
     started = time.process_time()
     text = filter_header(header, [b"a"], negate)
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
     assert len(text) <= 2**20 + 4
     assert b"last" not in text
