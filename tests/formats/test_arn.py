@@ -105,7 +105,7 @@ def test_wildcards_agree_with_the_definition(pattern, value):
 def test_wildcards_do_not_explode():
     started = time.process_time()
     assert not match_wildcards("a*" * 100 + "b", "a" * 2000)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 0.5
 
 
 @given(st.text(max_size=60))

@@ -140,4 +140,4 @@ def test_base64_is_tolerant(data):
 def test_long_values_take_linear_time(unit):
     started = time.process_time()
     decode_words(unit * (2_000_000 // len(unit)))
-    assert time.process_time() - started < 15
+    assert time.process_time() - started < 3

@@ -70,7 +70,7 @@ def test_10_mb_bomb_takes_bounded_time_and_space(name):
     started = time.process_time()
     summary = summarize(raw)
     # Quadratic work on 10 MB would take hours; the slowest of these takes 0.4 s.
-    assert time.process_time() - started < 15
+    assert time.process_time() - started < 3
     assert len(summary.parts) <= 1001
     assert len(summary.pack()) < MB
     check_envelope(summary.envelope)
@@ -79,12 +79,18 @@ def test_10_mb_bomb_takes_bounded_time_and_space(name):
 
 @pytest.mark.parametrize("name", ["five million headers", "open tags", "open styles", "folds"])
 def test_searching_a_bomb_is_linear(name):
-    raw = fill(BOMBS[name][:MB], MB)
-    started = time.process_time()
-    search_text(raw, summarize(raw))
-    filter_header(raw, [b"a"])
-    header_values(raw, "a")
-    assert time.process_time() - started < 15
+    """Four times the bytes take four times as long, sixteen times where work is quadratic."""
+
+    def spent(size: int) -> float:
+        raw = fill(BOMBS[name][:size], size)
+        started = time.process_time()
+        search_text(raw, summarize(raw))
+        filter_header(raw, [b"a"])
+        header_values(raw, "a")
+        return time.process_time() - started
+
+    small = min(spent(MB // 4) for _ in range(2))
+    assert min(spent(MB) for _ in range(2)) < 8 * small + 0.1
 
 
 def test_overlong_values_are_cut_but_recipients_kept_longer():
