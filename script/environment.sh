@@ -60,7 +60,9 @@ PYTHON
     fi
     PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
     export PIP_DISABLE_PIP_VERSION_CHECK PIP_ROOT_USER_ACTION
-    "$python" -m pip install --quiet --no-input --require-hashes --requirement "$lock" ||
+    # The lock names everything: with --no-deps pip takes its word instead of looking for newer
+    # releases of what is named with extras, which a lock with hashes then refuses.
+    "$python" -m pip install --quiet --no-input --no-deps --require-hashes --requirement "$lock" ||
         fail "installing requirements/$2 failed; the reason stands above"
     "$python" -m pip install --quiet --no-input --no-deps --no-build-isolation --editable "$root" ||
         fail "installing workpost itself failed; the reason stands above"
