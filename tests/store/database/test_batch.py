@@ -13,6 +13,7 @@ from tests.store.database.commands import add_to, note, note_then_fail
 from workpost.kernel.clock import FixedEnvironment
 from workpost.store.database.batch import (
     BACKGROUND,
+    CAREFUL,
     MOST_BYTES,
     MOST_COMMANDS,
     PEOPLE,
@@ -106,6 +107,25 @@ def test_a_failing_command_leaves_no_trace_and_the_others_commit(
     assert [_end(one) for one in done] == [1, ("FolderExists", "on purpose"), 3]
     assert _notes(connection) == [("a", 1), ("c", 3)]
     assert [hint.key for hint in hints] == ["a", "c"]
+
+
+def test_batches_before_and_after_late_refusals_keep_what_is_theirs(
+    connection: apsw.Connection,
+) -> None:
+    engine = _engine(connection)
+    for number in range(0, 4 * CAREFUL, CAREFUL // 2):
+        done, _ = engine.run(
+            [
+                waiting_for(note, who="o", n=number),
+                waiting_for(note_then_fail, who="o", n=1_000_000 + number),
+                waiting_for(note, who="o", n=number + 1),
+            ]
+        )
+        assert [one.kept for one in done] == [True, False, True]
+        assert _notes(connection)[-1] == ("o", number + 1)
+        for quiet in range(number % CAREFUL):
+            engine.run([waiting_for(add_to, key=f"{number}.{quiet}", amount=1)] * 2)
+    assert len(_notes(connection)) == 2 * 8
 
 
 def test_hints_of_one_key_become_one_with_the_highest_value(connection: apsw.Connection) -> None:

@@ -21,7 +21,7 @@ from workpost.store.database.inline import InlineWriter
 from workpost.store.database.reading import SqliteReading
 from workpost.store.database.sqlite import Overrun, Snapshots, open_reader, open_writer
 from workpost.store.database.threads import Threads
-from workpost.store.database.unit import Reader
+from workpost.store.database.unit import Reader, quick
 from workpost.store.schema.migrate import prepare_sqlite
 
 
@@ -69,6 +69,29 @@ async def test_a_query_sees_one_snapshot(reading: SqliteReading, path: Path) -> 
 
     assert await reading.read(twice, (), {}) == ((0,), (0,))
     writer.close()
+
+
+async def test_a_quick_query_that_asks_twice_sees_one_snapshot(
+    reading: SqliteReading, path: Path
+) -> None:
+    writer = open_writer(path)
+    numbers = iter(range(100))
+
+    @quick
+    def once_or_twice(tx: Reader, times: int) -> list[object]:
+        found: list[object] = []
+        for _ in range(times):
+            found.append(tx.row("SELECT COUNT(*) FROM account"))
+            writer.execute(
+                "INSERT INTO account (id, name, created) VALUES (?, '', 1)", (str(next(numbers)),)
+            )
+        return found
+
+    for times in (1, 2, 2, 1, 1, 3, 1):
+        seen = await reading.read(once_or_twice, (times,), {})
+        assert len(set(seen)) == 1, seen
+        assert len(seen) == times
+    assert reading._counters.quick_overruns == 0
 
 
 async def test_queries_cannot_write(reading: SqliteReading) -> None:

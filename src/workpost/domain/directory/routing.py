@@ -223,6 +223,15 @@ def _deliver(result: Expansion, people: set[tuple[str, str]], holder: HolderRow,
         )
 
 
+def of_people(found: list[tuple[str, HolderRow]]) -> Expansion:
+    """The expansion of (folded recipient, holder) pairs, none of them a group."""
+    result = Expansion([], [], [], [])
+    people: set[tuple[str, str]] = set()
+    for rcpt, holder in found:
+        _deliver(result, people, holder, rcpt)
+    return result
+
+
 def expand(tx: Reader, *, addr_folds: list[str]) -> Expansion | None:
     """`walk` in one snapshot; None when it has to read more than `PAGE` rows or groups."""
     steps = walk(addr_folds)

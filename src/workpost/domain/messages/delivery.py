@@ -82,8 +82,9 @@ def deliver(
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)
-    _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
+    # What may be refused comes first: a command that wrote nothing is cheap to take back.
     placed = _place_each(tx, deliveries)
+    _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
     for event in events:
         insert_event(tx, event)
     return placed

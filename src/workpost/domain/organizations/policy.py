@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from workpost.kernel.errors import AccessDenied, StaleGrant
 from workpost.kernel.principal import Grant, Right
-from workpost.store.database.unit import Reader, quick
+from workpost.store.database.unit import Reader
 from workpost.store.tables.organizations import get_policy_version
 
 
@@ -23,9 +23,3 @@ def check_grant(tx: Reader, grant: Grant, right: Right) -> None:
         return
     if get_policy_version(tx, organization=grant.organization) != grant.policy_version:
         raise StaleGrant("The organization's policy has changed.")
-
-
-@quick
-def check_current(tx: Reader, *, grant: Grant) -> None:
-    """Raise StaleGrant when the organization's policy has changed since the grant was made."""
-    check_grant(tx, grant, Right(0))

@@ -36,10 +36,13 @@ ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
 
 
-async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> str:
+async def submit(
+    core: Core, grant: Grant, envelope: Envelope, raw: bytes, route: Expansion | None = None
+) -> str:
     """Accept a message from someone who logged in; returns its trace id.
 
-    Raises SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
+    `route` is where it goes, if that is known already (`recipients.remembered`). Raises
+    SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
     access was withdrawn meanwhile.
     """
     stamped = _stamp(core, envelope, raw)
@@ -47,28 +50,31 @@ async def submit(core: Core, grant: Grant, envelope: Envelope, raw: bytes) -> st
     await senders.check_header(core, grant, summary, stamped.raw)
     message = await placing.place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
-        routed = await _route(core, envelope)
+        routed, route = route or await _route(core, envelope), None
         events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
         try:
             return await _write(core, grant, grant.organization, message, routed, events)
         except StaleGrant:
             grant = await access.renew(core, grant)
+            await senders.check_sender(core, grant, envelope.sender)
             await senders.check_header(core, grant, summary, stamped.raw)
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
 
 
-async def receive(core: Core, envelope: Envelope, raw: bytes) -> str:
+async def receive(
+    core: Core, envelope: Envelope, raw: bytes, route: Expansion | None = None
+) -> str:
     """Accept a message from another server for recipients who live here; returns its trace id.
 
-    Raises UnknownRecipient when nobody is left, MessageTooLarge, TryLater.
+    `route` as for `submit`. Raises UnknownRecipient when nobody is left, MessageTooLarge, TryLater.
     """
     stamped = _stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     message = await placing.place(core, envelope, stamped, summary)
     for _ in range(ATTEMPTS):
-        routed = await _route(core, envelope)
+        routed, route = route or await _route(core, envelope), None
         organizations = await _organizations(core, routed)
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")

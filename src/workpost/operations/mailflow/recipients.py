@@ -1,14 +1,36 @@
-"""Is a recipient accepted at RCPT TO? One look-up for people who live here (decisions 19)."""
+"""Is a recipient accepted at RCPT TO? One look-up for people who live here (decisions 19).
+
+What that look-up found is good for the message, too, if it follows at once: `remembered` makes the
+route of it, so that most messages ask the directory once a recipient.
+"""
 
 from __future__ import annotations
 
-from workpost.domain.directory.routing import is_local_domain, lookup_address
+from collections.abc import Sequence
+
+import msgspec
+
+from workpost.domain.directory import routing
+from workpost.domain.directory.routing import Expansion, is_local_domain, lookup_address
 from workpost.formats.addresses import fold, split
 from workpost.kernel.errors import AccessDenied, QuotaExceeded, UnknownRecipient
 from workpost.store.core import Core
+from workpost.store.tables.addresses import HolderRow
+from workpost.store.tables.entities import GROUP
+
+FRESH = 2.0
+"""Seconds for which what RCPT TO found holds: as long as a change of access may go unheard."""
 
 
-async def check_recipient(core: Core, address: str, *, inside: bool, size: int = 0) -> None:
+class Accepted(msgspec.Struct, frozen=True):
+    """A recipient as RCPT TO found it; `holder` is None where the directory must be asked again."""
+
+    folded: str
+    holder: HolderRow | None
+    at: float
+
+
+async def check_recipient(core: Core, address: str, *, inside: bool, size: int = 0) -> Accepted:
     """Refuse a recipient; `inside` when the sender has logged in, `size` as announced (0: not).
 
     Raises UnknownRecipient for an address of ours that nobody holds, AccessDenied for one
@@ -20,10 +42,22 @@ async def check_recipient(core: Core, address: str, *, inside: bool, size: int =
     if holder is not None:
         if not holder.takes(size) and not inside:
             raise QuotaExceeded(f"The mailbox of <{address}> is full.")
-        return
+        return Accepted(folded, holder if holder.kind != GROUP else None, core.env.monotonic())
     if "@" not in address:
         raise UnknownRecipient(f"Which domain does <{address}> belong to?")
     if await core.store.read(is_local_domain, domain=split(folded)[1]):
         raise UnknownRecipient(f"Nobody here receives mail as <{address}>.")
     if not inside:
         raise AccessDenied("Relaying is not allowed; log in at the submission port.")
+    return Accepted(folded, None, core.env.monotonic())
+
+
+def remembered(core: Core, recipients: Sequence[object]) -> Expansion | None:
+    """The route of recipients who all have mailboxes here and were accepted just now, or None."""
+    oldest = core.env.monotonic() - FRESH
+    found = []
+    for each in recipients:
+        if not isinstance(each, Accepted) or each.holder is None or each.at < oldest:
+            return None
+        found.append((each.folded, each.holder))
+    return routing.of_people(found)

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from workpost.domain.access import permissions
 from workpost.domain.access.permissions import SEND_AS, SEND_ON_BEHALF
 from workpost.domain.directory.holders import may_send_as
-from workpost.domain.organizations.policy import check_current
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import InvalidParameter, SenderNotAllowed
 from workpost.kernel.principal import Grant
@@ -55,10 +54,10 @@ async def _rights(core: Core, grant: Grant, address: str) -> int:
 async def check_sender(core: Core, grant: Grant, address: str) -> None:
     """Refuse an envelope sender that the login may not use.
 
-    The null sender is nobody's: people send bounces through no submission server. Raises
-    SenderNotAllowed, StaleGrant when access has changed since the login.
+    The null sender is nobody's: people send bounces through no submission server. A policy that has
+    changed since the login is heard as a hint, and found by the transaction that accepts the
+    message at the latest. Raises SenderNotAllowed.
     """
-    await core.store.read(check_current, grant=grant)
     if not address or not await _rights(core, grant, address):
         raise SenderNotAllowed(f"You may not send as <{address}>.")
 

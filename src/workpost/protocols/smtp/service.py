@@ -9,13 +9,12 @@ from workpost.domain.access import shell as access
 from workpost.kernel.errors import (
     AccessDenied,
     AuthenticationFailed,
-    StaleGrant,
     WorkpostError,
 )
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
-from workpost.operations.mailflow.recipients import check_recipient
+from workpost.operations.mailflow.recipients import check_recipient, remembered
 from workpost.operations.mailflow.senders import check_sender
 from workpost.protocols.smtp.session import (
     Accepted,
@@ -89,12 +88,7 @@ class MailFlowService:
         login = transaction.login
         if not isinstance(login, GrantedLogin):
             return
-        sender = _text(transaction)
-        try:
-            await check_sender(self._core, login.grant, sender)
-        except StaleGrant:
-            await self._renew(login)
-            await check_sender(self._core, login.grant, sender)
+        await check_sender(self._core, login.grant, _text(transaction))
 
     async def _renew(self, login: GrantedLogin) -> None:
         """Ask access again. Raises Refused, with the end of the session, for a no."""
@@ -106,7 +100,7 @@ class MailFlowService:
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
         inside = transaction.login is not None
-        await check_recipient(
+        recipient.notes = await check_recipient(
             self._core, str(recipient.address), inside=inside, size=transaction.size
         )
 
@@ -121,14 +115,15 @@ class MailFlowService:
             tls=transaction.tls or "",
             smtputf8=transaction.smtputf8,
         )
+        route = remembered(self._core, [one.notes for one in transaction.recipients])
         login = transaction.login
         if isinstance(login, GrantedLogin):
             try:
-                trace = await pipeline.submit(self._core, login.grant, envelope, content)
+                trace = await pipeline.submit(self._core, login.grant, envelope, content, route)
             except (AccessDenied, AuthenticationFailed):
                 raise Refused(*LOG_IN_AGAIN) from None
         else:
-            trace = await pipeline.receive(self._core, envelope, content)
+            trace = await pipeline.receive(self._core, envelope, content, route)
         return Accepted(f"Accepted as {trace}")
 
 

@@ -1,4 +1,9 @@
-"""Group commit: what waits goes into one transaction, each command under its own savepoint.
+"""Group commit: what waits goes into one transaction, and each command has its effect or none.
+
+A savepoint for each command costs a sixth of the writer's time: SQLite copies every page before
+its first change under one. So a batch runs without them first. A command that is refused before
+it wrote anything leaves nothing to take back; after one that is refused later the batch is rolled
+back and runs again with savepoints, as its commands must be ready for.
 
 Pure of threads and sockets: `Lanes` orders what waits, `Engine` runs one batch over one connection
 and tells what became of each command. The writer process and the inline thread are built on both.
@@ -22,6 +27,9 @@ from workpost.store.database.unit import Hint, UniqueViolation
 
 MOST_COMMANDS = 64
 MOST_BYTES = 8 * 1024 * 1024
+
+CAREFUL = 50
+"""Batches that run with savepoints after one that had to be run again for want of them."""
 
 PEOPLE = 0
 BACKGROUND = 1
@@ -118,6 +126,7 @@ class Engine:
     ) -> None:
         self._connection = connection
         self._env = env
+        self._careful = 0
         self.counters = counters if counters is not None else Counters()
 
     def run(self, batch: list[Waiting]) -> tuple[list[Done], list[Hint]]:
@@ -137,9 +146,44 @@ class Engine:
             raise Broken(str(error)) from error
 
     def _together(self, batch: list[Waiting]) -> tuple[list[Done], list[Hint]]:
+        hints: list[Hint] = []
+        done = None
+        if self._careful:
+            self._careful -= 1
+        else:
+            done = self._without_savepoints(batch, hints)
+        if done is None:
+            hints.clear()
+            done = self._with_savepoints(batch, hints)
+        self._commit()
+        self.counters.committed(len(batch))
+        return done, _coalesced(hints)
+
+    def _without_savepoints(self, batch: list[Waiting], hints: list[Hint]) -> list[Done] | None:
+        """Begin, and run a batch; None, and nothing has begun, when it takes savepoints."""
+        connection = self._connection
+        done: list[Done] = []
+        connection.execute("BEGIN IMMEDIATE")
+        for waiting in batch:
+            before = connection.total_changes()
+            tx = SqliteTx(connection, self._env)
+            try:
+                end = self._perform(waiting, tx)
+                hints += tx.hints
+            except BROKEN:
+                raise
+            except Exception as error:  # noqa: BLE001 - logged and told to the caller
+                if connection.in_transaction and connection.total_changes() != before:
+                    connection.execute("ROLLBACK")
+                    self._careful = CAREFUL
+                    return None
+                end = self._refused(waiting, tx, error)
+            done.append(end)
+        return done
+
+    def _with_savepoints(self, batch: list[Waiting], hints: list[Hint]) -> list[Done]:
         execute = self._connection.execute
         done: list[Done] = []
-        hints: list[Hint] = []
         execute("BEGIN IMMEDIATE")
         for waiting in batch:
             execute("SAVEPOINT command")
@@ -151,9 +195,7 @@ class Engine:
                 execute("ROLLBACK TO command")
             execute("RELEASE command")
             done.append(end)
-        self._commit()
-        self.counters.committed(len(batch))
-        return done, _coalesced(hints)
+        return done
 
     def _one_by_one(self, batch: list[Waiting]) -> tuple[list[Done], list[Hint]]:
         done: list[Done] = []
@@ -190,6 +232,15 @@ class Engine:
 
     def _attempt(self, waiting: Waiting, tx: SqliteTx) -> Done:
         """Run one command and record its id; the caller rolls back what ends in an error."""
+        try:
+            return self._perform(waiting, tx)
+        except BROKEN:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged and told to the caller
+            return self._refused(waiting, tx, error)
+
+    def _perform(self, waiting: Waiting, tx: SqliteTx) -> Done:
+        """Run one command and record its id. Raises whatever the command raises, _Replayed."""
         counters = self.counters
         counters.commands += 1
         started = time.perf_counter()
@@ -203,29 +254,27 @@ class Engine:
             if not tx.run(RECORD, waiting.id, result):
                 raise _Replayed
             return Done(waiting, "", result, kept=True)
-        except BROKEN:
-            raise
-        except _Replayed:
-            return self._recorded(waiting, tx) or failed_end(waiting, Fault("a record vanished"))
-        except UniqueViolation as error:
-            return failed_end(waiting, conflict_of(waiting, error))
-        except Fault as error:
-            counters.count("faults")
-            log.exception("command %s failed", waiting.call.name)
-            return failed_end(waiting, error)
-        except WorkpostError as error:
-            counters.refused += 1
-            return failed_end(waiting, error)
-        except Exception as error:
-            counters.count("faults")
-            log.exception("command %s failed", waiting.call.name)
-            if not self._connection.in_transaction:
-                raise _Lost from error
-            if isinstance(error, apsw.FullError | apsw.BusyError):
-                return failed_end(waiting, TryLater("the database did not take the change"))
-            return failed_end(waiting, Fault(f"{type(error).__name__} in {waiting.call.name}"))
         finally:
             counters.took(waiting.call.name, time.perf_counter() - started)
+
+    def _refused(self, waiting: Waiting, tx: SqliteTx, error: Exception) -> Done:
+        """What becomes of a command that raised. Raises _Lost when the transaction is gone."""
+        if isinstance(error, _Replayed):
+            return self._recorded(waiting, tx) or failed_end(waiting, Fault("a record vanished"))
+        if isinstance(error, UniqueViolation):
+            return failed_end(waiting, conflict_of(waiting, error))
+        if isinstance(error, WorkpostError) and not isinstance(error, Fault):
+            self.counters.refused += 1
+            return failed_end(waiting, error)
+        self.counters.count("faults")
+        log.error("command %s failed", waiting.call.name, exc_info=error)
+        if isinstance(error, Fault):
+            return failed_end(waiting, error)
+        if not self._connection.in_transaction:
+            raise _Lost from error
+        if isinstance(error, apsw.FullError | apsw.BusyError):
+            return failed_end(waiting, TryLater("the database did not take the change"))
+        return failed_end(waiting, Fault(f"{type(error).__name__} in {waiting.call.name}"))
 
     def _recorded(self, waiting: Waiting, tx: SqliteTx) -> Done | None:
         found = tx.row(RECORDED, waiting.id)

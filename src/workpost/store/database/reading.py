@@ -56,7 +56,7 @@ class SqliteReading:
         """Answer a query. Raises Busy, TryLater, Fault, or what the query raised."""
         if hasattr(query, QUICK):
             try:
-                return self._quick.run(query, args, kwargs)
+                return self._quick.run_quick(query, args, kwargs)
             except (Overrun, TryLater):
                 self._counters.count("quick_overruns")
         try:

@@ -23,6 +23,7 @@ from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.errors import Fault, TryLater
 from workpost.kernel.settings import Settings
 from workpost.store.database.batch import Done, Engine, Lanes, Waiting
+from workpost.store.database.checkpoint import Checkpointer
 from workpost.store.database.codec import Call, call_named, compile_all
 from workpost.store.database.counters import Counters, log
 from workpost.store.database.frames import (
@@ -76,11 +77,15 @@ class Writer:
     """The loop over a listening socket and the writing connection."""
 
     def __init__(
-        self, listener: socket.socket, connection: apsw.Connection, env: Environment
+        self,
+        listener: socket.socket,
+        connection: apsw.Connection,
+        env: Environment,
+        checkpointer: Checkpointer,
     ) -> None:
         listener.setblocking(False)
         self._listener = listener
-        self._connection = connection
+        self._checkpointer = checkpointer
         self._engine = Engine(connection, env, Counters())
         self._lanes = Lanes()
         self._peers: dict[int, _Peer] = {}
@@ -128,10 +133,11 @@ class Writer:
         if batch:
             self._unsaved = True
             self._answer(*self._engine.run(batch))
+            if self._checkpointer.due:
+                self._checkpointer.finish()
         elif self._unsaved and not self._stopping:
             self._unsaved = False
-            with contextlib.suppress(apsw.BusyError, apsw.LockedError):
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._checkpointer.finish()
 
     def _regulate(self) -> None:
         """Stop reading while too much waits: the front ends' sockets fill and they wait too."""
@@ -263,11 +269,13 @@ def run_writer(
     with _locked(settings.run_dir / LOCK), _signals() as wake:
         prepare_sqlite(options.database)
         connection = open_writer(options.database)
+        checkpointer = Checkpointer(options.database, connection)
         path = settings.run_dir / SOCKET
         with listen_at(path) as listener:
-            writer = Writer(listener, connection, env or SystemEnvironment())
+            writer = Writer(listener, connection, env or SystemEnvironment(), checkpointer)
             ready(path)
             writer.serve(wake)
+        checkpointer.close()
         connection.close()
 
 
