@@ -17,6 +17,7 @@ from workpost.domain.messages.changes import SLICE
 from workpost.domain.messages.prepare import MailboxKeys, NewItem
 from workpost.domain.messages.shell import Copied, mailbox_keys
 from workpost.domain.organizations.policy import check_grant
+from workpost.formats.mime.squeezing import unsqueeze
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import MailboxNotFound
 from workpost.kernel.principal import Grant, Right
@@ -153,14 +154,14 @@ async def _reseal(
 ) -> NewItem:
     sealed, wrapped, gen = summary
     old = await core.keys.mailbox(grant.organization, grant.mailbox, gen)
-    content_key, packed = prepare.open_row(
+    content_key, stored = prepare.open_row(
         old, grant.organization, grant.mailbox, (row.id, gen, wrapped, sealed)
     )
     return prepare.seal_item(
         core.env,
         keys,
-        summary=Summary.unpack(packed),
-        packed=packed,
+        summary=Summary.unpack(unsqueeze(stored)),
+        stored=stored,
         content=row.content,
         content_key=content_key,
         size=row.size,

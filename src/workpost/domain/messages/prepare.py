@@ -58,7 +58,7 @@ def seal_item(
     keys: MailboxKeys,
     *,
     summary: Summary,
-    packed: bytes,
+    stored: bytes,
     content: bytes,
     content_key: bytes,
     size: int,
@@ -66,9 +66,9 @@ def seal_item(
     flags: int = 0,
     keywords: tuple[bytes, ...] = (),
 ) -> NewItem:
-    """A new message for one mailbox; `packed` is `summary.pack()`, made once for all of them."""
+    """A new message for one mailbox; `stored` is its squeezed summary, made once for all."""
     item = env.new_id()
-    sealed_summary, wrapped_key = seal_row(keys, item, packed, content_key)
+    sealed_summary, wrapped_key = seal_row(keys, item, stored, content_key)
     references = [*summary.references[-MAX_REFERENCES:], *summary.in_reply_to[:1]]
     return NewItem(
         mailbox=keys.mailbox,
@@ -88,13 +88,13 @@ def seal_item(
 
 
 def seal_row(
-    keys: MailboxKeys, item: int, packed: bytes, content_key: bytes
+    keys: MailboxKeys, item: int, stored: bytes, content_key: bytes
 ) -> tuple[bytes, bytes]:
     """The sealed summary and the wrapped content key of one item."""
     return sealing.seal_summary(
         keys.key.key,
         content_key,
-        packed,
+        stored,
         organization=keys.organization,
         mailbox=keys.mailbox,
         item=item,
@@ -104,7 +104,7 @@ def seal_row(
 def open_row(
     key: DataKey, organization: str, mailbox: int, row: sealing.SummaryRow
 ) -> tuple[bytes, bytes]:
-    """The content key and the packed summary of one item; `key` is of the row's generation."""
+    """The content key and the stored summary of one item; `key` is of the row's generation."""
     item, gen, wrapped, _ = row
     keys = {gen: key.key}
     content_keys = sealing.unwrap_content_keys(keys, organization, mailbox, [(item, gen, wrapped)])

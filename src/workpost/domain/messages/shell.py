@@ -18,6 +18,7 @@ from workpost.domain.messages import changes, delivery, prepare, queries
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
 from workpost.domain.messages.prepare import MailboxKeys
+from workpost.formats.mime.squeezing import squeeze, unsqueeze
 from workpost.formats.mime.summary import Summary, summarize
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
@@ -143,7 +144,8 @@ async def _open_run(
         for gen in {row[9] for row in rows}
     }
     sealed = [(row[3], row[9], row[8], row[7]) for row in rows]
-    packed = sealing.open_summaries(keys, grant.organization, grant.mailbox, sealed)
+    opened = sealing.open_summaries(keys, grant.organization, grant.mailbox, sealed)
+    packed = [unsqueeze(stored) for stored in opened]
     return [
         Meta(
             uid,
@@ -211,7 +213,7 @@ async def append(
         core.env,
         keys,
         summary=summary,
-        packed=summary.pack(),
+        stored=squeeze(summary.pack()),
         content=content_id,
         content_key=content_key,
         size=len(raw),
@@ -355,12 +357,12 @@ async def _copy_item(
 ) -> prepare.NewItem:
     sealed, wrapped, gen = summary
     old = await core.keys.mailbox(keys.organization, keys.mailbox, gen)
-    content_key, packed = prepare.open_row(
+    content_key, stored = prepare.open_row(
         old, keys.organization, keys.mailbox, (row.id, gen, wrapped, sealed)
     )
-    message_id = Summary.unpack(packed).message_id
+    message_id = Summary.unpack(unsqueeze(stored)).message_id
     item = core.env.new_id()
-    new_sealed, new_wrapped = prepare.seal_row(keys, item, packed, content_key)
+    new_sealed, new_wrapped = prepare.seal_row(keys, item, stored, content_key)
     return prepare.NewItem(
         mailbox=keys.mailbox,
         id=item,

@@ -17,6 +17,7 @@ from workpost.domain.messages.delivery import Outgoing, Queued
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys
 from workpost.formats.addresses import fold, fold_domain, split
+from workpost.formats.mime.squeezing import squeeze
 from workpost.formats.mime.summary import Summary
 from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient, encode
 from workpost.operations.mailflow.trace import Stamped
@@ -43,7 +44,8 @@ class Message(msgspec.Struct, frozen=True):
     stamped: Stamped
     envelope: Envelope
     summary: Summary
-    packed: bytes
+    stored: bytes
+    """The summary as its rows hold it."""
     content: Placed
     content_key: bytes
     received: int
@@ -53,7 +55,8 @@ async def place(core: Core, envelope: Envelope, stamped: Stamped, summary: Summa
     """Put the content of a stamped message where it will stay."""
     key = content_key(core.env)
     content = await core.contents.put(stamped.raw, key, core.env.new_content_id())
-    return Message(stamped, envelope, summary, summary.pack(), content, key, core.env.now())
+    stored = squeeze(summary.pack())
+    return Message(stamped, envelope, summary, stored, content, key, core.env.now())
 
 
 async def make_outgoing(
@@ -98,7 +101,7 @@ async def make_items(core: Core, message: Message, deliveries: Sequence[Local]) 
                 core.env,
                 keys,
                 summary=message.summary,
-                packed=message.packed,
+                stored=message.stored,
                 content=message.content.id,
                 content_key=message.content_key,
                 size=message.content.size,

@@ -20,6 +20,7 @@ from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys, summary_of
+from workpost.formats.mime.squeezing import squeeze
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
 from workpost.kernel.logging import logger
@@ -143,7 +144,7 @@ async def _decide(core: Core, opened: Opened) -> Settlement:
 async def _sort(core: Core, opened: Opened) -> _Sorted:
     wanted = [one.mailbox for one in opened.recipients]
     rows = await core.store.read(mailboxes.get_mailboxes, mailboxes=wanted)
-    packed = opened.summary.pack()
+    stored = squeeze(opened.summary.pack())
     found = _Sorted()
     for count, one in enumerate(opened.recipients):
         if count % YIELD == YIELD - 1:
@@ -156,7 +157,7 @@ async def _sort(core: Core, opened: Opened) -> _Sorted:
             found.late.append((one, why))
         else:
             try:
-                found.ready.append(await _item(core, opened, packed, one))
+                found.ready.append(await _item(core, opened, stored, one))
             except KeyDestroyed:
                 found.gone.append(one)
             except Fault as error:
@@ -174,13 +175,13 @@ def _obstacle(row: MailboxRow | None, organization: str, size: int) -> tuple[str
     return FULL if row.bytes + size > row.quota else None
 
 
-async def _item(core: Core, opened: Opened, packed: bytes, recipient: StoredRecipient) -> NewItem:
+async def _item(core: Core, opened: Opened, stored: bytes, recipient: StoredRecipient) -> NewItem:
     entry = opened.lease.leased
     return seal_item(
         core.env,
         await mailbox_keys(core, entry.org, recipient.mailbox),
         summary=opened.summary,
-        packed=packed,
+        stored=stored,
         content=entry.content,
         content_key=opened.content_key,
         size=len(opened.raw),

@@ -12,6 +12,7 @@ import asyncio
 import msgspec
 
 from workpost.domain.messages.prepare import message_tag
+from workpost.formats.mime.squeezing import StoredSummaryError, squeeze, unsqueeze
 from workpost.formats.mime.summary import summarize
 from workpost.kernel.errors import Fault, KeyDestroyed
 from workpost.operations.upkeep.check import PAGE, each_mailbox, repair_sums
@@ -87,7 +88,7 @@ async def _item(
             mailbox=mailbox,
             item=item,
             old=sealed,
-            sealed=sealing.seal(key, packed, place),
+            sealed=sealing.seal(key, squeeze(packed), place),
         )
     tags = [message_tag(tag_key, summary.message_id)] if summary.message_id else []
     done.tags += await core.store.write_background(
@@ -97,6 +98,6 @@ async def _item(
 
 def _opens_to(key: bytes, sealed: bytes, place: bytes, packed: bytes) -> bool:
     try:
-        return sealing.unseal(key, sealed, place) == packed
-    except Fault:
+        return unsqueeze(sealing.unseal(key, sealed, place)) == packed
+    except (Fault, StoredSummaryError):
         return False
