@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import date
+from functools import lru_cache
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -59,6 +61,11 @@ def parse_date(value: str) -> int | None:
 
 def format_date(epoch: float) -> str:
     """Return `epoch` (seconds since 1970) as an RFC 5322 date-time in UTC, `+0000`."""
+    return _format_second(math.floor(epoch))
+
+
+@lru_cache(maxsize=8)
+def _format_second(epoch: int) -> str:
     t = time.gmtime(epoch)
     return (
         f"{_WEEKDAYS[t.tm_wday]}, {t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year:04d} "

@@ -7,6 +7,7 @@ milliseconds since the epoch, UTC, unless a name says otherwise.
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 import uuid
@@ -53,25 +54,20 @@ class Environment(Protocol):
 
 
 class _IdBits:
-    """Random octets for ids, fetched 2 KiB at a time: ids are to differ, not to be secret.
+    """Random bits for ids, which are to differ, not to be secret: a generator seeded by the system.
 
-    A child process starts with none, so that it never repeats its parent's.
+    A child process seeds it anew, so that it never repeats its parent's.
     """
 
     def __init__(self) -> None:
-        self._left = memoryview(b"")
-        os.register_at_fork(after_in_child=self.forget)
+        self._generator = random.Random(os.urandom(32))  # noqa: S311 - ids are no secrets
+        self.take = self._generator.getrandbits
+        """So many random bits, as an integer."""
+        os.register_at_fork(after_in_child=self.seed)
 
-    def forget(self) -> None:
-        """Throw away what is left."""
-        self._left = memoryview(b"")
-
-    def take(self, count: int) -> bytes:
-        """The next octets; callers hold a lock."""
-        if len(self._left) < count:
-            self._left = memoryview(os.urandom(2048))
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken.tobytes()
+    def seed(self) -> None:
+        """Begin a sequence that nobody else has."""
+        self._generator.seed(os.urandom(32))
 
 
 _id_bits = _IdBits()
@@ -94,18 +90,16 @@ class SystemEnvironment:
         return os.urandom(count)
 
     def new_id(self) -> int:
-        fresh = (self.now() - EPOCH_2020_MS) << ITEM_RANDOM_BITS
+        bits = _id_bits.take(ITEM_RANDOM_BITS)
+        fresh = (self.now() - EPOCH_2020_MS) << ITEM_RANDOM_BITS | bits
         with _id_lock:
-            bits = _id_bits.take(3)
-            fresh |= int.from_bytes(bits, "big") >> (24 - ITEM_RANDOM_BITS)
             if fresh <= self._last_id:
-                fresh = self._last_id + 1 + (bits[0] >> 2)
+                fresh = self._last_id + 1 + (bits & 63)
             self._last_id = fresh
         return fresh
 
     def new_content_id(self) -> bytes:
-        with _id_lock:
-            return self.now().to_bytes(6, "big") + _id_bits.take(10)
+        return (self.now() << 80 | _id_bits.take(80)).to_bytes(16, "big")
 
     def new_uuid(self) -> str:
         return str(uuid.uuid4())

@@ -155,6 +155,9 @@ class Running:
     async def _expire(self, seconds: float) -> None:
         self.server.expire(asyncio.get_running_loop().time() + seconds)
 
+    async def adjust(self, limits: Limits) -> None:
+        self.server.adjust(limits)
+
     def open_gate(self) -> None:
         assert self.mailroom.gate is not None
         self.loop.call_soon_threadsafe(self.mailroom.gate.set)

@@ -361,6 +361,6 @@ def test_a_connection_that_came_just_before_is_told(mx):
 
 def test_limits_change_while_serving(mx):
     with Client(mx.address) as client:
-        mx.loop.call_soon_threadsafe(mx.server.adjust, Limits(message=1000))
+        mx.call(mx.adjust(Limits(message=1000)))
         assert b"SIZE 1000\n" in client.ask(b"EHLO client.test")
         assert client.ask(b"MAIL FROM:<> SIZE=1001").startswith(b"552")

@@ -48,9 +48,7 @@ class _Codec(threading.local):
     """The library's objects are for one thread each."""
 
     def __init__(self) -> None:
-        words = zstandard.ZstdCompressionDict(
-            _DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT
-        )
+        words = zstandard.ZstdCompressionDict(_DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
         self.compress = zstandard.ZstdCompressor(
             level=LEVEL, dict_data=words, write_checksum=False, write_dict_id=False
         ).compress

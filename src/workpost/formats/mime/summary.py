@@ -222,7 +222,9 @@ def _preview(raw: bytes, part: Part | None) -> str:
         data = data.rstrip(_CONTINUATIONS).rstrip(_LEADS)
     text = decode(data, part.charset)
     if is_html:
-        text = html_to_text(text, 2 * PREVIEW_LENGTH)
+        words = html_to_text(text, 2 * PREVIEW_LENGTH)
     else:
-        text = " ".join(text.split())
-    return decode_words(text[:PREVIEW_LENGTH].encode())
+        words = " ".join(text[: 2 * PREVIEW_LENGTH].split())
+        if len(words) < PREVIEW_LENGTH < len(text):
+            words = " ".join(text.split())
+    return decode_words(words[:PREVIEW_LENGTH].encode())

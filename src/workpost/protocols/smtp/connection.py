@@ -15,6 +15,7 @@ import math
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from workpost.protocols.listening.eager import EagerTask
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 from workpost.protocols.smtp.dialogue import Dialogue
 from workpost.protocols.smtp.intake import Intake
@@ -33,7 +34,7 @@ NEVER = math.inf
 class Connection(asyncio.Protocol):
     """One client. The server makes it for each socket; its dialogue runs as one task."""
 
-    task: asyncio.Task[None]
+    task: EagerTask
     dialogue: Dialogue
     _transport: asyncio.Transport
 
@@ -46,12 +47,12 @@ class Connection(asyncio.Protocol):
         self._output_size = 0
         self._intake: Intake | None = None
         self._intake_until = NEVER
-        self._waiter: asyncio.Future[None] | None = None
         self._reading_paused = False
         self._ended = False
         self._upgrading = False
         self._closing = False
         self._lost = False
+        self._begun = False
         self.congested = False
         self.deadline = NEVER
         self.peer = Peer("", 0)
@@ -67,7 +68,9 @@ class Connection(asyncio.Protocol):
         self.tls = _describe_tls(transport)
         self.dialogue = Dialogue(self, self._server)
         if self._server.admit(self):
-            self.task = self._loop.create_task(self.dialogue.run())
+            self._begun = True
+            self.task = EagerTask(self.dialogue.run(), self._loop)
+            self.task.start()
 
     def data_received(self, data: bytes) -> None:
         if self._intake is not None:
@@ -241,19 +244,15 @@ class Connection(asyncio.Protocol):
         await self._wait()
 
     async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        await self.task.pause()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._begun:
+            self.task.resume()
 
     def _interrupt(self, end: SessionEnd) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(end)
+        if self._begun:
+            self.task.resume(end)
 
 
 def _describe_tls(transport: asyncio.BaseTransport) -> str | None:

@@ -1,5 +1,6 @@
 """MAIL, RCPT and RSET: the envelope of a transaction."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from workpost.protocols.smtp.session import Recipient, Role, Transaction
@@ -11,6 +12,12 @@ from workpost.protocols.smtp.wire.replies import reply
 if TYPE_CHECKING:
     from workpost.protocols.smtp.dialogue import Dialogue
 
+REMEMBERED = 1_024
+"""The same people write to the same people: so many paths are kept read, a megabyte at most."""
+
+_parse_mail = lru_cache(REMEMBERED)(parse_mail)
+_parse_rcpt = lru_cache(REMEMBERED)(parse_rcpt)
+
 _SENDER_OK = reply(250, "2.1.0", "Sender ok")
 _RECIPIENT_OK = reply(250, "2.1.5", "Recipient ok")
 _RESET = reply(250, "2.0.0", "Reset")
@@ -18,7 +25,7 @@ _RESET = reply(250, "2.0.0", "Reset")
 
 async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
     """RFC 5321 4.1.1.2: ``MAIL FROM:<path> [SIZE= BODY= SMTPUTF8 AUTH=]``."""
-    sender, size, body, smtputf8, auth = parse_mail(argument)
+    sender, size, body, smtputf8, auth = _parse_mail(argument)
     server, connection = dialogue.server, dialogue.connection
     if not dialogue.helo:
         raise CommandError(503, "5.5.1", "Say EHLO first")
@@ -52,7 +59,7 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
 async def rcpt(dialogue: "Dialogue", argument: bytes) -> bytes:
     """RFC 5321 4.1.1.3: ``RCPT TO:<path>``."""
     transaction = dialogue.transaction
-    address = parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
+    address = _parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
     if transaction is None or dialogue.in_message:
         raise CommandError(503, "5.5.1", "RCPT comes after MAIL and before the message")
     limit = dialogue.server.limits.recipients
