@@ -62,7 +62,10 @@ DAMAGE: dict[str, dict[str, int]] = {
     "UPDATE folder SET total = 99 WHERE role = 'inbox' AND total > 0": {"sums": 1},
     "UPDATE folder SET unread = unread + 1, bytes = 0 WHERE role = 'archive'": {"sums": 3},
     "UPDATE folder SET uidnext = 5 WHERE role = 'inbox' AND total > 0": {"sums": 1},
-    "DELETE FROM item WHERE uid = 12": {"sums": 4, "stray": 2, "content": 1},
+    "DELETE FROM item WHERE uid = 12": {"sums": 4, "stray": 1, "content": 1},
+    "INSERT INTO item_tag SELECT mailbox, 1, name_tag, 7 FROM folder WHERE role = 'inbox'": {
+        "stray": 2
+    },
     "UPDATE address SET entity = 'nobody' WHERE addr_fold LIKE 'ada%'": {"address": 1},
     "INSERT INTO content_bytes (id, sealed) SELECT id, id FROM command_done LIMIT 1": {"stray": 1},
     "DELETE FROM content_garbage": {"content": 3},
@@ -201,11 +204,12 @@ async def test_rebuilding_sound_data_changes_nothing(mail: Mail, core: Core) -> 
 async def test_derived_data_is_made_again(mail: Mail, core: Core, env: MovedClock) -> None:
     await fill(mail)
     await mail.directory.change("UPDATE summary SET sealed = wrapped_content_key")
-    await mail.directory.change("DELETE FROM item_tag WHERE kind = 2")
+    await mail.directory.change("UPDATE item SET message_tag = NULL WHERE uid < 5")
     await mail.directory.change("UPDATE folder SET total = 0 WHERE role = 'inbox' AND total > 0")
     assert not (await check(core, full=True)).clean
     done = await rebuild(core, only=mail.boxes["ada"])
     assert (done.items, done.summaries, done.sums, done.unreadable) == (13, 13, 1, 0)
+    assert done.tags > 0
     assert (await check(core, full=True)).clean
     page = await messages.metadata_page(
         core, mail.grant("ada"), await mail.folder("ada"), low=1, high=99

@@ -219,6 +219,7 @@ def _insert(tx: Tx, new: NewItem, *, folder: int, uid: int, modseq: int, now: in
             content_modseq=modseq,
             modseq=modseq,
             content=new.content,
+            message_tag=new.message_tag,
         ),
     )
     items.insert_summary(
@@ -229,10 +230,6 @@ def _insert(tx: Tx, new: NewItem, *, folder: int, uid: int, modseq: int, now: in
         wrapped_content_key=new.wrapped_key,
         gen=new.gen,
     )
-    if new.message_tag is not None:
-        items.insert_tags(
-            tx, mailbox=new.mailbox, kind=items.MESSAGE_ID_TAG, pairs=[(new.message_tag, new.id)]
-        )
     if new.keywords:
         items.insert_tags(
             tx,

@@ -360,7 +360,6 @@ async def _copy_item(
     content_key, stored = prepare.open_row(
         old, keys.organization, keys.mailbox, (row.id, gen, wrapped, sealed)
     )
-    message_id = Summary.unpack(unsqueeze(stored)).message_id
     item = core.env.new_id()
     new_sealed, new_wrapped = prepare.seal_row(keys, item, stored, content_key)
     return prepare.NewItem(
@@ -376,7 +375,7 @@ async def _copy_item(
         sealed_summary=new_sealed,
         wrapped_key=new_wrapped,
         gen=keys.key.gen,
-        message_tag=prepare.message_tag(keys.tag_key, message_id) if message_id else None,
+        message_tag=row.message_tag,
     )
 
 

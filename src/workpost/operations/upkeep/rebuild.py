@@ -20,7 +20,6 @@ from workpost.operations.upkeep.findings import Report
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.tables import recount
-from workpost.store.tables.items import MESSAGE_ID_TAG
 
 
 class Rebuilt(msgspec.Struct):
@@ -90,9 +89,9 @@ async def _item(
             old=sealed,
             sealed=sealing.seal(key, squeeze(packed), place),
         )
-    tags = [message_tag(tag_key, summary.message_id)] if summary.message_id else []
+    tag = message_tag(tag_key, summary.message_id) if summary.message_id else None
     done.tags += await core.store.write_background(
-        recount.replace_tags, mailbox=mailbox, item=item, kind=MESSAGE_ID_TAG, tags=tags
+        recount.replace_message_tag, mailbox=mailbox, item=item, tag=tag
     )
 
 

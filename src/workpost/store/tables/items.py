@@ -1,7 +1,7 @@
 """Rows of `item`, `summary`, `item_tag` and `gone`: what lies in folders, and what has left them.
 
 `item` is narrow and hot; FETCH FLAGS reads a range of it and nothing else. `summary` is touched
-neither by STORE nor by MOVE. `item_tag` kind 1 holds keywords, kind 2 keyed tags of Message-IDs.
+neither by STORE nor by MOVE. `item_tag` holds keywords.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from workpost.store.database.unit import Reader, Row, Tx, Value, quick
 
 MESSAGE = 1
 KEYWORD_TAG = 1
-MESSAGE_ID_TAG = 2
 
 IN_LIST = 100
 """Values in one IN list; shorter lists are padded, so that few statements exist."""
@@ -39,13 +38,15 @@ class ItemRow(msgspec.Struct, frozen=True):
     content_modseq: int
     modseq: int
     content: bytes
+    message_tag: bytes | None
+    """Keyed tag of the Message-ID, by which replies find the thread."""
 
 
 _COLUMNS = (
     "mailbox, folder, uid, id, object, thread, kind, flags, size, received, saved, changed,"
-    " created_modseq, content_modseq, modseq, content"
+    " created_modseq, content_modseq, modseq, content, message_tag"
 )
-_INSERT = f"INSERT INTO item ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO item ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"
 
 
 def insert_item(tx: Tx, row: ItemRow) -> None:
@@ -68,6 +69,7 @@ def insert_item(tx: Tx, row: ItemRow) -> None:
         row.content_modseq,
         row.modseq,
         row.content,
+        row.message_tag,
     )
 
 
@@ -132,8 +134,7 @@ def thread_of(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> int | None:
         return None
     marks = ", ".join("?" * len(tags))
     row = tx.row(
-        "SELECT i.thread FROM item_tag t JOIN item i ON i.mailbox = t.mailbox AND i.id = t.item"
-        f" WHERE t.mailbox = ? AND t.kind = 2 AND t.tag IN ({marks}) LIMIT 1",
+        f"SELECT thread FROM item WHERE mailbox = ? AND message_tag IN ({marks}) LIMIT 1",
         mailbox,
         *tags,
     )

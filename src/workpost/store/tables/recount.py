@@ -142,20 +142,12 @@ def replace_summary(tx: Tx, *, mailbox: int, item: int, old: bytes, sealed: byte
 
 
 @command
-def replace_tags(tx: Tx, *, mailbox: int, item: int, kind: int, tags: list[bytes]) -> bool:
-    """Make the tags of one kind of an item these; False when they were already."""
-    rows = tx.rows(
-        "SELECT tag FROM item_tag WHERE mailbox = ? AND item = ? AND kind = ?", mailbox, item, kind
-    )
-    if sorted(bytes(row[0]) for row in rows) == sorted(tags):
+def replace_message_tag(tx: Tx, *, mailbox: int, item: int, tag: bytes | None) -> bool:
+    """Make the tag of an item's Message-ID this one; False when it was already."""
+    row = tx.row("SELECT message_tag FROM item WHERE mailbox = ? AND id = ?", mailbox, item)
+    if row is None or row[0] == tag:
         return False
-    if tx.row("SELECT 1 FROM item WHERE mailbox = ? AND id = ?", mailbox, item) is None:
-        return False
-    tx.run("DELETE FROM item_tag WHERE mailbox = ? AND item = ? AND kind = ?", mailbox, item, kind)
-    tx.many(
-        "INSERT INTO item_tag (mailbox, kind, tag, item) VALUES (?, ?, ?, ?)",
-        [(mailbox, kind, tag, item) for tag in tags],
-    )
+    tx.run("UPDATE item SET message_tag = ? WHERE mailbox = ? AND id = ?", tag, mailbox, item)
     return True
 
 

@@ -182,6 +182,8 @@ CREATE INDEX item_folder_modseq ON item (mailbox, folder, modseq);
 CREATE INDEX item_content ON item (content);
 CREATE INDEX item_unseen ON item (mailbox, folder, uid) WHERE (flags & 1) = 0;
 
+-- With a rowid: the rows of all mailboxes lie in the order of arrival, so that a delivery appends one
+-- instead of squeezing it between those of two mailboxes (docs/decisions/0023-delivery-pages.md).
 CREATE TABLE summary (
     mailbox INTEGER NOT NULL,
     item INTEGER NOT NULL,
@@ -189,7 +191,7 @@ CREATE TABLE summary (
     wrapped_content_key BLOB NOT NULL,
     gen INTEGER NOT NULL,
     PRIMARY KEY (mailbox, item)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE item_tag (
     mailbox INTEGER NOT NULL,
