@@ -17,10 +17,10 @@ from workpost.domain.messages.changes import SLICE
 from workpost.domain.messages.prepare import MailboxKeys, NewItem
 from workpost.domain.messages.shell import Copied, mailbox_keys
 from workpost.domain.organizations.policy import check_grant
-from workpost.formats.mime.squeezing import unsqueeze
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import MailboxNotFound
 from workpost.kernel.principal import Grant, Right
+from workpost.store.content.squeezing import unsqueeze
 from workpost.store.core import Core
 from workpost.store.database.unit import Row, Tx, command
 from workpost.store.tables import items, mailboxes

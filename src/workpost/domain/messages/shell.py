@@ -18,10 +18,10 @@ from workpost.domain.messages import changes, delivery, prepare, queries
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
 from workpost.domain.messages.prepare import MailboxKeys
-from workpost.formats.mime.squeezing import squeeze, unsqueeze
 from workpost.formats.mime.summary import Summary, summarize
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
+from workpost.store.content.squeezing import squeeze, unsqueeze
 from workpost.store.content.types import content_key as new_content_key
 from workpost.store.core import Core
 from workpost.store.database.unit import Row

@@ -17,10 +17,10 @@ from workpost.domain.messages.delivery import Outgoing, Queued
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys
 from workpost.formats.addresses import fold, fold_domain, split
-from workpost.formats.mime.squeezing import squeeze
 from workpost.formats.mime.summary import Summary
 from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient, encode
 from workpost.operations.mailflow.trace import Stamped
+from workpost.store.content.squeezing import squeeze
 from workpost.store.content.types import Placed, content_key
 from workpost.store.core import Core
 from workpost.store.keys import sealing

@@ -20,7 +20,6 @@ from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys, summary_of
-from workpost.formats.mime.squeezing import squeeze
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
 from workpost.kernel.logging import logger
@@ -30,6 +29,7 @@ from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.placing import seal_batch
 from workpost.operations.mailflow.queueing import Lease
+from workpost.store.content.squeezing import squeeze
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.tables import mailboxes

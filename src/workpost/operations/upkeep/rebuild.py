@@ -12,11 +12,11 @@ import asyncio
 import msgspec
 
 from workpost.domain.messages.prepare import message_tag
-from workpost.formats.mime.squeezing import StoredSummaryError, squeeze, unsqueeze
 from workpost.formats.mime.summary import summarize
 from workpost.kernel.errors import Fault, KeyDestroyed
 from workpost.operations.upkeep.check import PAGE, each_mailbox, repair_sums
 from workpost.operations.upkeep.findings import Report
+from workpost.store.content.squeezing import StoredSummaryError, squeeze, unsqueeze
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.tables import recount

@@ -228,7 +228,7 @@ class Snapshots:
 
     def _guarded(
         self,
-        way: Callable[..., R],
+        way: Callable[[Callable[..., R], tuple[Any, ...], dict[str, Any]], R],
         query: Callable[..., R],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
