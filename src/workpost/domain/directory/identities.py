@@ -1,7 +1,7 @@
 """Who users are at the identity provider: unique in an organization, compared without case.
 
-IdentityProviderUserId is a UUID, before which the ten digits of its identity store may stand; people
-write either form, so the UUID alone is what is compared.
+IdentityProviderUserId is a UUID, before which the ten digits of its identity store may stand;
+people write either form, so the UUID alone is what is compared.
 """
 
 from __future__ import annotations

@@ -35,6 +35,14 @@ class _Reading:
     def __init__(self) -> None:
         self.body = bytearray()
         self.complete = False
+        self.ends_with_connection = False
+        self._is_framed = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._is_framed |= name.lower() in {b"content-length", b"transfer-encoding"}
+
+    def on_headers_complete(self) -> None:
+        self.ends_with_connection = not self._is_framed
 
     def on_body(self, data: bytes) -> None:
         self.body += data
@@ -97,17 +105,13 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
     while not reading.complete:
         piece = await reader.read(PIECE)
         if not piece:
-            return _at_end(parser, reading)
+            # RFC 9112 6.3: without a length the body ends with the connection.
+            if not reading.ends_with_connection:
+                raise ValueError("the answer is not complete")
+            break
         received += len(piece)
         if received > MAX_BODY + MAX_HEADER:
             raise ValueError("the answer is too long")
         parser.feed_data(piece)
     return Answer(parser.get_status_code(), bytes(reading.body))
 
-
-def _at_end(parser: httptools.HttpResponseParser, reading: _Reading) -> Answer:
-    """The answer of a server that told its end by closing (RFC 9112 6.3)."""
-    status = parser.get_status_code()
-    if not status or parser.should_keep_alive():
-        raise ValueError("the answer is not complete")
-    return Answer(status, bytes(reading.body))

@@ -13,7 +13,7 @@ import hashlib
 import ssl
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import msgspec
@@ -31,6 +31,8 @@ from workpost.kernel.clock import Environment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.settings import IdentityProvider
 
+T = TypeVar("T")
+
 KEPT_SECONDS = 3600.0
 ROTATION_SECONDS = 30.0
 BASIC = "client_secret_basic"
@@ -44,7 +46,7 @@ class Metadata(msgspec.Struct, frozen=True):
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str = ""
-    token_endpoint_auth_methods_supported: list[str] = [BASIC]
+    token_endpoint_auth_methods_supported: tuple[str, ...] = (BASIC,)
     authorization_response_iss_parameter_supported: bool = False
 
 
@@ -240,7 +242,7 @@ class Provider:
             raise self._broken(f"it answered {answer.status} for {urlsplit(url).path}")
         return answer
 
-    def _decode(self, answer: Answer, kind: Any) -> Any:
+    def _decode(self, answer: Answer, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError):
