@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import ipaddress
 import ssl
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwk
 
-from tests.support.oidc import ADA, KEYS, SECRET, OidcProvider
+from tests.support.oidc import ADA, KEYS, SECRET, OidcProvider, sign
 from workpost.integrations.oidc import http
 from workpost.integrations.oidc.http import MAX_BODY, fetch
 from workpost.integrations.oidc.provider import (
@@ -215,8 +216,6 @@ async def test_a_provider_that_fails_is_no_refusal(
 async def test_an_access_token_that_could_forge_headers(
     provider: Provider, server: OidcProvider, env: FixedEnvironment
 ) -> None:
-    from tests.support.oidc import sign
-
     now = env.now() // 1000
     claims = {"iss": server.issuer, "aud": "workpost", "sub": ADA, "nonce": "the nonce"}
     token = sign({**claims, "iat": now, "exp": now + 60})
@@ -267,8 +266,6 @@ def self_signed(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "id.example")])
     now = datetime.datetime.now(datetime.UTC)
-    import ipaddress
-
     host = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     certificate = (
         x509.CertificateBuilder()
