@@ -194,9 +194,7 @@ def test_deletion_ends_what_the_token_opened(home: House, application: str) -> N
     assert home.refuses(token)
 
 
-def test_deleting_the_configuration_brings_the_password_back(
-    home: House, application: str
-) -> None:
+def test_deleting_the_configuration_brings_the_password_back(home: House, application: str) -> None:
     home.put(application, "IDENTITY_PROVIDER_ONLY")
     token = home.token()["PersonalAccessToken"]
     with home.imap(token) as client:

@@ -190,5 +190,5 @@ def test_keys_that_cannot_verify_are_left_out() -> None:
 
 @given(st.binary(max_size=60))
 def test_any_document_is_a_set_of_keys_or_refused(document: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind
+    with pytest.raises(ValueError):
         read_keys(document)

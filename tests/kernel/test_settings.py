@@ -265,7 +265,7 @@ def test_the_environment_has_a_list_of_tables_in_json() -> None:
         (PROVIDER.replace("account", "acount"), "acount"),
         (PROVIDER.replace("ssoins-1", "ins"), "instance_arn"),
         ('[identity]\nproviders = "x"', "providers"),
-        ('[identity]\nproviders = [5]', "providers"),
+        ("[identity]\nproviders = [5]", "providers"),
         (PROVIDER + 'scope = "profile"', "scope"),
     ],
 )

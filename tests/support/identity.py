@@ -10,12 +10,13 @@ from tests.support.api_server import ApiServer, Tenant
 from tests.support.directories import Directory, grant_for
 from tests.support.oidc import CLIENT, INSTANCE
 from workpost.domain.access import identity, token_shell
-from workpost.domain.access.identity import PROVIDER_AND_DIRECTORY, Wanted
+from workpost.domain.access.identity import Wanted
 from workpost.domain.access.tokens import NewToken
 from workpost.kernel.settings import Identity, IdentityProvider
 from workpost.store.core import Core
 
 ISSUER = "https://id.example"
+PROVIDER_AND_DIRECTORY = "IDENTITY_PROVIDER_AND_DIRECTORY"
 UUID = "9f2d3c4b-1111-2222-3333-0123456789ab"
 
 
@@ -24,9 +25,7 @@ def configure(core: Core, account: str, **more: Any) -> None:
     given = {"account": account, "instance_arn": INSTANCE, "client_id": CLIENT, "issuer": ISSUER}
     provider = msgspec.convert({**given, **more}, IdentityProvider)
     providers = (*core.settings.identity.providers, provider)
-    core.settings = msgspec.structs.replace(
-        core.settings, identity=Identity(providers=providers)
-    )
+    core.settings = msgspec.structs.replace(core.settings, identity=Identity(providers=providers))
 
 
 async def put_provider(directory: Directory, **more: Any) -> str:

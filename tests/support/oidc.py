@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on a real socket, with real keys, that can be told to misbehave."""
+"""A small OpenID Connect provider on a real socket, that can be told to misbehave."""
 
 from __future__ import annotations
 

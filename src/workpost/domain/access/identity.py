@@ -35,9 +35,7 @@ from workpost.store.tables import identities, jobs, organizations
 from workpost.store.tables.identities import ApplicationRow, ProviderRow
 
 PROVIDER_ONLY = "IDENTITY_PROVIDER_ONLY"
-PROVIDER_AND_DIRECTORY = "IDENTITY_PROVIDER_AND_DIRECTORY"
 ACTIVE = "ACTIVE"
-INACTIVE = "INACTIVE"
 FORGET = "identity.forget-tokens"
 """Kind of the job that removes the tokens of a configuration that is gone."""
 

@@ -18,6 +18,7 @@ from workpost.kernel.errors import (
     InvalidParameter,
     LimitExceeded,
     ResourceNotFound,
+    StaleGrant,
 )
 from workpost.kernel.principal import OWNER, Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
@@ -131,8 +132,9 @@ def insert_own_token(
     tx: Tx, *, grant: Grant, token: str, name: str, scopes: str, digest: bytes, limit: int
 ) -> int | None:
     """Insert a token of the grant's person. Raises what `insert_token` raises, StaleGrant."""
+    if organizations.take_gal_modseq(tx, organization=grant.organization, account="") is None:
+        raise StaleGrant("The organization is not active any more.")
     check_owner(tx, grant)
-    organizations.take_gal_modseq(tx, organization=grant.organization, account="")
     if not grant.identity:
         raise AccessDenied("Sign in through the identity provider to create a token.")
     row = entities.get_entity(tx, org=grant.organization, entity=grant.entity)

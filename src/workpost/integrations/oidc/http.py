@@ -114,4 +114,3 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
             raise ValueError("the answer is too long")
         parser.feed_data(piece)
     return Answer(parser.get_status_code(), bytes(reading.body))
-

@@ -11,9 +11,7 @@ from tests.support.api_server import ApiServer, Tenant, refused
 from tests.support.identity import Center
 from tests.support.oidc import INSTANCE
 
-ARN = re.compile(
-    r"arn:aws:sso::(\d{12}):application/ssoins-1234567890abcdef/apl-[a-zA-Z0-9]{16}"
-)
+ARN = re.compile(r"arn:aws:sso::(\d{12}):application/ssoins-1234567890abcdef/apl-[a-zA-Z0-9]{16}")
 INVALID = "InvalidParameterException"
 
 

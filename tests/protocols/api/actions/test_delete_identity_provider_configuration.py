@@ -16,9 +16,7 @@ def test_it_is_gone_with_all_tokens_and_a_repeat_changes_nothing(center: Center)
         assert center.tenant(DELETE) == {}
     code, _ = refused(center.tenant, "DescribeIdentityProviderConfiguration")
     assert code == "ResourceNotFoundException"
-    code, _ = refused(
-        center.tenant, "GetPersonalAccessTokenMetadata", PersonalAccessTokenId=token
-    )
+    code, _ = refused(center.tenant, "GetPersonalAccessTokenMetadata", PersonalAccessTokenId=token)
     assert code == "ResourceNotFoundException"
     center.put()
     assert center.tenant("ListPersonalAccessTokens")["PersonalAccessTokenSummaries"] == []

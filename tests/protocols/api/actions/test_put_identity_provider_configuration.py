@@ -52,9 +52,7 @@ def test_unknown_instances_and_applications(center: Center, other: Tenant) -> No
     application = center.application()
     wanted = center.configuration(application)
     instance = {"InstanceArn": SECOND, "ApplicationArn": application}
-    code, _ = refused(
-        center.tenant, PUT, **{**wanted, "IdentityCenterConfiguration": instance}
-    )
+    code, _ = refused(center.tenant, PUT, **{**wanted, "IdentityCenterConfiguration": instance})
     assert code == NOT_FOUND
     unknown = center.configuration(application[:-1] + "x")
     assert refused(center.tenant, PUT, **unknown)[0] == NOT_FOUND

@@ -10,6 +10,7 @@ from tests.support.oidc import INSTANCE
 from workpost.protocols.api.actions import registry
 from workpost.protocols.api.model import load_services
 
+APPLICATION = "arn:aws:sso::111122223333:application/ssoins-1234567890abcdef/apl-1234567890abcdef"
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
 CALLS: dict[str, dict[str, Any]] = {
@@ -63,7 +64,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "AuthenticationMode": "IDENTITY_PROVIDER_ONLY",
         "IdentityCenterConfiguration": {
             "InstanceArn": INSTANCE,
-            "ApplicationArn": f"arn:aws:sso::{'1' * 12}:application/ssoins-{'1' * 16}/apl-{'1' * 16}",
+            "ApplicationArn": APPLICATION,
         },
         "PersonalAccessTokenConfiguration": {"Status": "ACTIVE"},
     },
