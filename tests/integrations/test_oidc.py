@@ -173,6 +173,8 @@ async def test_what_it_publishes_is_read_anew_after_an_hour(
         {"issuer": "https://another.example"},
         {"token_endpoint": 5},
         {"token_endpoint": "ftp://127.0.0.1/token"},
+        {"token_endpoint": "http://[::1/token"},
+        {"token_endpoint": "http://127.0.0.1:99999999/token"},
         {"jwks_uri": None},
     ],
 )
@@ -180,7 +182,7 @@ async def test_a_discovery_document_that_cannot_be_used(
     provider: Provider, server: OidcProvider, env: FixedEnvironment, discovery: dict[str, Any]
 ) -> None:
     server.discovery = discovery
-    with pytest.raises(TryLater, match="does not work"):
+    with pytest.raises(TryLater):
         await sign_in(provider, server, env)
 
 

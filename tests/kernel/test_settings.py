@@ -261,6 +261,7 @@ def test_the_environment_has_a_list_of_tables_in_json() -> None:
     [
         (PROVIDER.replace("https:", "http:"), "not https"),
         (PROVIDER.replace("https:", "ftp:"), "providers"),
+        (PROVIDER.replace("id.example", "[id.example"), "providers"),
         (PROVIDER + PROVIDER, "twice"),
         (PROVIDER.replace("account", "acount"), "acount"),
         (PROVIDER.replace("ssoins-1", "ins"), "instance_arn"),

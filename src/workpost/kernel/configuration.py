@@ -230,6 +230,7 @@ def _check(settings: Settings) -> None:
 def _check_identity(settings: Settings) -> None:
     seen = set()
     for provider in settings.identity.providers:
+        _try("identity.providers", urlsplit, provider.issuer)
         url = urlsplit(provider.issuer)
         if url.scheme == "http" and not is_loopback(url.hostname or ""):
             raise SettingsError(f"identity.providers: the issuer {provider.issuer} is not https")

@@ -25,7 +25,6 @@ from workpost.domain.access.identity import find_instance, identity_store
 from workpost.domain.access.shell import enter_by_identity
 from workpost.domain.directory.entities import fold_name, read_props, write_props
 from workpost.domain.directory.identities import claim_identity, identity_key
-from workpost.domain.organizations.state import change_policy
 from workpost.integrations.oidc.provider import Provider, provider_of
 from workpost.kernel.errors import AuthenticationFailed, ResourceNotFound
 from workpost.kernel.principal import Grant
@@ -104,15 +103,15 @@ def link_user(
     if not user_name or row is None or row.kind != USER:
         raise _refused("there is no user of this name")
     props = read_props(row)
-    if props.identity_provider_user_id:
+    if identity_key(props.identity_provider_user_id) not in ("", identity_key(user_id)):
         raise _refused("the user of this name is associated with somebody else")
     claim_identity(tx, org=organization, entity=row.id, user_id=user_id)
     props = msgspec.structs.replace(
         props, identity_provider_user_id=user_id, identity_provider_identity_store_id=store
     )
     changed = msgspec.structs.replace(row, props=write_props(props), version=version)
+    # Nobody can have come in by this association yet, so nobody has to ask again.
     entities.update_entity(tx, changed)
-    change_policy(tx, organization)
     return row.id
 
 

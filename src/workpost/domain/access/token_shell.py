@@ -40,6 +40,7 @@ async def create_own_token(
         digest=_digest(text),
         limit=core.settings.limits.tokens_per_user,
     )
+    log.info("the personal access token %s was created", id)
     return NewToken(id, text, expires)
 
 
@@ -65,6 +66,7 @@ async def create_token(
         digest=_digest(text),
         limit=core.settings.limits.tokens_per_user,
     )
+    log.info("the personal access token %s was created", id)
     return NewToken(id, text, expires)
 
 
@@ -87,6 +89,7 @@ async def delete_own_token(core: Core, grant: Grant, token: str) -> None:
     Raises ResourceNotFound, also for another's, and what `list_own_tokens` raises.
     """
     await core.store.write(tokens.delete_own_token, grant=grant, token=token)
+    log.info("the personal access token %s was deleted by its owner", token)
 
 
 async def get_token(core: Core, grant: Grant, token: str) -> TokenRow:
@@ -110,6 +113,7 @@ async def list_tokens(
 async def delete_token(core: Core, grant: Grant, token: str) -> None:
     """Delete a token, if it is there; what it has opened ends within two seconds."""
     await core.store.write(tokens.delete_token, grant=grant, token=token)
+    log.info("the personal access token %s was deleted", token)
 
 
 async def note_use(core: Core, token: TokenRow) -> None:

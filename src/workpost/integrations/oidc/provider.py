@@ -144,7 +144,7 @@ class Provider:
             metadata.jwks_uri,
             metadata.userinfo_endpoint or self.settings.issuer,
         ):
-            if urlsplit(endpoint).scheme not in {"https", urlsplit(self.settings.issuer).scheme}:
+            if _scheme(endpoint) not in {"https", _scheme(self.settings.issuer)}:
                 raise self._broken("its discovery document names an endpoint without TLS")
         self._metadata = (now, metadata)
         return metadata
@@ -273,6 +273,13 @@ class Provider:
         except (OSError, UnicodeDecodeError) as error:
             reason = f"a file of its settings cannot be read ({type(error).__name__})"
             raise self._broken(reason) from None
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
 
 
 @cache
