@@ -40,6 +40,7 @@ from workpost.kernel.errors import (
     StaleGrant,
 )
 from workpost.kernel.principal import OWNER, Grant
+from workpost.operations.jobs import forgetting
 from workpost.operations.upkeep.expiry import KEPT_MS, expire
 from workpost.store.tables.access_tokens import TokenRow
 from workpost.store.tables.identities import ProviderRow
@@ -297,10 +298,12 @@ async def test_a_token_works_for_the_person_it_was_made_for(home: Home) -> None:
 
 
 async def test_deleting_the_configuration_reverts_to_passwords_and_kills_tokens(
-    home: Home,
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(forgetting, "SLICE", 1)
     await home.change(mode=PROVIDER_ONLY)
     token = await home.create()
+    await home.create()
     grant, signed_in = await home.log_in(token), await home.signed_in()
     await identity.delete_identity_provider(home.core, home.demo.grant)
     await identity.delete_identity_provider(home.core, home.demo.grant)
