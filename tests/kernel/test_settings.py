@@ -222,3 +222,61 @@ def test_every_setting_is_documented() -> None:
 
 def test_the_page_of_settings_is_current() -> None:
     assert (DOCS / "settings.md").read_text() == describe(), "run script/docs"
+
+
+# --- lists of tables ---
+
+PROVIDER = """
+[[identity.providers]]
+account = "111122223333"
+instance_arn = "arn:aws:sso:::instance/ssoins-1234567890abcdef"
+issuer = "https://id.example/realms/mail"
+client_id = "workpost"
+client_secret_file = "oidc.secret"
+"""
+JSON = (
+    '[{"account": "111122223333", "instance_arn": "arn:aws:sso:::instance/ssoins-1234567890abcdef",'
+    ' "issuer": "https://id.example", "client_id": "workpost"}]'
+)
+
+
+def test_each_table_of_a_list_has_keys_and_paths_of_its_own(tmp_path: Path) -> None:
+    other = PROVIDER.replace("abcdef", "abcde0").replace("oidc.secret", "/etc/oidc.secret")
+    settings = load(write(tmp_path, PROVIDER + other), None, {})
+    one, two = settings.identity.providers
+    assert (one.client_id, one.scope, one.ca_file) == ("workpost", "openid profile", "")
+    assert one.client_secret_file == str(tmp_path / "oidc.secret")
+    assert two.client_secret_file == "/etc/oidc.secret"
+    again = load(write(tmp_path, to_toml(settings)), None, {})
+    assert again.identity == settings.identity
+
+
+def test_the_environment_has_a_list_of_tables_in_json() -> None:
+    (one,) = load(None, None, {"WORKPOST_IDENTITY__PROVIDERS": JSON}).identity.providers
+    assert one.issuer == "https://id.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (PROVIDER.replace("https:", "http:"), "not https"),
+        (PROVIDER.replace("https:", "ftp:"), "providers"),
+        (PROVIDER.replace("id.example", "[id.example"), "providers"),
+        (PROVIDER + PROVIDER, "twice"),
+        (PROVIDER.replace("account", "acount"), "acount"),
+        (PROVIDER.replace("ssoins-1", "ins"), "instance_arn"),
+        ('[identity]\nproviders = "x"', "providers"),
+        ("[identity]\nproviders = [5]", "providers"),
+        (PROVIDER + 'scope = "profile"', "scope"),
+    ],
+)
+def test_providers_that_cannot_be_used(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as caught:
+        load(write(tmp_path, text), None, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_an_issuer_on_loopback_needs_no_tls(tmp_path: Path) -> None:
+    load(write(tmp_path, PROVIDER.replace("https://id.example", "http://127.0.0.1:8080")), None, {})
+    with pytest.raises(SettingsError, match="JSON"):
+        load(None, None, {"WORKPOST_IDENTITY__PROVIDERS": "x"})

@@ -19,6 +19,7 @@ COMMANDS = (
     "iam",
     "audit",
     "domain",
+    "token",
     "queue",
     "keys",
     "check",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -122,9 +123,27 @@ def _from_file(path: Path) -> dict[str, Any]:
             values[name] = value
     for name, value in values.items():
         _require_known(name, f"{path}: ")
+        folder = path.absolute().parent
         if KEYS[name].extra.get("path") and isinstance(value, str) and value:
-            values[name] = str(path.absolute().parent / value)
+            values[name] = str(folder / value)
+        elif (kind := _table_of(KEYS[name].type)) and isinstance(value, list):
+            values[name] = [_with_paths(kind, folder, table) for table in value]
     return values
+
+
+def _table_of(hint: Any) -> type[Section] | None:
+    """The section that each table of a list of tables is, None for any other setting."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    inner = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return inner if isinstance(inner, type) and issubclass(inner, Section) else None
+
+
+def _with_paths(kind: type[Section], folder: Path, table: Any) -> Any:
+    """A table of the file, its paths relative to the file's folder."""
+    if not isinstance(table, dict):
+        return table
+    paths = {key.name for key in _keys_of(kind) if key.extra.get("path") and table.get(key.name)}
+    return {**table, **{name: str(folder / str(table[name])) for name in paths}}
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
@@ -140,6 +159,11 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_text(key: Key, text: str) -> Any:
     kind = get_args(key.type)[0] if get_origin(key.type) is Annotated else key.type
+    if _table_of(key.type):
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise SettingsError(f"{key.variable}: a list in JSON is needed ({error})") from error
     if get_origin(kind) is tuple:
         return _split(text)
     try:
@@ -193,6 +217,7 @@ def _check(settings: Settings) -> None:
         _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:
         _try("ops.allow", ipaddress.ip_network, network)
+    _check_identity(settings)
     for name, url in (("database.url", settings.database.url), ("keys.url", settings.keys.url)):
         if url and not url.startswith(("postgresql://", "postgres://", "sqlite:/")):
             raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
@@ -200,6 +225,18 @@ def _check(settings: Settings) -> None:
         raise SettingsError("tls: certificate and key must both be set, or neither")
     if settings.content.s3_prefix and not settings.content.s3_bucket:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
+
+
+def _check_identity(settings: Settings) -> None:
+    seen = set()
+    for provider in settings.identity.providers:
+        _try("identity.providers", urlsplit, provider.issuer)
+        url = urlsplit(provider.issuer)
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
+            raise SettingsError(f"identity.providers: the issuer {provider.issuer} is not https")
+        if (provider.account, provider.instance_arn) in seen:
+            raise SettingsError(f"identity.providers: {provider.instance_arn} is there twice")
+        seen.add((provider.account, provider.instance_arn))
 
 
 def _try(name: str, parse: Any, text: str) -> None:
@@ -255,6 +292,9 @@ def _toml_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
+    if isinstance(value, Section):
+        pairs = msgspec.structs.asdict(value).items()
+        return "{" + ", ".join(f"{name} = {_toml_value(inner)}" for name, inner in pairs) + "}"
     # A JSON string is a TOML basic string.
     return str(value) if isinstance(value, int) else msgspec.json.encode(value).decode()
 
@@ -286,13 +326,28 @@ def describe() -> str:
             f"| `{name.rpartition('.')[2]}`<br>`{key.variable}` | {_type_words(key.type)} | "
             f"`{_toml_value(key.default)}` | {key.description}{live} |"
         )
+        if kind := _table_of(key.type):
+            lines += _describe_table(name, kind)
+            section = None
     return "\n".join(lines) + "\n"
+
+
+def _describe_table(name: str, kind: type[Section]) -> list[str]:
+    """The keys of each table of a list."""
+    lines = ["", f"### `[[{name}]]`", "", " ".join((kind.__doc__ or "").split()), ""]
+    lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for key in _keys_of(kind):
+        needed = key.default is msgspec.NODEFAULT
+        default = "needed" if needed else f"`{_toml_value(key.default)}`"
+        words = f"{_type_words(key.type)} | {default} | {key.description}"
+        lines.append(f"| `{key.name}` | {words} |")
+    return lines
 
 
 def _type_words(hint: Any) -> str:
     kind, *metas = get_args(hint)
     if get_origin(kind) is tuple:
-        return "list of text"
+        return "list of tables" if _table_of(hint) else "list of text"
     if kind is bool:
         return "true or false"
     if kind is int:

@@ -56,6 +56,12 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     policy_version: int = 0
     password_version: int = 0
     """Which password opened this: a login does not outlive the next reset."""
+    token: str = ""
+    """The id of the personal access token that opened this instead of a password."""
+    identity: str = ""
+    """Who the identity provider said that it is, where it opened this instead of a password."""
+    expires: int = 0
+    """Milliseconds since the epoch after which the grant is stale; 0: never."""
 
     def allows(self, right: Right) -> bool:
         """True when every bit of `right` was granted."""

@@ -202,6 +202,73 @@ class Dns(Section, frozen=True, kw_only=True):
     ] = False
 
 
+class IdentityProvider(Section, frozen=True, kw_only=True):
+    """An OpenID Connect provider that stands for an instance of IAM Identity Center."""
+
+    account: Annotated[
+        str, Meta(pattern=r"^[0-9]{12}$", description="The account whose instance it is.")
+    ]
+    instance_arn: Annotated[
+        str,
+        Meta(
+            pattern=r"^arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):sso:::instance/"
+            r"(sso)?ins-[a-zA-Z0-9.-]{16}$",
+            description="The name under which the API knows it; sixteen characters of your choice "
+            "after `ssoins-`.",
+        ),
+    ]
+    issuer: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^\s?#]+$",
+            description="Issuer URL, exactly as the provider spells it; `http` on loopback only.",
+        ),
+    ]
+    client_id: Annotated[str, Meta(min_length=1, description="The client's id at the provider.")]
+    client_secret_file: Annotated[
+        str, Meta(description="File of the client's secret; empty: a public client.", extra=PATH)
+    ] = ""
+    ca_file: Annotated[
+        str,
+        Meta(description="PEM file of the authority to trust; empty: the machine's.", extra=PATH),
+    ] = ""
+    scope: Annotated[str, Meta(pattern=r"^openid( |$)", description="What is asked for.")] = (
+        "openid profile"
+    )
+    user_id_claim: Annotated[
+        str, Meta(min_length=1, description="Claim that never changes for a person.")
+    ] = "sub"
+    user_name_claim: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Claim that is compared with user names at the first sign-in. People must "
+            "not be able to choose it.",
+        ),
+    ] = "preferred_username"
+    identity_store: Annotated[
+        str,
+        Meta(
+            pattern=r"^(d-[0-9a-f]{10})?$",
+            description="IdentityProviderIdentityStoreId of who is linked; empty: made from "
+            "`instance_arn`.",
+        ),
+    ] = ""
+
+
+class Identity(Section, frozen=True, kw_only=True):
+    """Signing in through OpenID Connect, and personal access tokens."""
+
+    providers: Annotated[
+        tuple[IdentityProvider, ...],
+        Meta(
+            description="One table `[[identity.providers]]` each; its keys are below. In the "
+            "environment: a list in JSON.",
+            extra=LIVE,
+        ),
+    ] = ()
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """What is refused, each with its protocol's own error."""
 
@@ -241,6 +308,18 @@ class Limits(Section, frozen=True, kw_only=True):
         Meta(ge=1, le=10, description="Access-control rules of an organization.", extra=LIVE),
     ] = 10
     tags: Annotated[int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)] = 50
+    identity_applications: Annotated[
+        int, Meta(ge=1, description="Identity Center applications of an account.", extra=LIVE)
+    ] = 100
+    tokens_per_user: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000,
+            description="Personal access tokens of a user, expired ones apart.",
+            extra=LIVE,
+        ),
+    ] = 20
     sessions: Annotated[
         int,
         Meta(
@@ -332,6 +411,7 @@ class Settings(Section, frozen=True, kw_only=True):
     api: Api = Api()
     organizations: Organizations = Organizations()
     dns: Dns = Dns()
+    identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
     ops: Ops = Ops()

@@ -171,7 +171,7 @@ async def test_a_filter_without_an_index_reads_on_until_the_page_is_full(
 ) -> None:
     monkeypatch.setattr(listing, "SCAN", 2)
     for number in range(9):
-        identity = f"{number % 3:08}-0000-0000-0000-000000000000"
+        identity = f"{number % 3:08}-0000-0000-0000-{number:012}"
         props = Props(identity_provider_user_id=identity)
         await demo.user(f"user{number}", enabled=False, password=None, props=props)
     assert await names(demo, identity="00000001") == ["user1", "user4", "user7"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 ADDRESS_BOOK = "address book (who is hidden)"
 SCHEDULING = "scheduling (answers to meeting requests)"
+WEB = "the web (signing in, where owners make tokens)"
 LOGINS = "logins of IMAP and SMTP"
 MAIL = "delivery"
 
@@ -16,14 +17,18 @@ EFFECTS: dict[str, str] = {
     "AssociateMemberToGroup": "delivery to the group; permissions through the group",
     "CreateAlias": MAIL,
     "CreateGroup": "none before it is registered",
+    "CreateIdentityCenterApplication": "signing in, once an organization uses it",
     "CreateOrganization": "keys, test domain, first access-control rule",
     "CreateResource": "none before it is registered",
     "CreateUser": "none before it is registered",
     "DeleteAccessControlRule": LOGINS,
     "DeleteAlias": MAIL,
     "DeleteGroup": "its names are free again",
+    "DeleteIdentityCenterApplication": "nobody signs in through it any more",
+    "DeleteIdentityProviderConfiguration": "logins: passwords count again, tokens are dead",
     "DeleteMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
     "DeleteOrganization": "logins and mail end; a job deletes data and shreds keys",
+    "DeletePersonalAccessToken": "logins; sessions that the token opened end",
     "DeleteResource": "its names are free again",
     "DeleteUser": "its names are free again",
     "DeregisterFromWorkMail": "logins and mail end; a job deletes the mailbox after 30 days",
@@ -31,6 +36,7 @@ EFFECTS: dict[str, str] = {
     "DisassociateDelegateFromResource": "kept with the resource",
     "DisassociateMemberFromGroup": "delivery to the group; permissions through the group",
     "PutAccessControlRule": LOGINS,
+    "PutIdentityProviderConfiguration": "logins by password and by token, signing in",
     "PutMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
     "RegisterMailDomain": "a job looks for the DNS records; DKIM keys",
     "RegisterToWorkMail": "a mailbox (users and resources), logins, delivery",
@@ -42,21 +48,24 @@ EFFECTS: dict[str, str] = {
     "UpdateMailboxQuota": "delivery and APPEND refuse what is too much",
     "UpdatePrimaryEmailAddress": MAIL,
     "UpdateResource": "shown by the API",
-    "UpdateUser": "shown by the API",
+    "UpdateUser": "shown by the API; who signs in as whom",
 }
 """Of each action that is built and changes something."""
 
 PENDING: dict[str, tuple[str, ...]] = {
     "AssociateDelegateToResource": (SCHEDULING,),
     "CreateGroup": (ADDRESS_BOOK,),
+    "CreateIdentityCenterApplication": (WEB,),
     "CreateResource": (ADDRESS_BOOK,),
     "CreateUser": (ADDRESS_BOOK,),
     "DeleteAccessControlRule": ("ActiveSync, EWS and the web (their logins)",),
+    "DeleteIdentityCenterApplication": (WEB,),
     "DisassociateDelegateFromResource": (SCHEDULING,),
     "PutAccessControlRule": (
         "ActiveSync, EWS and the web (their logins)",
         "impersonation (rules on roles)",
     ),
+    "PutIdentityProviderConfiguration": (WEB,),
     "UpdateGroup": (ADDRESS_BOOK,),
     "UpdateResource": ("scheduling (booking options)", ADDRESS_BOOK),
     "UpdateUser": (ADDRESS_BOOK,),
@@ -64,11 +73,13 @@ PENDING: dict[str, tuple[str, ...]] = {
 
 LIMITS: dict[str, tuple[str, ...]] = {
     "CreateAlias": ("limits.aliases_per_entity",),
+    "CreateIdentityCenterApplication": ("limits.identity_applications", "identity.providers"),
     "CreateOrganization": ("limits.organizations_per_account", "organizations.suffix"),
     "CreateGroup": ("organizations.reserved_names",),
     "CreateResource": ("organizations.reserved_names",),
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
+    "PutIdentityProviderConfiguration": ("identity.providers",),
     "RegisterMailDomain": ("limits.domains_per_organization", "organizations.suffix"),
     "RegisterToWorkMail": ("limits.mailbox_megabytes",),
     "TagResource": ("limits.tags",),

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
+from workpost.domain.access.identity import passwords_work
 from workpost.domain.access.rules import Verdict, decide, read_rule
+from workpost.domain.access.tokens import works
 from workpost.domain.directory.entities import REMOTE_USER, fold_name, read_props
+from workpost.domain.directory.identities import identity_key
 from workpost.formats import addresses as syntax
 from workpost.store.database.unit import Reader, quick
-from workpost.store.tables import addresses, entities, mailboxes, organizations
+from workpost.store.tables import (
+    access_tokens,
+    addresses,
+    entities,
+    identities,
+    mailboxes,
+    organizations,
+)
+from workpost.store.tables.access_tokens import TokenRow
 from workpost.store.tables.entities import ENABLED, USER, EntityRow
+from workpost.store.tables.identities import ProviderRow
 from workpost.store.tables.rules import RuleRow, list_access_rules
 
 
@@ -24,19 +36,53 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     password_version: int
     policy_version: int
     rules: list[RuleRow]
+    user_id: str
+    """Who they are at the identity provider; empty before the first sign-in."""
+    provider: ProviderRow | None
+    token: TokenRow | None = None
+    """The personal access token that was asked for, whoever's it is."""
 
     def verdict(self, *, protocol: str, address: str) -> Verdict:
         """What the organization's access-control rules say to this protocol from this address."""
         rules = [(row.key, read_rule(row.rule)) for row in self.rules]
         return decide(rules, action=protocol, address=address, user=self.entity)
 
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password that opens the mailbox."""
+        return bool(self.password) and passwords_work(self.provider)
+
+    def may_use(self, token: TokenRow | None, now: int) -> bool:
+        """Whether a personal access token is one of theirs that works now."""
+        return works(
+            token,
+            self.provider,
+            org=self.organization,
+            entity=self.entity,
+            user_id=self.user_id,
+            now=now,
+        )
+
+    def signs_in_as(self, identity: str) -> bool:
+        """Whether they are still who the identity provider said."""
+        return self.provider is not None and identity == identity_key(self.user_id) != ""
+
 
 @quick
-def find_person(tx: Reader, *, username: str) -> Person | None:
+def find_person(tx: Reader, *, username: str, digest: bytes | None = None) -> Person | None:
     """The user of a login name: any address of theirs, not case-sensitive.
 
-    Where only one organization is served, the user name does, too (decisions 18).
+    Where only one organization is served, the user name does, too (decisions 18). `digest` asks
+    for the token that has it.
     """
+    person = _find(tx, username)
+    if person is None or digest is None:
+        return person
+    token = access_tokens.find_token(tx, digest=digest)
+    return msgspec.structs.replace(person, token=token)
+
+
+def _find(tx: Reader, username: str) -> Person | None:
     held = addresses.get_address(tx, addr_fold=syntax.fold(username)) if "@" in username else None
     if held is not None:
         return _person(tx, entities.get_entity(tx, org=held.org, entity=held.entity))
@@ -47,9 +93,13 @@ def find_person(tx: Reader, *, username: str) -> Person | None:
 
 
 @quick
-def get_person(tx: Reader, *, organization: str, entity: str) -> Person | None:
-    """The user by id, as they are now."""
-    return _person(tx, entities.get_entity(tx, org=organization, entity=entity))
+def get_person(tx: Reader, *, organization: str, entity: str, token: str = "") -> Person | None:
+    """The user by id, as they are now, and the token of this id."""
+    person = _person(tx, entities.get_entity(tx, org=organization, entity=entity))
+    if person is None or not token:
+        return person
+    row = access_tokens.get_token(tx, org=organization, token=token)
+    return msgspec.structs.replace(person, token=row)
 
 
 def _person(tx: Reader, row: EntityRow | None) -> Person | None:
@@ -68,6 +118,8 @@ def _person(tx: Reader, row: EntityRow | None) -> Person | None:
         password_version=props.password_version,
         policy_version=version,
         rules=list_access_rules(tx, org=row.org),
+        user_id=props.identity_provider_user_id,
+        provider=identities.get_provider(tx, org=row.org),
     )
 
 

@@ -14,6 +14,9 @@ from workpost.domain.access.permissions import (
     list_shared,
 )
 from workpost.domain.access.sessions import find_credential
+from workpost.domain.access.token_shell import note_use
+from workpost.domain.access.token_text import token_digest
+from workpost.domain.access.tokens import permits
 from workpost.domain.access.verified import verified
 from workpost.domain.directory import passwords, users
 from workpost.domain.organizations.policy import check_grant
@@ -25,13 +28,24 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import OWNER, Grant, Principal, Right
 from workpost.store.core import Core
+from workpost.store.tables.access_tokens import TokenRow
 
-__all__ = ["check_grant", "find_credential", "log_in", "open_mailbox", "renew", "shared_mailboxes"]
+__all__ = [
+    "check_grant",
+    "enter_by_identity",
+    "find_credential",
+    "log_in",
+    "open_mailbox",
+    "renew",
+    "shared_mailboxes",
+]
 
 log = logging.getLogger(__name__)
 
 MAX_USERNAME = 512
 MAX_PASSWORD = 1024
+WEB = "WebMail"
+WRONG = "The user name or the password is wrong."
 
 
 async def log_in(
@@ -40,31 +54,63 @@ async def log_in(
     """Open the person's own mailbox.
 
     `username` is any of the person's addresses, not case-sensitive, or the user name where only
-    one organization is served; `protocol` as access-control rules spell it (IMAP, SMTP, EWS, ...);
-    `address` the client's IP address. Names that do not exist cost the time of those that do.
+    one organization is served; `password` theirs or a personal access token; `protocol` as
+    access-control rules spell it (IMAP, SMTP, EWS, ...); `address` the client's IP address. Names
+    and tokens that do not exist cost the time of wrong passwords.
 
-    Raises AuthenticationFailed (unknown name, wrong password, disabled: no telling which),
-    AccessDenied for a right password that the rules do not let in, TryLater.
+    Raises AuthenticationFailed (unknown name, wrong password or token, disabled, passwords that do
+    not count here: no telling which), AccessDenied for a right password that the rules do not let
+    in and for a token without the protocol's scope, TryLater.
     """
     person: Person | None = None
     if len(username) <= MAX_USERNAME and len(password) <= MAX_PASSWORD:
-        person = await core.store.read(find_person, username=username)
+        digest = token_digest(password)
+        person = await core.store.read(find_person, username=username, digest=digest)
     else:
         password = b""
+    principal = Principal(actor="", protocol=protocol, address=address)
+    token = person.token if person is not None else None
+    if person is not None and token is not None and person.may_use(token, core.env.now()):
+        return await _enter_by_token(core, person, token, principal)
     fits = await _check(core, person, passwords.normalize(password))
     if person is None or not fits or not person.enabled:
-        raise AuthenticationFailed("The user name or the password is wrong.")
-    principal = Principal(
-        actor=person.entity, organization=person.organization, protocol=protocol, address=address
-    )
+        raise AuthenticationFailed(WRONG)
     return _grant(person, principal)
+
+
+async def _enter_by_token(
+    core: Core, person: Person, token: TokenRow, principal: Principal
+) -> Grant:
+    """The grant that a token which works opens."""
+    if not person.enabled:
+        raise AuthenticationFailed(WRONG)
+    if not permits(token.scopes, principal.protocol):
+        raise AccessDenied(f"The token has no scope for {principal.protocol}.")
+    grant = _grant(person, msgspec.structs.replace(principal, scope=token.scopes))
+    await note_use(core, token)
+    return msgspec.structs.replace(grant, token=token.id, expires=token.expires or 0)
+
+
+async def enter_by_identity(
+    core: Core, *, organization: str, entity: str, identity: str, address: str
+) -> Grant:
+    """The grant to the web of who has signed in through the identity provider.
+
+    Raises AuthenticationFailed for who is not enabled or not associated, AccessDenied when the
+    rules do not let them in.
+    """
+    person = await core.store.read(get_person, organization=organization, entity=entity)
+    if person is None or not person.enabled or not person.signs_in_as(identity):
+        raise AuthenticationFailed("There is no mailbox for who has signed in.")
+    grant = _grant(person, Principal(actor="", protocol=WEB, address=address))
+    return msgspec.structs.replace(grant, identity=identity)
 
 
 async def _check(core: Core, person: Person | None, password: bytes) -> bool:
     """Whether the password is the person's; takes the same time when there is nobody."""
     cost = core.settings.passwords
     hasher = passwords.hasher()
-    if person is None or not person.password:
+    if person is None or not person.has_password:
         await hasher.verify_nobody(cost, password)
         return False
     now = core.env.monotonic()
@@ -97,7 +143,9 @@ def _grant(person: Person, principal: Principal) -> Grant:
     if not person.verdict(protocol=principal.protocol, address=principal.address).allowed:
         raise AccessDenied("The organization's access-control rules do not allow this.")
     return Grant(
-        principal=principal,
+        principal=msgspec.structs.replace(
+            principal, actor=person.entity, organization=person.organization
+        ),
         organization=person.organization,
         entity=person.entity,
         mailbox=person.mailbox,
@@ -111,22 +159,37 @@ async def renew(core: Core, grant: Grant) -> Grant:
     """The same person's grant to the same mailbox under the organization's policy of now.
 
     To be asked after StaleGrant or a policy hint. Raises AuthenticationFailed when the person or
-    the mailbox is gone or disabled, or the password was changed since the login; AccessDenied
-    when the rules say no now; MailboxNotFound when another's mailbox is not shared any more.
+    the mailbox is gone or disabled, or what opened it does not count any more: a password that
+    was changed or is not asked for now, a token that was deleted or has expired, an association
+    with somebody else; AccessDenied when the rules say no now; MailboxNotFound when another's
+    mailbox is not shared any more.
     """
-    person = await core.store.read(get_person, organization=grant.organization, entity=grant.entity)
+    person = await core.store.read(
+        get_person, organization=grant.organization, entity=grant.entity, token=grant.token
+    )
     foreign = grant.principal.on_behalf_of
     if (
         person is None
         or not person.enabled
         or (person.mailbox != grant.mailbox and not foreign)
-        or person.password_version != grant.password_version
+        or not _is_still_open(person, grant, core.env.now())
     ):
         raise AuthenticationFailed("The login is not valid any more.")
-    if not foreign:
-        return _grant(person, grant.principal)
     own = _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
+    own = msgspec.structs.replace(
+        own, token=grant.token, identity=grant.identity, expires=grant.expires
+    )
+    if not foreign:
+        return own
     return _open(own, await core.store.read(get_shared, grant=own, owner=foreign))
+
+
+def _is_still_open(person: Person, grant: Grant, now: int) -> bool:
+    if grant.token:
+        return person.may_use(person.token, now)
+    if grant.identity:
+        return person.signs_in_as(grant.identity)
+    return person.has_password and person.password_version == grant.password_version
 
 
 async def open_mailbox(core: Core, grant: Grant, owner_address: str) -> Grant:

@@ -41,7 +41,8 @@ async def create_user(
 ) -> str:
     """Create a disabled user without an address and return its id.
 
-    Raises InvalidParameter for a role that callers cannot give, NameReserved,
+    Raises InvalidParameter for a role that callers cannot give and for an IdentityProviderUserId
+    that another user has, NameReserved,
     PasswordUnacceptable, NameUnavailable, LimitExceeded, OrganizationNotFound,
     OrganizationStateInvalid.
     """

@@ -15,6 +15,7 @@ from workpost.domain.directory.entities import (
     resolve_existing,
     write_props,
 )
+from workpost.domain.directory.identities import claim_identity, identity_key
 from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.kernel.errors import EntityStateInvalid, LimitExceeded
 from workpost.kernel.principal import Grant
@@ -50,7 +51,8 @@ def create_user(
     """Insert a disabled user without an address; `password` is a hash.
 
     Raises NameUnavailable when a user, group or resource of the organization has the name,
-    LimitExceeded when the organization has `limit` users.
+    InvalidParameter when another user has the IdentityProviderUserId, LimitExceeded when the
+    organization has `limit` users.
     """
     version = begin(tx, grant)
     inserted = entities.insert_entity(
@@ -69,6 +71,9 @@ def create_user(
     )
     if not inserted:
         raise name_taken(name)
+    if props.identity_provider_user_id:
+        user_id = props.identity_provider_user_id
+        claim_identity(tx, org=grant.organization, entity=entity, user_id=user_id)
     if not organizations.change_users(tx, organization=grant.organization, by=1, limit=limit):
         raise LimitExceeded(f"An organization has at most {limit} users.")
 
@@ -84,8 +89,9 @@ def describe_user(tx: Reader, *, grant: Grant, identifier: str) -> EntityRow:
 def update_user(tx: Tx, *, grant: Grant, identifier: str, changes: UserChanges) -> None:
     """Change a user's attributes.
 
-    Raises EntityNotFound, EntityStateInvalid for a deleted user and for another role of an enabled
-    one, whose mailbox would come or go.
+    Another IdentityProviderUserId ends what the one before has opened. Raises EntityNotFound,
+    EntityStateInvalid for a deleted user and for another role of an enabled one, whose mailbox
+    would come or go, InvalidParameter when another user has the IdentityProviderUserId.
     """
     version = begin(tx, grant)
     row = resolve_existing(tx, grant.organization, identifier, kinds=(USER,))
@@ -95,6 +101,12 @@ def update_user(tx: Tx, *, grant: Grant, identifier: str, changes: UserChanges) 
         raise EntityStateInvalid(
             f"The role of {identifier} can change only while it is deregistered from WorkMail."
         )
+    after = msgspec.structs.replace(props, **changes.props)
+    if _is_somebody_else(props, after):
+        after = msgspec.structs.replace(after, identity_provider_identity_store_id="")
+        user_id = after.identity_provider_user_id
+        claim_identity(tx, org=grant.organization, entity=row.id, user_id=user_id)
+        change_policy(tx, grant.organization)
     display = row.display if changes.display is None else changes.display
     hidden = row.hidden if changes.hidden is None else int(changes.hidden)
     changed = msgspec.structs.replace(
@@ -102,10 +114,16 @@ def update_user(tx: Tx, *, grant: Grant, identifier: str, changes: UserChanges) 
         display=display,
         display_fold=fold_name(display),
         hidden=hidden,
-        props=write_props(msgspec.structs.replace(props, **changes.props)),
+        props=write_props(after),
         version=version,
     )
     entities.update_entity(tx, changed)
+
+
+def _is_somebody_else(before: Props, after: Props) -> bool:
+    """True when another person of the identity provider is meant, or none any more."""
+    old, new = before.identity_provider_user_id, after.identity_provider_user_id
+    return identity_key(old) != identity_key(new)
 
 
 @command

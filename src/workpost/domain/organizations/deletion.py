@@ -19,7 +19,7 @@ from workpost.domain.organizations.state import (
 from workpost.kernel.errors import OrganizationStateInvalid
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import domains, entities, erasing, jobs, organizations
+from workpost.store.tables import domains, entities, erasing, identities, jobs, organizations
 from workpost.store.tables.jobs import Lease
 from workpost.store.tables.organizations import DELETED, DELETING
 
@@ -47,6 +47,7 @@ def begin_deletion(
     grant: Grant,
     force: bool,
     with_directory: bool = True,
+    with_application: bool = False,
     token: ClientToken | None = None,
 ) -> str:
     """End all access to the organization and return its state; a repeat changes nothing.
@@ -55,10 +56,12 @@ def begin_deletion(
     OrganizationNotFound, OrganizationStateInvalid for a deleted organization, and for one with
     enabled users unless `force`, InvalidParameter for a token that came with other parameters.
     """
-    return with_token(tx, token, str, lambda: _begin(tx, grant, force, with_directory))
+    return with_token(
+        tx, token, str, lambda: _begin(tx, grant, force, with_directory, with_application)
+    )
 
 
-def _begin(tx: Tx, grant: Grant, force: bool, with_directory: bool) -> str:
+def _begin(tx: Tx, grant: Grant, force: bool, with_directory: bool, with_application: bool) -> str:
     row = get_organization(tx, grant)
     if row.state == DELETING:
         return row.state
@@ -70,6 +73,9 @@ def _begin(tx: Tx, grant: Grant, force: bool, with_directory: bool) -> str:
         )
     organizations.set_state(tx, organization=row.id, state=DELETING)
     domains.delete_domains(tx, org=row.id)
+    provider = identities.get_provider(tx, org=row.id) if with_application else None
+    if provider is not None:
+        identities.delete_application(tx, account=row.account, arn=provider.application_arn)
     change_policy(tx, row.id)
     jobs.insert_job(
         tx,

@@ -21,5 +21,7 @@ def check_grant(tx: Reader, grant: Grant, right: Right) -> None:
         raise AccessDenied("This is not allowed here.")
     if grant.policy_version == 0:
         return
+    if grant.expires and grant.expires <= tx.env.now():
+        raise StaleGrant("What opened the mailbox has expired.")
     if get_policy_version(tx, organization=grant.organization) != grant.policy_version:
         raise StaleGrant("The organization's policy has changed.")

@@ -128,12 +128,14 @@ async def delete_organization(
     *,
     force: bool,
     with_directory: bool = True,
+    with_application: bool = False,
     token: ClientToken | None = None,
 ) -> str:
     """Begin to delete the organization and return its state, "Deleting".
 
     All access has ended when this returns; a durable job shreds the keys and removes the rest.
-    A repeated `token` is told the same again. Raises OrganizationNotFound,
+    `with_application` deletes the Identity Center application that it uses, too. A repeated
+    `token` is told the same again. Raises OrganizationNotFound,
     OrganizationStateInvalid.
     """
     return await core.store.write(
@@ -141,5 +143,6 @@ async def delete_organization(
         grant=grant,
         force=force,
         with_directory=with_directory,
+        with_application=with_application,
         token=token,
     )

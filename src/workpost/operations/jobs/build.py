@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from workpost.domain.access.identity import FORGET
 from workpost.domain.mailboxes.purge import PURGE
 from workpost.domain.organizations.deletion import DELETE
 from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
+from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
 from workpost.operations.jobs.runner import Handler, JobRunner, Scheduler
 from workpost.store.core import Core
 
 HANDLERS: dict[str, Handler] = {
     DELETE: delete_organization,
+    FORGET: forget_tokens,
     PURGE: purge_mailbox,
     TAKE_OVER: take_over_directory,
 }

@@ -1,6 +1,7 @@
 """What is kept for a time and then forgotten.
 
-Tombstones, trace events and the audit log for 90 days, client tokens for one.
+Tombstones, trace events, the audit log and expired personal access tokens for 90 days, client
+tokens for one.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -12,7 +13,7 @@ from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
-from workpost.store.tables import events, items, mailboxes
+from workpost.store.tables import access_tokens, events, items, mailboxes
 
 KEPT_MS = 90 * 24 * 3_600_000
 SLICE = 500
@@ -52,6 +53,12 @@ def drop_events(tx: Tx, *, before: int) -> int:
     return events.delete_events(tx, before=before, limit=SLICE)
 
 
+@command
+def drop_access_tokens(tx: Tx, *, before: int) -> int:
+    """Drop one slice of the tokens that expired before a time; returns how many went."""
+    return access_tokens.delete_expired_tokens(tx, before=before, limit=SLICE)
+
+
 async def expire(core: Core) -> int:
     """Forget everything that is old enough; returns how many slices of work there were."""
     before = core.env.now() - KEPT_MS
@@ -70,6 +77,8 @@ async def expire(core: Core) -> int:
         if not after:
             break
     while await core.store.write_background(drop_events, before=before):
+        slices += 1
+    while await core.store.write_background(drop_access_tokens, before=before):
         slices += 1
     while await core.store.write_background(expire_tokens):
         slices += 1

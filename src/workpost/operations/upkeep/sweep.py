@@ -5,7 +5,7 @@
 - keys that were made for a row that never came, a day after they were made
 - superseded generations of keys, an hour after nothing was first seen to refer to them
 - folders whose deletion a crash cut short
-- tombstones and trace events of more than 90 days (`expiry.py`)
+- tombstones, trace events and expired tokens of more than 90 days (`expiry.py`)
 
 Everything here can be repeated, run on several nodes at once, and end anywhere.
 """

@@ -57,6 +57,7 @@ _WORDS = [
     (re.compile(r"\bINTEGER\b"), "BIGINT"),
     (re.compile(r"\bBLOB\b"), "BYTEA"),
     (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'),
+    (re.compile(r"\b(\w+) ->> '"), r"CAST(\1 AS JSON) ->> '"),
     (re.compile(r"\)\s*WITHOUT\s+ROWID\b"), ")"),
 ]
 

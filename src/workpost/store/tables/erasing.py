@@ -26,6 +26,8 @@ OF_ORGANIZATION: dict[str, str] = {
     "organization_tag": "org, key",
     "dkim_key": "org, domain, selector",
     "domain": "org, name",
+    "personal_access_token": "org, id",
+    "identity_provider": "org",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_server import ApiServer, Tenant
+from tests.support.identity import Center, configure
 from tests.support.stores import ENGINES, settings_of
 
 
@@ -37,3 +38,12 @@ def demo(api: ApiServer) -> Tenant:
 def other(api: ApiServer) -> Tenant:
     """The organization `other` of another account."""
     return api.tenant("other")
+
+
+@pytest.fixture
+def center(api: ApiServer, demo: Tenant) -> Iterator[Center]:
+    """The Identity Center instance of demo's account."""
+    before = api.core.settings
+    configure(api.core, demo.account)
+    yield Center(api, demo)
+    api.core.settings = before

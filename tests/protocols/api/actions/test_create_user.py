@@ -73,3 +73,12 @@ def test_no_password_reaches_a_log(demo: Tenant, caplog: pytest.LogCaptureFixtur
     refused(demo, "CreateUser", Name="ada", DisplayName="Ada", Password="Secret-In-Log1")
     assert PASSWORD not in caplog.text
     assert "Secret-In-Log1" not in caplog.text
+
+
+def test_an_identity_is_one_users(demo: Tenant, other: Tenant) -> None:
+    identity = "0123456789-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+    demo.user("ada", IdentityProviderUserId=identity)
+    taken = {"Name": "grace", "DisplayName": "Grace", "IdentityProviderUserId": identity[11:]}
+    assert refused(demo, "CreateUser", **taken)[0] == "InvalidParameterException"
+    assert [user["Name"] for user in demo("ListUsers")["Users"]] == ["ada"]
+    other("CreateUser", **taken)

@@ -1,6 +1,7 @@
 """DeleteOrganization."""
 
 from tests.support.api_server import ApiServer, Tenant, refused
+from tests.support.identity import Center
 
 
 def test_it_answers_with_the_id_and_the_state(demo: Tenant) -> None:
@@ -84,3 +85,14 @@ def test_a_directory_that_was_deleted_is_unavailable(api: ApiServer, demo: Tenan
     api.work()
     code, _ = refused(demo.client.create_organization, Alias="demo", DirectoryId=directory)
     assert code == "DirectoryUnavailableException"
+
+
+def test_the_identity_center_application_goes_when_asked(center: Center, api: ApiServer) -> None:
+    application = center.put()
+    demo = center.tenant
+    demo("DeleteOrganization", DeleteDirectory=True, DeleteIdentityCenterApplication=True)
+    api.work()
+    second = demo.client.create_organization(Alias="second")["OrganizationId"]
+    wanted = {**center.configuration(application), "OrganizationId": second}
+    code, _ = refused(demo, "PutIdentityProviderConfiguration", **wanted)
+    assert code == "ResourceNotFoundException"

@@ -6,9 +6,11 @@ import pytest
 
 from tests.support.api_server import ApiServer, Tenant, refused
 from tests.support.directories import PASSWORD
+from tests.support.oidc import INSTANCE
 from workpost.protocols.api.actions import registry
 from workpost.protocols.api.model import load_services
 
+APPLICATION = "arn:aws:sso::111122223333:application/ssoins-1234567890abcdef/apl-1234567890abcdef"
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
 CALLS: dict[str, dict[str, Any]] = {
@@ -21,14 +23,17 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteAccessControlRule": {"Name": "default"},
     "DeleteAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
     "DeleteGroup": {"GroupId": "everyone"},
+    "DeleteIdentityProviderConfiguration": {},
     "DeleteMailboxPermissions": {"EntityId": "ada", "GranteeId": "disabled"},
     "DeleteOrganization": {"DeleteDirectory": True, "ForceDelete": True},
+    "DeletePersonalAccessToken": {"PersonalAccessTokenId": ENTITY},
     "DeleteResource": {"ResourceId": "room"},
     "DeleteUser": {"UserId": "disabled"},
     "DeregisterFromWorkMail": {"EntityId": "ada"},
     "DeregisterMailDomain": {"DomainName": "mail.example"},
     "DescribeEntity": {"Email": "ada@demo.test"},
     "DescribeGroup": {"GroupId": "everyone"},
+    "DescribeIdentityProviderConfiguration": {},
     "DescribeOrganization": {},
     "DescribeResource": {"ResourceId": "room"},
     "DescribeUser": {"UserId": "ada"},
@@ -37,6 +42,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "GetAccessControlEffect": {"IpAddress": "10.1.2.3", "Action": "IMAP", "UserId": ENTITY},
     "GetMailDomain": {"DomainName": "demo.test"},
     "GetMailboxDetails": {"UserId": "ada"},
+    "GetPersonalAccessTokenMetadata": {"PersonalAccessTokenId": ENTITY},
     "ListAccessControlRules": {},
     "ListAliases": {"EntityId": ENTITY},
     "ListGroupMembers": {"GroupId": "everyone"},
@@ -44,6 +50,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "ListGroupsForEntity": {"EntityId": "ada"},
     "ListMailDomains": {},
     "ListMailboxPermissions": {"EntityId": "ada"},
+    "ListPersonalAccessTokens": {"UserId": "ada"},
     "ListResourceDelegates": {"ResourceId": "room"},
     "ListResources": {},
     "ListUsers": {},
@@ -52,6 +59,14 @@ CALLS: dict[str, dict[str, Any]] = {
         "Effect": "DENY",
         "Description": "x",
         "UserIds": [ENTITY],
+    },
+    "PutIdentityProviderConfiguration": {
+        "AuthenticationMode": "IDENTITY_PROVIDER_ONLY",
+        "IdentityCenterConfiguration": {
+            "InstanceArn": INSTANCE,
+            "ApplicationArn": APPLICATION,
+        },
+        "PersonalAccessTokenConfiguration": {"Status": "ACTIVE"},
     },
     "PutMailboxPermissions": {
         "EntityId": "ada",
@@ -89,6 +104,7 @@ ON_ENTITIES = {
     "ListGroupMembers": ("GroupId",),
     "ListGroupsForEntity": ("EntityId",),
     "ListMailboxPermissions": ("EntityId",),
+    "ListPersonalAccessTokens": ("UserId",),
     "ListResourceDelegates": ("ResourceId",),
     "PutMailboxPermissions": ("EntityId", "GranteeId"),
     "RegisterToWorkMail": ("EntityId",),
@@ -127,7 +143,12 @@ def test_another_accounts_organization_is_not_found(demo: Tenant, other: Tenant)
 
 
 def test_every_working_action_is_walked(api: ApiServer) -> None:
-    above = {"CreateOrganization", "ListOrganizations"}
+    above = {
+        "CreateIdentityCenterApplication",
+        "CreateOrganization",
+        "DeleteIdentityCenterApplication",
+        "ListOrganizations",
+    }
     by_arn = {"ListTagsForResource", "TagResource", "UntagResource"}
     assert set(CALLS) == set(registry(ALL)) - above - by_arn
 

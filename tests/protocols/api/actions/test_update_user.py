@@ -60,3 +60,15 @@ def test_deleted_and_unknown_users(demo: Tenant) -> None:
     for unknown in ("ada", "everyone", "nobody@demo.test"):
         code, _ = refused(demo, "UpdateUser", UserId=unknown, City="x")
         assert code == "EntityNotFoundException"
+
+
+def test_an_identity_is_one_users(demo: Tenant) -> None:
+    demo.user("ada", IdentityProviderUserId=IDENTITY)
+    demo.user("grace")
+    for form in (IDENTITY, IDENTITY[11:], IDENTITY[11:].upper()):
+        code, message = refused(demo, "UpdateUser", UserId="grace", IdentityProviderUserId=form)
+        assert code == "InvalidParameterException"
+        assert form in message
+    demo("UpdateUser", UserId="ada", IdentityProviderUserId="")
+    demo("UpdateUser", UserId="grace", IdentityProviderUserId=IDENTITY[11:])
+    assert "IdentityProviderUserId" not in demo("DescribeUser", UserId="ada")

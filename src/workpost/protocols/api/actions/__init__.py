@@ -16,6 +16,7 @@ from workpost.protocols.api.actions import (
     addresses,
     domains,
     groups,
+    identity,
     mailboxes,
     organizations,
     permissions,
@@ -23,6 +24,7 @@ from workpost.protocols.api.actions import (
     resources,
     sts,
     tags,
+    tokens,
     users,
 )
 from workpost.protocols.api.actions.context import Api
@@ -36,6 +38,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     addresses,
     domains,
     groups,
+    identity,
     mailboxes,
     organizations,
     permissions,
@@ -43,6 +46,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     resources,
     sts,
     tags,
+    tokens,
     users,
 )
 

@@ -88,6 +88,7 @@ async def DeleteOrganization(api: Api, call: Call, document: Document) -> dict[s
         grant,
         force=document.get("ForceDelete", False),
         with_directory=document.get("DeleteDirectory", False),
+        with_application=document.get("DeleteIdentityCenterApplication", False),
         token=await client_token(api, call, document),
     )
     return {"OrganizationId": grant.organization, "State": state}
