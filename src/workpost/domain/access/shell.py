@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from workpost.domain.access.impersonating import impersonate, impersonate_again
 from workpost.domain.access.login import Person, find_person, get_person, holds_address
 from workpost.domain.access.permissions import (
     SharedMailbox,
@@ -26,7 +27,15 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import OWNER, Grant, Principal, Right
 from workpost.store.core import Core
 
-__all__ = ["check_grant", "find_credential", "log_in", "open_mailbox", "renew", "shared_mailboxes"]
+__all__ = [
+    "check_grant",
+    "find_credential",
+    "impersonate",
+    "log_in",
+    "open_mailbox",
+    "renew",
+    "shared_mailboxes",
+]
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +121,23 @@ async def renew(core: Core, grant: Grant) -> Grant:
 
     To be asked after StaleGrant or a policy hint. Raises AuthenticationFailed when the person or
     the mailbox is gone or disabled, or the password was changed since the login; AccessDenied
-    when the rules say no now; MailboxNotFound when another's mailbox is not shared any more.
+    when the rules say no now; MailboxNotFound when another's mailbox is not shared any more. A
+    grant that an impersonation role has given is decided as `impersonate` does.
     """
-    person = await core.store.read(get_person, organization=grant.organization, entity=grant.entity)
     foreign = grant.principal.on_behalf_of
+    if foreign == grant.entity:
+        foreign = ""
+    if grant.principal.role:
+        own = await impersonate_again(core, grant)
+    else:
+        own = await _renew_own(core, grant, foreign)
+    if not foreign:
+        return own
+    return _open(own, await core.store.read(get_shared, grant=own, owner=foreign))
+
+
+async def _renew_own(core: Core, grant: Grant, foreign: str) -> Grant:
+    person = await core.store.read(get_person, organization=grant.organization, entity=grant.entity)
     if (
         person is None
         or not person.enabled
@@ -123,10 +145,7 @@ async def renew(core: Core, grant: Grant) -> Grant:
         or person.password_version != grant.password_version
     ):
         raise AuthenticationFailed("The login is not valid any more.")
-    if not foreign:
-        return _grant(person, grant.principal)
-    own = _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
-    return _open(own, await core.store.read(get_shared, grant=own, owner=foreign))
+    return _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
 
 
 async def open_mailbox(core: Core, grant: Grant, owner_address: str) -> Grant:
@@ -154,7 +173,7 @@ def _open(grant: Grant, shared: SharedMailbox | None) -> Grant:
         grant,
         principal=msgspec.structs.replace(grant.principal, on_behalf_of=shared.owner),
         mailbox=shared.mailbox,
-        rights=int(Right.READ | Right.WRITE),
+        rights=grant.rights & int(Right.READ | Right.WRITE),
     )
 
 

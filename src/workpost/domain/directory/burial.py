@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workpost.domain.organizations.state import change_policy
 from workpost.store.database.unit import Tx
-from workpost.store.tables import delegates, entities, members, permissions
+from workpost.store.tables import delegates, device_overrides, entities, members, permissions
 from workpost.store.tables.entities import EntityRow
 
 
@@ -16,5 +16,6 @@ def bury(tx: Tx, row: EntityRow, version: int) -> None:
     members.delete_memberships(tx, org=row.org, entity=row.id)
     delegates.delete_delegations(tx, org=row.org, entity=row.id)
     permissions.delete_permissions_of(tx, org=row.org, entity=row.id)
+    device_overrides.delete_overrides_of(tx, org=row.org, entity=row.id)
     entities.delete_entity(tx, org=row.org, entity=row.id, version=version)
     change_policy(tx, row.org)
