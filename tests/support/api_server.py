@@ -21,6 +21,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.jobs.build import build_jobs
 from workpost.protocols.api.build import build_front
+from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -28,6 +29,8 @@ from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
 _session = boto3.Session(region_name="us-east-1")
+_session._loader.search_paths.append(str(OWN_MODELS))
+OWN_ACTIONS = frozenset(load_services()[CONSOLE].operations)
 
 
 class ApiServer:
@@ -84,8 +87,13 @@ class ApiServer:
 
     def client(self, account: str, policy: str | None = None) -> Any:
         """A boto3 client with a fresh key of the account."""
+        return self.clients(account, policy)[0]
+
+    def clients(self, account: str, policy: str | None = None) -> tuple[Any, Any]:
+        """boto3 clients of WorkMail and of the console's actions, with one fresh key."""
         key = self.run(create_access_key(self.core, account, policy=policy))
-        return self.signed_by(key.access_key_id, key.secret_access_key)
+        pair = (key.access_key_id, key.secret_access_key)
+        return self.signed_by(*pair), self.signed_by(*pair, service=CONSOLE)
 
     def signed_by(
         self, access_key: str, secret: str, token: str | None = None, service: str = "workmail"
@@ -103,9 +111,9 @@ class ApiServer:
     def tenant(self, alias: str) -> Tenant:
         """A fresh account with one organization."""
         account = self.run(create_account(self.core))
-        client = self.client(account)
+        client, console = self.clients(account)
         organization = client.create_organization(Alias=alias)["OrganizationId"]
-        return Tenant(client, account, organization, f"{alias}.test")
+        return Tenant(client, account, organization, f"{alias}.test", console)
 
     def work(self) -> int:
         """Work on all jobs that are due."""
@@ -124,8 +132,11 @@ class ApiServer:
 class Tenant:
     """An account's client and its organization: `demo("DescribeUser", UserId=...)`."""
 
-    def __init__(self, client: Any, account: str, organization: str, domain: str) -> None:
+    def __init__(
+        self, client: Any, account: str, organization: str, domain: str, console: Any = None
+    ) -> None:
         self.client = client
+        self.console = console
         self.account = account
         self.organization = organization
         self.domain = domain
@@ -133,7 +144,7 @@ class Tenant:
     def __call__(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Call an action on the organization; raises botocore's ClientError."""
         parameters.setdefault("OrganizationId", self.organization)
-        method = getattr(self.client, _snake(action))
+        method = getattr(self.console if action in OWN_ACTIONS else self.client, _snake(action))
         answer: dict[str, Any] = method(**parameters)
         answer.pop("ResponseMetadata")
         return answer

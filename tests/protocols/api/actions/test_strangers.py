@@ -11,17 +11,25 @@ from workpost.protocols.api.model import load_services
 
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
+ROLE_RULE = {"ImpersonationRuleId": "one", "Effect": "ALLOW", "TargetUsers": ["ada"]}
 CALLS: dict[str, dict[str, Any]] = {
     "AssociateDelegateToResource": {"ResourceId": "room", "EntityId": "ada"},
     "AssociateMemberToGroup": {"GroupId": "everyone", "MemberId": "ada"},
+    "AssumeImpersonationRole": {"ImpersonationRoleId": "role"},
     "CreateAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
     "CreateGroup": {"Name": "strangers"},
+    "CreateImpersonationRole": {"Name": "x", "Type": "READ_ONLY", "Rules": [ROLE_RULE]},
+    "CreateMobileDeviceAccessRule": {"Name": "x", "Effect": "DENY"},
     "CreateResource": {"Name": "strangers", "Type": "ROOM"},
     "CreateUser": {"Name": "stranger", "DisplayName": "Stranger", "Password": PASSWORD},
     "DeleteAccessControlRule": {"Name": "default"},
     "DeleteAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
     "DeleteGroup": {"GroupId": "everyone"},
+    "DeleteImpersonationRole": {"ImpersonationRoleId": "role"},
     "DeleteMailboxPermissions": {"EntityId": "ada", "GranteeId": "disabled"},
+    "DeleteMobileDevice": {"UserId": "ada", "DeviceId": "D1"},
+    "DeleteMobileDeviceAccessOverride": {"UserId": "ada", "DeviceId": "D1"},
+    "DeleteMobileDeviceAccessRule": {"MobileDeviceAccessRuleId": "rule"},
     "DeleteOrganization": {"DeleteDirectory": True, "ForceDelete": True},
     "DeleteResource": {"ResourceId": "room"},
     "DeleteUser": {"UserId": "disabled"},
@@ -35,15 +43,25 @@ CALLS: dict[str, dict[str, Any]] = {
     "DisassociateDelegateFromResource": {"ResourceId": "room", "EntityId": "ada"},
     "DisassociateMemberFromGroup": {"GroupId": "everyone", "MemberId": "ada"},
     "GetAccessControlEffect": {"IpAddress": "10.1.2.3", "Action": "IMAP", "UserId": ENTITY},
+    "GetImpersonationRole": {"ImpersonationRoleId": "role"},
+    "GetImpersonationRoleEffect": {"ImpersonationRoleId": "role", "TargetUser": "ada"},
     "GetMailDomain": {"DomainName": "demo.test"},
     "GetMailboxDetails": {"UserId": "ada"},
+    "GetMobileDeviceAccessEffect": {},
+    "GetMobileDeviceAccessOverride": {"UserId": "ada", "DeviceId": "D1"},
+    "GetMobileDeviceDetails": {"UserId": "ada", "DeviceId": "D1"},
+    "GetMobileDevicesForUser": {"UserId": "ada"},
+    "GetMobilePolicyDetails": {},
     "ListAccessControlRules": {},
     "ListAliases": {"EntityId": ENTITY},
     "ListGroupMembers": {"GroupId": "everyone"},
     "ListGroups": {},
     "ListGroupsForEntity": {"EntityId": "ada"},
+    "ListImpersonationRoles": {},
     "ListMailDomains": {},
     "ListMailboxPermissions": {"EntityId": "ada"},
+    "ListMobileDeviceAccessOverrides": {"UserId": "ada"},
+    "ListMobileDeviceAccessRules": {},
     "ListResourceDelegates": {"ResourceId": "room"},
     "ListResources": {},
     "ListUsers": {},
@@ -58,15 +76,30 @@ CALLS: dict[str, dict[str, Any]] = {
         "GranteeId": "grace",
         "PermissionValues": ["SEND_AS"],
     },
+    "PutMobileDeviceAccessOverride": {"UserId": "ada", "DeviceId": "D1", "Effect": "DENY"},
     "RegisterMailDomain": {"DomainName": "mail.example"},
     "RegisterToWorkMail": {"EntityId": "disabled", "Email": "disabled@demo.test"},
     "ResetPassword": {"UserId": ENTITY, "Password": PASSWORD},
+    "SearchMembers": {"Query": "ada"},
+    "SetMobilePolicyDetails": {"Policy": {"PasswordRequired": True}},
     "UpdateDefaultMailDomain": {"DomainName": "demo.test"},
     "UpdateGroup": {"GroupId": "everyone", "HiddenFromGlobalAddressList": True},
+    "UpdateImpersonationRole": {
+        "ImpersonationRoleId": "role",
+        "Name": "x",
+        "Type": "READ_ONLY",
+        "Rules": [],
+    },
     "UpdateMailboxQuota": {"UserId": "ada", "MailboxQuota": 1},
+    "UpdateMobileDeviceAccessRule": {
+        "MobileDeviceAccessRuleId": "rule",
+        "Name": "x",
+        "Effect": "DENY",
+    },
     "UpdatePrimaryEmailAddress": {"EntityId": "ada", "Email": "new@demo.test"},
     "UpdateResource": {"ResourceId": "room", "Description": "Strange"},
     "UpdateUser": {"UserId": "ada", "City": "Strange"},
+    "WipeMobileDevice": {"UserId": "ada", "DeviceId": "D1"},
 }
 ON_ENTITIES = {
     "AssociateDelegateToResource": ("ResourceId", "EntityId"),
@@ -75,6 +108,8 @@ ON_ENTITIES = {
     "DeleteAlias": ("EntityId",),
     "DeleteGroup": ("GroupId",),
     "DeleteMailboxPermissions": ("EntityId", "GranteeId"),
+    "DeleteMobileDevice": ("UserId",),
+    "DeleteMobileDeviceAccessOverride": ("UserId",),
     "DeleteResource": ("ResourceId",),
     "DeleteUser": ("UserId",),
     "DeregisterFromWorkMail": ("EntityId",),
@@ -85,12 +120,17 @@ ON_ENTITIES = {
     "DisassociateMemberFromGroup": ("MemberId", "GroupId"),
     "GetAccessControlEffect": ("UserId",),
     "GetMailboxDetails": ("UserId",),
+    "GetMobileDeviceAccessOverride": ("UserId",),
+    "GetMobileDeviceDetails": ("UserId",),
+    "GetMobileDevicesForUser": ("UserId",),
     "ListAliases": ("EntityId",),
     "ListGroupMembers": ("GroupId",),
     "ListGroupsForEntity": ("EntityId",),
     "ListMailboxPermissions": ("EntityId",),
+    "ListMobileDeviceAccessOverrides": ("UserId",),
     "ListResourceDelegates": ("ResourceId",),
     "PutMailboxPermissions": ("EntityId", "GranteeId"),
+    "PutMobileDeviceAccessOverride": ("UserId",),
     "RegisterToWorkMail": ("EntityId",),
     "ResetPassword": ("UserId",),
     "UpdateGroup": ("GroupId",),
@@ -98,6 +138,7 @@ ON_ENTITIES = {
     "UpdatePrimaryEmailAddress": ("EntityId",),
     "UpdateResource": ("ResourceId",),
     "UpdateUser": ("UserId",),
+    "WipeMobileDevice": ("UserId",),
 }
 OWN = {
     "EntityId": "eve",
@@ -169,8 +210,8 @@ def test_a_policy_without_the_action_is_told_so(api: ApiServer, demo: Tenant, ac
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"workmail:*",'
         f'"Resource":"*"}},{{"Effect":"Deny","Action":"workmail:{action}","Resource":"*"}}]}}'
     )
-    client = api.client(demo.account, policy)
-    limited = Tenant(client, demo.account, demo.organization, demo.domain)
+    client, console = api.clients(demo.account, policy)
+    limited = Tenant(client, demo.account, demo.organization, demo.domain, console)
     code, message = refused(limited, action, **CALLS[action])
     assert code == "AccessDeniedException"
     assert f"workmail:{action}" in message
