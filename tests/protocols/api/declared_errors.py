@@ -227,7 +227,7 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         STATE: {"UserId": "{gone-user}", "Password": GOOD_PASSWORD},
         PASSWORD: {"UserId": "{ada}", "Password": "weak"},
     },
-    "SearchMembers": {INVALID: {"Query": "a", **TOKEN}},
+    "SearchMembers": {INVALID: {"SearchText": "a", **TOKEN}},
     "SetMobilePolicyDetails": {INVALID: {"Policy": {"MinimumPasswordLength": 8}}},
     "UpdateGroup": {
         NOT_FOUND: {"GroupId": "nothing"},

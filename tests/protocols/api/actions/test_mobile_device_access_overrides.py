@@ -19,7 +19,8 @@ def get(tenant: Tenant, user: str, device: str) -> dict[str, Any]:
 
 
 def listed(tenant: Tenant, **wanted: Any) -> list[tuple[str, str]]:
-    found, token = [], {}
+    found: list[tuple[str, str]] = []
+    token: dict[str, str] = {}
     while True:
         page = tenant("ListMobileDeviceAccessOverrides", **wanted, **token)
         found += [(each["UserId"], each["DeviceId"]) for each in page["Overrides"]]

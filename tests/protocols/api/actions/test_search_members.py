@@ -15,7 +15,7 @@ def names(tenant: Tenant, query: str, **more: Any) -> list[str]:
     found: list[str] = []
     token: dict[str, str] = {}
     while True:
-        page = tenant("SearchMembers", Query=query, **more, **token)
+        page = tenant("SearchMembers", SearchText=query, **more, **token)
         assert len(page["Members"]) <= more.get("MaxResults", 100)
         found += [each["Name"] for each in page["Members"]]
         if "NextToken" not in page:
@@ -66,7 +66,7 @@ def test_by_type_and_state(town: Tenant) -> None:
 
 
 def test_what_is_told(town: Tenant) -> None:
-    (user,) = town("SearchMembers", Query="ada")["Members"]
+    (user,) = town("SearchMembers", SearchText="ada")["Members"]
     assert user.pop("EnabledDate")
     assert user == {
         "Id": town("DescribeUser", UserId="ada")["UserId"],
@@ -77,9 +77,9 @@ def test_what_is_told(town: Tenant) -> None:
         "State": "ENABLED",
         "UserRole": "USER",
     }
-    (room,) = town("SearchMembers", Query="adytum")["Members"]
+    (room,) = town("SearchMembers", SearchText="adytum")["Members"]
     assert (room["Type"], room["ResourceType"]) == ("RESOURCE", "ROOM")
-    (off,) = town("SearchMembers", Query="adele")["Members"]
+    (off,) = town("SearchMembers", SearchText="adele")["Members"]
     assert (off["State"], "Email" in off) == ("DISABLED", False)
 
 
@@ -93,7 +93,7 @@ def test_others_are_not_found(town: Tenant, other: Tenant) -> None:
 def test_a_page_reads_so_much_and_no_more(town: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     every = names(town, "a", Match="CONTAINS"), names(town, "ad")
     monkeypatch.setattr(search, "SCAN", 1)
-    page = town("SearchMembers", Query="hopper", Match="CONTAINS")
+    page = town("SearchMembers", SearchText="hopper", Match="CONTAINS")
     assert page["Members"] == []
     assert page["NextToken"]
     assert (names(town, "a", Match="CONTAINS"), names(town, "ad")) == every

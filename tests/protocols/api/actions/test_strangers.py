@@ -80,7 +80,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "RegisterMailDomain": {"DomainName": "mail.example"},
     "RegisterToWorkMail": {"EntityId": "disabled", "Email": "disabled@demo.test"},
     "ResetPassword": {"UserId": ENTITY, "Password": PASSWORD},
-    "SearchMembers": {"Query": "ada"},
+    "SearchMembers": {"SearchText": "ada"},
     "SetMobilePolicyDetails": {"Policy": {"PasswordRequired": True}},
     "UpdateDefaultMailDomain": {"DomainName": "demo.test"},
     "UpdateGroup": {"GroupId": "everyone", "HiddenFromGlobalAddressList": True},

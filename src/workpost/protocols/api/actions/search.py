@@ -28,7 +28,7 @@ async def SearchMembers(api: Api, call: Call, document: Document) -> dict[str, A
         api.core,
         grant_of(call, document),
         MemberSearch(
-            text=document["Query"],
+            text=document["SearchText"],
             kinds=tuple(kind for kind in ANY_KIND if not wanted or kind in wanted),
             state=document.get("State", ""),
             contains=document.get("Match") == "CONTAINS",
