@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +110,21 @@ class Reasons:
 
 def modules_of(action: str) -> list[str]:
     """The module named after the action, else those whose docstring names it."""
-    folder = ROOT / TESTS
-    named = folder / f"test_{xform_name(action)}.py"
-    if named.exists():
-        return [named.name]
+    named = f"test_{xform_name(action)}.py"
+    docstrings = docstrings_of_tests()
+    if named in docstrings:
+        return [named]
     pattern = re.compile(rf"\b{action}\b")
-    return [
-        path.name
-        for path in sorted(folder.glob("test_*.py"))
-        if pattern.search(ast.get_docstring(ast.parse(path.read_text())) or "")
-    ]
+    return [name for name, text in docstrings.items() if pattern.search(text)]
+
+
+@cache
+def docstrings_of_tests() -> dict[str, str]:
+    """The docstrings of the modules of tests by their names."""
+    return {
+        path.name: ast.get_docstring(ast.parse(path.read_text())) or ""
+        for path in sorted((ROOT / TESTS).glob("test_*.py"))
+    }
 
 
 def row(operation: Operation, handler: Callable[..., Any] | None) -> str:

@@ -27,10 +27,12 @@ def put_override(
     begin(tx, grant)
     org = grant.organization
     entity = resolve_existing(tx, org, user, kinds=(USER,)).id
+    before = table.get_override(tx, org=org, entity=entity, device_fold=device.lower())
     now = tx.env.now()
     row = OverrideRow(entity, device.lower(), device, effect, description, now, now)
     table.put_override(tx, org=org, row=row)
-    change_policy(tx, org)
+    if before is None or before.effect != effect:
+        change_policy(tx, org)
 
 
 @command

@@ -18,7 +18,7 @@ from workpost.store.database.unit import Reader
 from workpost.store.tables import entities
 from workpost.store.tables.entities import DELETED, EntityRow
 
-SCAN = 2_000
+SCAN = 1_000
 """Rows looked at for one page: a page may be shorter than asked for, and others follow."""
 BATCH = 250
 ADDRESSES = "addresses"

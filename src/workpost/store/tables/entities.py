@@ -156,7 +156,8 @@ def list_by_addresses(
         " JOIN entity e ON e.org = a.org AND e.id = a.entity"
         " WHERE a.org = ? AND a.addr_fold >= ? AND a.addr_fold < ? AND a.addr_fold > ?"
         " AND NOT EXISTS (SELECT 1 FROM address b WHERE b.org = a.org AND b.entity = a.entity"
-        " AND b.addr_fold >= ? AND b.addr_fold < a.addr_fold)"
+        # Not a bare column: by its range each row would read all that come before it.
+        " AND b.addr_fold || '' >= ? AND b.addr_fold || '' < a.addr_fold)"
         " ORDER BY a.addr_fold LIMIT ?",
         org,
         prefix,
