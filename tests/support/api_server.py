@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -87,13 +88,8 @@ class ApiServer:
 
     def client(self, account: str, policy: str | None = None) -> Any:
         """A boto3 client with a fresh key of the account."""
-        return self.clients(account, policy)[0]
-
-    def clients(self, account: str, policy: str | None = None) -> tuple[Any, Any]:
-        """boto3 clients of WorkMail and of the console's actions, with one fresh key."""
         key = self.run(create_access_key(self.core, account, policy=policy))
-        pair = (key.access_key_id, key.secret_access_key)
-        return self.signed_by(*pair), self.signed_by(*pair, service=CONSOLE)
+        return self.signed_by(key.access_key_id, key.secret_access_key)
 
     def signed_by(
         self, access_key: str, secret: str, token: str | None = None, service: str = "workmail"
@@ -111,9 +107,9 @@ class ApiServer:
     def tenant(self, alias: str) -> Tenant:
         """A fresh account with one organization."""
         account = self.run(create_account(self.core))
-        client, console = self.clients(account)
+        client = self.client(account)
         organization = client.create_organization(Alias=alias)["OrganizationId"]
-        return Tenant(client, account, organization, f"{alias}.test", console)
+        return Tenant(client, account, organization, f"{alias}.test")
 
     def work(self) -> int:
         """Work on all jobs that are due."""
@@ -132,14 +128,23 @@ class ApiServer:
 class Tenant:
     """An account's client and its organization: `demo("DescribeUser", UserId=...)`."""
 
-    def __init__(
-        self, client: Any, account: str, organization: str, domain: str, console: Any = None
-    ) -> None:
+    def __init__(self, client: Any, account: str, organization: str, domain: str) -> None:
         self.client = client
-        self.console = console
         self.account = account
         self.organization = organization
         self.domain = domain
+
+    @functools.cached_property
+    def console(self) -> Any:
+        """A client of the console's actions with the same key, made when first asked for."""
+        key = self.client._get_credentials()
+        return _session.client(
+            CONSOLE,
+            endpoint_url=self.client.meta.endpoint_url,
+            aws_access_key_id=key.access_key,
+            aws_secret_access_key=key.secret_key,
+            config=Config(retries={"max_attempts": 0}),
+        )
 
     def __call__(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Call an action on the organization; raises botocore's ClientError."""

@@ -32,12 +32,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Copy the model and print where to as JSON; returns the exit code."""
     place = Path(CONSOLE) / VERSIONS[CONSOLE]
-    target = Path(args.folder).expanduser() / place
+    target = Path(args.folder) / place
     try:
+        target = target.expanduser()
         target.mkdir(parents=True, exist_ok=True)
         for source in sorted((OWN_MODELS / place).glob("*.json")):
             _replace(target / source.name, source.read_bytes())
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         return fail(f"the model cannot be written to {target}: {error}", EX_FAILED)
     print_json({"Service": CONSOLE, "Version": VERSIONS[CONSOLE], "Folder": str(target)})
     return 0

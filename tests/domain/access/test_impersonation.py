@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.directories import Directory, new_directory
-from tests.support.mailboxes import ada, fill, house, inbox, log_in, mail_core
+from tests.support.mailboxes import ada, fill, house, inbox, log_in, mail_core, message
 from workpost.domain.access import permissions, role_shell, rule_shell
 from workpost.domain.access import shell as access
 from workpost.domain.access.impersonation import (
@@ -33,12 +33,15 @@ from workpost.kernel.errors import (
     WorkpostError,
 )
 from workpost.kernel.principal import OWNER, Grant, Right
+from workpost.operations.mailflow import pipeline
+from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.upkeep.expiry import expire
 
 __all__ = ["ada", "house", "mail_core"]
 
 USERS = ("ada", "grace", "eve")
 PEER = "10.1.2.3"
+TO_GRACE = Envelope(sender="ada@demo.test", recipients=["grace@demo.test"])
 
 
 def rule(effect: str = "ALLOW", *users: str, but: tuple[str, ...] = ()) -> ImpersonationRule:
@@ -107,6 +110,10 @@ async def test_full_access_is_what_the_person_may_do(house: Directory, ada: Gran
     assert principal.actor.startswith(f"account:{house.account}/")
     assert (principal.protocol, principal.address) == ("EWS", PEER)
     await fill(house.core, grant, 1)
+    await pipeline.submit(house.core, grant, TO_GRACE, message())
+    grace = await log_in(house.core, "grace@demo.test")
+    folder = await inbox(house.core, grace)
+    assert len(await messages.uid_map(house.core, grace, folder)) == 1
 
 
 async def test_read_only_reads(house: Directory, ada: Grant) -> None:
@@ -117,7 +124,8 @@ async def test_read_only_reads(house: Directory, ada: Grant) -> None:
     assert len(await messages.uid_map(house.core, grant, folder)) == 1
     with pytest.raises(AccessDenied):
         await fill(house.core, grant, 1)
-    assert not grant.allows(Right.SEND)
+    with pytest.raises(AccessDenied):
+        await pipeline.submit(house.core, grant, TO_GRACE, message())
 
 
 async def test_what_the_person_may_do_with_others_within_the_type(

@@ -40,6 +40,8 @@ TARGETS = (USER, RESOURCE)
 LIFETIME_SECONDS = 15 * 60
 SECRET_BYTES = 32
 ORGANIZATION_BYTES = 16
+TOKEN_CHARACTERS = 64
+"""Base64 of both, without padding."""
 EXPIRE_SLICE = 500
 
 
@@ -190,11 +192,11 @@ def expire_role_tokens(tx: Tx) -> int:
 
 def hash_token(token: str) -> tuple[str, bytes] | None:
     """The organization that a token names and the token's hash; None for what is no token."""
+    if len(token) != TOKEN_CHARACTERS:
+        return None
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
     except ValueError:
-        return None
-    if len(raw) != ORGANIZATION_BYTES + SECRET_BYTES:
         return None
     return f"m-{raw[:ORGANIZATION_BYTES].hex()}", hashlib.sha256(raw).digest()
 

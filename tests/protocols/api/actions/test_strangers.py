@@ -210,8 +210,8 @@ def test_a_policy_without_the_action_is_told_so(api: ApiServer, demo: Tenant, ac
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"workmail:*",'
         f'"Resource":"*"}},{{"Effect":"Deny","Action":"workmail:{action}","Resource":"*"}}]}}'
     )
-    client, console = api.clients(demo.account, policy)
-    limited = Tenant(client, demo.account, demo.organization, demo.domain, console)
+    client = api.client(demo.account, policy)
+    limited = Tenant(client, demo.account, demo.organization, demo.domain)
     code, message = refused(limited, action, **CALLS[action])
     assert code == "AccessDeniedException"
     assert f"workmail:{action}" in message
