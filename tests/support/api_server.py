@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.jobs.build import build_jobs
 from workpost.protocols.api.build import build_front
+from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -28,6 +30,8 @@ from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
 _session = boto3.Session(region_name="us-east-1")
+_session._loader.search_paths.append(str(OWN_MODELS))
+OWN_ACTIONS = frozenset(load_services()[CONSOLE].operations)
 
 
 class ApiServer:
@@ -130,10 +134,22 @@ class Tenant:
         self.organization = organization
         self.domain = domain
 
+    @functools.cached_property
+    def console(self) -> Any:
+        """A client of the console's actions with the same key, made when first asked for."""
+        key = self.client._get_credentials()
+        return _session.client(
+            CONSOLE,
+            endpoint_url=self.client.meta.endpoint_url,
+            aws_access_key_id=key.access_key,
+            aws_secret_access_key=key.secret_key,
+            config=Config(retries={"max_attempts": 0}),
+        )
+
     def __call__(self, action: str, **parameters: Any) -> dict[str, Any]:
         """Call an action on the organization; raises botocore's ClientError."""
         parameters.setdefault("OrganizationId", self.organization)
-        method = getattr(self.client, _snake(action))
+        method = getattr(self.console if action in OWN_ACTIONS else self.client, _snake(action))
         answer: dict[str, Any] = method(**parameters)
         answer.pop("ResponseMetadata")
         return answer

@@ -33,6 +33,11 @@ ORPHANS = {
         " LEFT JOIN entity g ON g.org = p.org AND g.id = p.grantee WHERE e.id IS NULL"
         " OR g.id IS NULL OR e.state = 'DELETED' OR g.state = 'DELETED'"
     ),
+    "an override for the device of who is deleted": (
+        "SELECT o.entity FROM device_override o"
+        " LEFT JOIN entity e ON e.org = o.org AND e.id = o.entity"
+        " WHERE e.id IS NULL OR e.state = 'DELETED' OR e.kind <> 'USER'"
+    ),
     "an active mailbox whose owner is not enabled with it": (
         "SELECT m.id FROM mailbox m LEFT JOIN entity e ON e.org = m.org AND e.id = m.owner"
         " WHERE m.state = 'ACTIVE' AND (e.id IS NULL OR e.state <> 'ENABLED' OR e.mailbox <> m.id)"

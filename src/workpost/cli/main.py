@@ -25,6 +25,7 @@ COMMANDS = (
     "check",
     "backup",
     "config",
+    "model",
 )
 """Modules of this package, in the order of `--help`; each has `add_parser`."""
 

@@ -307,6 +307,17 @@ class Limits(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=1, le=10, description="Access-control rules of an organization.", extra=LIVE),
     ] = 10
+    device_rules: Annotated[
+        int,
+        Meta(ge=1, le=10, description="Mobile-device rules of an organization.", extra=LIVE),
+    ] = 10
+    devices_per_mailbox: Annotated[
+        int, Meta(ge=1, description="Mobile devices of one mailbox.", extra=LIVE)
+    ] = 100
+    impersonation_roles: Annotated[
+        int,
+        Meta(ge=1, le=1_000, description="Impersonation roles of an organization.", extra=LIVE),
+    ] = 20
     tags: Annotated[int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)] = 50
     identity_applications: Annotated[
         int, Meta(ge=1, description="Identity Center applications of an account.", extra=LIVE)

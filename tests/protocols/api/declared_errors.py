@@ -3,7 +3,8 @@
 Data, so that pages of documentation can be made of it. `test_declared_errors.py` provokes them on
 this stage: users ada and grace and the group everyone, resources room and attic, all enabled; the
 user and the group and the resource off, disabled; one of each kind that is deleted; a mail domain
-that waits for verification. `{name}` stands for the id of what has this name.
+that waits for verification; the mobile-device rule phones and the impersonation role role.
+`{name}` stands for the id of what has this name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ CONSTRAINTS = (
     " (docs/decisions/0014-api-front-end.md); beyond those there is nothing to refuse."
 )
 NO_ADDRESS = "The action has no member that names an address."
+NO_MORE = "An update makes no more roles, and of rules the model allows no more than ten."
 NO_NAME = "The action names no entity."
 
 EVERYWHERE = {
@@ -33,6 +35,7 @@ EVERYWHERE = {
 INVALID = "InvalidParameterException"
 NOT_FOUND = "EntityNotFoundException"
 STATE = "EntityStateException"
+UNKNOWN = "ResourceNotFoundException"
 IN_USE = "EmailAddressInUseException"
 NO_DOMAIN = "MailDomainNotFoundException"
 DOMAIN_STATE = "MailDomainStateException"
@@ -41,9 +44,13 @@ RESERVED = "ReservedNameException"
 PASSWORD = "InvalidPasswordException"
 
 UNPROVOKABLE: dict[str, dict[str, str]] = {
+    "AssumeImpersonationRole": {INVALID: CONSTRAINTS},
     "CreateGroup": {INVALID: CONSTRAINTS},
     "CreateResource": {INVALID: CONSTRAINTS},
     "DeleteGroup": {INVALID: CONSTRAINTS},
+    "DeleteImpersonationRole": {INVALID: CONSTRAINTS},
+    "DeleteMobileDeviceAccessOverride": {INVALID: CONSTRAINTS},
+    "DeleteMobileDeviceAccessRule": {INVALID: CONSTRAINTS},
     "DeleteOrganization": {},
     "DeleteResource": {INVALID: CONSTRAINTS},
     "DeleteUser": {INVALID: CONSTRAINTS},
@@ -54,10 +61,17 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
     "DescribeResource": {INVALID: CONSTRAINTS},
     "DescribeUser": {INVALID: CONSTRAINTS},
     "DisassociateMemberFromGroup": {INVALID: CONSTRAINTS},
+    "GetImpersonationRole": {INVALID: CONSTRAINTS},
+    "GetImpersonationRoleEffect": {INVALID: CONSTRAINTS},
     "GetMailboxDetails": {INVALID: CONSTRAINTS},
+    "GetMobileDeviceAccessEffect": {INVALID: CONSTRAINTS},
+    "GetMobileDeviceAccessOverride": {INVALID: CONSTRAINTS},
     "ListGroups": {NOT_FOUND: NO_NAME},
+    "ListMobileDeviceAccessRules": {INVALID: CONSTRAINTS},
+    "PutMobileDeviceAccessOverride": {INVALID: CONSTRAINTS},
     "ResetPassword": {INVALID: CONSTRAINTS},
     "UpdateGroup": {INVALID: CONSTRAINTS},
+    "UpdateImpersonationRole": {"LimitExceededException": NO_MORE},
     "UpdateResource": {
         INVALID: CONSTRAINTS,
         IN_USE: NO_ADDRESS,
@@ -67,6 +81,13 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
 }
 
 TOKEN = {"NextToken": "Zm9yZ2Vk"}
+ROLE = {"Name": "sync", "Type": "READ_ONLY"}
+RULE = {"ImpersonationRuleId": "one", "Effect": "ALLOW"}
+NO_ROLE = {"ImpersonationRoleId": "no-role"}
+DEVICE = {"UserId": "ada", "DeviceId": "D1"}
+NO_DEVICE = {"UserId": "ada", "DeviceId": "D2"}
+NOBODYS = {"UserId": "nobody", "DeviceId": "D1"}
+BOTH = {"DeviceTypes": ["iPhone"], "NotDeviceTypes": ["iPad"]}
 GOOD_PASSWORD = "Correct-Horse7"
 
 PROVOCATIONS: dict[str, dict[str, Parameters]] = {
@@ -80,6 +101,7 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         STATE: {"GroupId": "everyone", "MemberId": "off-user"},
         INVALID: {"GroupId": "everyone", "MemberId": "everyone"},
     },
+    "AssumeImpersonationRole": {UNKNOWN: NO_ROLE},
     "CreateAlias": {
         IN_USE: {"EntityId": "{ada}", "Alias": "grace@demo.test"},
         NOT_FOUND: {"EntityId": "nobody-at-all", "Alias": "new@demo.test"},
@@ -92,6 +114,12 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         TAKEN: {"Name": "ADA"},
         RESERVED: {"Name": "Guest"},
     },
+    "CreateImpersonationRole": {
+        INVALID: {**ROLE, "Rules": [RULE, RULE]},
+        NOT_FOUND: {**ROLE, "Rules": [{**RULE, "TargetUsers": ["nobody"]}]},
+        STATE: {**ROLE, "Rules": [{**RULE, "NotTargetUsers": ["{gone-user}"]}]},
+    },
+    "CreateMobileDeviceAccessRule": {INVALID: {"Name": "x", "Effect": "DENY", **BOTH}},
     "CreateOrganization": {
         "DirectoryUnavailableException": {"Alias": "more", "DirectoryId": "d-0123456789"},
         "DirectoryInUseException": {"Alias": "more", "DirectoryId": "{directory}"},
@@ -114,6 +142,10 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         INVALID: {"EntityId": "{ada}", "Alias": "ada@demo.test"},
     },
     "DeleteGroup": {STATE: {"GroupId": "everyone"}},
+    "DeleteImpersonationRole": {},
+    "DeleteMobileDevice": {NOT_FOUND: NOBODYS, UNKNOWN: NO_DEVICE},
+    "DeleteMobileDeviceAccessOverride": {NOT_FOUND: NOBODYS},
+    "DeleteMobileDeviceAccessRule": {},
     "DeleteOrganization": {INVALID: {"DeleteDirectory": True, "ClientToken": "used"}},
     "DeleteResource": {STATE: {"ResourceId": "room"}},
     "DeleteUser": {STATE: {"UserId": "ada"}},
@@ -135,7 +167,21 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         NOT_FOUND: {"GroupId": "nothing", "MemberId": "ada"},
         STATE: {"GroupId": "{gone-group}", "MemberId": "ada"},
     },
+    "GetImpersonationRole": {UNKNOWN: NO_ROLE},
+    "GetImpersonationRoleEffect": {
+        UNKNOWN: {**NO_ROLE, "TargetUser": "ada"},
+        NOT_FOUND: {"ImpersonationRoleId": "{role}", "TargetUser": "everyone"},
+        STATE: {"ImpersonationRoleId": "{role}", "TargetUser": "off-user"},
+    },
     "GetMailboxDetails": {NOT_FOUND: {"UserId": "off-user"}},
+    "GetMobileDeviceAccessEffect": {},
+    "GetMobileDeviceAccessOverride": {NOT_FOUND: NOBODYS, UNKNOWN: DEVICE},
+    "GetMobileDeviceDetails": {NOT_FOUND: NOBODYS, UNKNOWN: NO_DEVICE},
+    "GetMobileDevicesForUser": {
+        NOT_FOUND: {"UserId": "nobody"},
+        INVALID: {"UserId": "ada", **TOKEN},
+    },
+    "GetMobilePolicyDetails": {},
     "ListAliases": {
         NOT_FOUND: {"EntityId": "nobody-at-all"},
         STATE: {"EntityId": "{gone-user}"},
@@ -152,6 +198,9 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         STATE: {"EntityId": "{gone-user}"},
         INVALID: {"EntityId": "ada", **TOKEN},
     },
+    "ListImpersonationRoles": {INVALID: TOKEN},
+    "ListMobileDeviceAccessOverrides": {NOT_FOUND: {"UserId": "nobody"}, INVALID: TOKEN},
+    "ListMobileDeviceAccessRules": {},
     "ListOrganizations": {INVALID: TOKEN},
     "ListResourceDelegates": {
         NOT_FOUND: {"ResourceId": "nothing"},
@@ -160,6 +209,10 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
     },
     "ListResources": {INVALID: {"Filters": {"NamePrefix": "a", "State": "ENABLED"}}},
     "ListUsers": {INVALID: {"Filters": {"UsernamePrefix": "a", "State": "ENABLED"}}},
+    "PutMobileDeviceAccessOverride": {
+        NOT_FOUND: {**NOBODYS, "Effect": "DENY"},
+        STATE: {"UserId": "{gone-user}", "DeviceId": "D1", "Effect": "DENY"},
+    },
     "RegisterToWorkMail": {
         IN_USE: {"EntityId": "off-user", "Email": "ada@demo.test"},
         NOT_FOUND: {"EntityId": "nobody", "Email": "new@demo.test"},
@@ -174,14 +227,34 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         STATE: {"UserId": "{gone-user}", "Password": GOOD_PASSWORD},
         PASSWORD: {"UserId": "{ada}", "Password": "weak"},
     },
+    "SearchMembers": {INVALID: {"SearchText": "a", **TOKEN}},
+    "SetMobilePolicyDetails": {INVALID: {"Policy": {"MinimumPasswordLength": 8}}},
     "UpdateGroup": {
         NOT_FOUND: {"GroupId": "nothing"},
         STATE: {"GroupId": "{gone-group}", "HiddenFromGlobalAddressList": True},
+    },
+    "UpdateImpersonationRole": {
+        INVALID: {"ImpersonationRoleId": "{role}", **ROLE, "Rules": [RULE, RULE]},
+        NOT_FOUND: {
+            "ImpersonationRoleId": "{role}",
+            **ROLE,
+            "Rules": [{**RULE, "TargetUsers": ["nobody"]}],
+        },
+        STATE: {
+            "ImpersonationRoleId": "{role}",
+            **ROLE,
+            "Rules": [{**RULE, "NotTargetUsers": ["{gone-user}"]}],
+        },
+        UNKNOWN: {**NO_ROLE, **ROLE, "Rules": []},
     },
     "UpdateMailboxQuota": {
         NOT_FOUND: {"UserId": "nobody", "MailboxQuota": 1},
         STATE: {"UserId": "off-user", "MailboxQuota": 1},
         INVALID: {"UserId": "ada", "MailboxQuota": 51_201},
+    },
+    "UpdateMobileDeviceAccessRule": {
+        NOT_FOUND: {"MobileDeviceAccessRuleId": "no-rule", "Name": "x", "Effect": "DENY"},
+        INVALID: {"MobileDeviceAccessRuleId": "{phones}", "Name": "x", "Effect": "DENY", **BOTH},
     },
     "UpdatePrimaryEmailAddress": {
         IN_USE: {"EntityId": "ada", "Email": "grace@demo.test"},
@@ -202,11 +275,18 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         STATE: {"UserId": "ada", "Role": "REMOTE_USER"},
         INVALID: {"UserId": "ada", "Role": "RESOURCE"},
     },
+    "WipeMobileDevice": {NOT_FOUND: NOBODYS, UNKNOWN: NO_DEVICE},
 }
 
 ELSEWHERE: dict[tuple[str, str], str] = {
     ("CreateAlias", "LimitExceededException"): (
         "tests/protocols/api/actions/test_limits.py::test_aliases_of_an_entity"
+    ),
+    ("CreateImpersonationRole", "LimitExceededException"): (
+        "tests/protocols/api/actions/test_impersonation_roles.py::test_twenty_roles_at_most"
+    ),
+    ("CreateMobileDeviceAccessRule", "LimitExceededException"): (
+        "tests/protocols/api/actions/test_mobile_device_access_rules.py::test_ten_rules_at_most"
     ),
     ("CreateOrganization", "LimitExceededException"): (
         "tests/protocols/api/actions/test_limits.py::test_organizations_of_an_account"

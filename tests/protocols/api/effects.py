@@ -11,13 +11,20 @@ SCHEDULING = "scheduling (answers to meeting requests)"
 WEB = "the web (signing in, where owners make tokens)"
 LOGINS = "logins of IMAP and SMTP"
 MAIL = "delivery"
+DEVICES = "decisions on mobile devices"
+ACTIVESYNC = "ActiveSync (`devices.see_device`)"
+ROLES = "what its tokens are good for"
+EWS = "EWS (`impersonating.impersonate`)"
 
 EFFECTS: dict[str, str] = {
     "AssociateDelegateToResource": "kept with the resource",
     "AssociateMemberToGroup": "delivery to the group; permissions through the group",
+    "AssumeImpersonationRole": "a token, good for 15 minutes",
     "CreateAlias": MAIL,
     "CreateGroup": "none before it is registered",
     "CreateIdentityCenterApplication": "signing in, once an organization uses it",
+    "CreateImpersonationRole": "none before a token is asked for",
+    "CreateMobileDeviceAccessRule": DEVICES,
     "CreateOrganization": "keys, test domain, first access-control rule",
     "CreateResource": "none before it is registered",
     "CreateUser": "none before it is registered",
@@ -26,7 +33,11 @@ EFFECTS: dict[str, str] = {
     "DeleteGroup": "its names are free again",
     "DeleteIdentityCenterApplication": "nobody signs in through it any more",
     "DeleteIdentityProviderConfiguration": "logins: passwords count again, tokens are dead",
+    "DeleteImpersonationRole": "its tokens are good for nothing",
     "DeleteMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
+    "DeleteMobileDevice": "the device is unknown, a wipe that it has not done with it",
+    "DeleteMobileDeviceAccessOverride": DEVICES,
+    "DeleteMobileDeviceAccessRule": DEVICES,
     "DeleteOrganization": "logins and mail end; a job deletes data and shreds keys",
     "DeletePersonalAccessToken": "logins; sessions that the token opened end",
     "DeleteResource": "its names are free again",
@@ -38,37 +49,54 @@ EFFECTS: dict[str, str] = {
     "PutAccessControlRule": LOGINS,
     "PutIdentityProviderConfiguration": "logins by password and by token, signing in",
     "PutMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
+    "PutMobileDeviceAccessOverride": DEVICES,
     "RegisterMailDomain": "a job looks for the DNS records; DKIM keys",
     "RegisterToWorkMail": "a mailbox (users and resources), logins, delivery",
     "ResetPassword": "logins; open sessions end",
+    "SetMobilePolicyDetails": "all devices have to be provisioned again",
     "TagResource": "conditions of IAM policies",
     "UntagResource": "conditions of IAM policies",
     "UpdateDefaultMailDomain": "shown by the API",
     "UpdateGroup": "shown by the API",
+    "UpdateImpersonationRole": ROLES,
     "UpdateMailboxQuota": "delivery and APPEND refuse what is too much",
+    "UpdateMobileDeviceAccessRule": DEVICES,
     "UpdatePrimaryEmailAddress": MAIL,
     "UpdateResource": "shown by the API",
     "UpdateUser": "shown by the API; who signs in as whom",
+    "UpdateUser": "shown by the API",
+    "WipeMobileDevice": "the device is to be wiped",
 }
 """Of each action that is built and changes something."""
 
 PENDING: dict[str, tuple[str, ...]] = {
     "AssociateDelegateToResource": (SCHEDULING,),
+    "AssumeImpersonationRole": (EWS,),
     "CreateGroup": (ADDRESS_BOOK,),
     "CreateIdentityCenterApplication": (WEB,),
     "CreateResource": (ADDRESS_BOOK,),
     "CreateUser": (ADDRESS_BOOK,),
     "DeleteAccessControlRule": ("ActiveSync, EWS and the web (their logins)",),
     "DeleteIdentityCenterApplication": (WEB,),
+    "CreateMobileDeviceAccessRule": (ACTIVESYNC,),
+    "DeleteImpersonationRole": (EWS,),
+    "DeleteMobileDevice": (ACTIVESYNC,),
+    "DeleteMobileDeviceAccessOverride": (ACTIVESYNC,),
+    "DeleteMobileDeviceAccessRule": (ACTIVESYNC,),
     "DisassociateDelegateFromResource": (SCHEDULING,),
     "PutAccessControlRule": (
         "ActiveSync, EWS and the web (their logins)",
-        "impersonation (rules on roles)",
+        "EWS (rules on impersonation roles)",
     ),
     "PutIdentityProviderConfiguration": (WEB,),
+    "PutMobileDeviceAccessOverride": (ACTIVESYNC,),
+    "SetMobilePolicyDetails": (ACTIVESYNC,),
     "UpdateGroup": (ADDRESS_BOOK,),
+    "UpdateImpersonationRole": (EWS,),
+    "UpdateMobileDeviceAccessRule": (ACTIVESYNC,),
     "UpdateResource": ("scheduling (booking options)", ADDRESS_BOOK),
     "UpdateUser": (ADDRESS_BOOK,),
+    "WipeMobileDevice": (ACTIVESYNC,),
 }
 
 LIMITS: dict[str, tuple[str, ...]] = {
@@ -76,6 +104,9 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateIdentityCenterApplication": ("limits.identity_applications", "identity.providers"),
     "CreateOrganization": ("limits.organizations_per_account", "organizations.suffix"),
     "CreateGroup": ("organizations.reserved_names",),
+    "CreateImpersonationRole": ("limits.impersonation_roles",),
+    "CreateMobileDeviceAccessRule": ("limits.device_rules",),
+    "CreateOrganization": ("limits.organizations_per_account", "organizations.suffix"),
     "CreateResource": ("organizations.reserved_names",),
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),

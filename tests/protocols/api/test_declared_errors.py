@@ -20,14 +20,15 @@ from tests.protocols.api.declared_errors import (
     Parameters,
 )
 from tests.support.api_server import ApiServer, Tenant
-from workpost.protocols.api.model import load_services
+from workpost.protocols.api.model import CONSOLE, load_services
 
 __all__ = ["api", "api_server", "demo"]
 
 ROOT = Path(__file__).parents[3]
 GENERIC = ("OrganizationNotFoundException", "OrganizationStateException")
 ABOVE = ("CreateOrganization", "ListOrganizations")
-OPERATIONS = load_services()["workmail"].operations
+SERVICES = load_services()
+OPERATIONS = {**SERVICES["workmail"].operations, **SERVICES[CONSOLE].operations}
 
 
 @pytest.mark.parametrize("action", sorted(PROVOCATIONS))
@@ -52,6 +53,16 @@ def test_tests_elsewhere_exist(test: str) -> None:
     assert f"def {function}(" in (ROOT / file).read_text()
 
 
+def set_devices(demo: Tenant) -> dict[str, str]:
+    """Ids by name of what is on the stage beside the directory."""
+    rule = demo("CreateMobileDeviceAccessRule", Name="phones", Effect="ALLOW")
+    role = demo("CreateImpersonationRole", Name="sync", Type="READ_ONLY", Rules=[])
+    return {
+        "phones": rule["MobileDeviceAccessRuleId"],
+        "role": role["ImpersonationRoleId"],
+    }
+
+
 def set_stage(demo: Tenant) -> dict[str, str]:
     """Ids by name of what is on the stage."""
     ids = {
@@ -61,6 +72,7 @@ def set_stage(demo: Tenant) -> dict[str, str]:
         "room": demo.resource("room"),
         "attic": demo.resource("attic"),
         "directory": demo("DescribeOrganization")["DirectoryId"],
+        **set_devices(demo),
     }
     demo("RegisterMailDomain", DomainName="pending.example")
     for prefix in ("off", "gone"):
@@ -76,11 +88,13 @@ def set_stage(demo: Tenant) -> dict[str, str]:
     return ids
 
 
-def filled(parameters: Parameters, ids: dict[str, str]) -> Parameters:
-    return {
-        name: ids[value[1:-1]] if isinstance(value, str) and value.startswith("{") else value
-        for name, value in parameters.items()
-    }
+def filled(value: Any, ids: dict[str, str]) -> Any:
+    """The value with the ids that it asks for."""
+    if isinstance(value, dict):
+        return {name: filled(each, ids) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, ids) for each in value]
+    return ids[value[1:-1]] if isinstance(value, str) and value.startswith("{") else value
 
 
 def error_of(demo: Tenant, action: str, parameters: Parameters) -> str:
@@ -97,7 +111,16 @@ def error_of(demo: Tenant, action: str, parameters: Parameters) -> str:
 def everything(demo: Tenant) -> list[dict[str, Any]]:
     return [
         demo(action)
-        for action in ("ListUsers", "ListGroups", "ListResources", "DescribeOrganization")
+        for action in (
+            "ListUsers",
+            "ListGroups",
+            "ListResources",
+            "DescribeOrganization",
+            "ListMobileDeviceAccessRules",
+            "ListMobileDeviceAccessOverrides",
+            "ListImpersonationRoles",
+            "GetMobilePolicyDetails",
+        )
     ]
 
 

@@ -108,3 +108,47 @@ def test_without_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(model.ModelMissing, match="not installed"):
         model.read_description("workmail")
+
+
+# --- our own -------------------------------------------------------------------------------------
+
+OWN = services()[model.CONSOLE]
+GLOBAL_OPTIONS = {
+    "CaBundle", "CliBinaryFormat", "CliConnectTimeout", "CliReadTimeout", "Color", "Debug",
+    "EndpointUrl", "NoSignRequest", "Output", "PageSize", "Profile", "Query", "Region", "Version",
+}  # fmt: skip
+"""Of the AWS CLI: a member of this name could not be given."""
+
+
+def test_our_own_actions_are_called_and_permitted_as_workmails() -> None:
+    assert OWN.target_prefix == services()["workmail"].target_prefix
+    assert {operation.service for operation in OWN.operations.values()} == {"workmail"}
+    assert not OWN.operations.keys() & WORKMAIL.keys()
+    assert {name for name, each in OWN.operations.items() if each.reads} == {
+        name for name in OWN.operations if name.startswith(("Get", "Search"))
+    }
+
+
+def test_our_own_model_says_what_everything_is() -> None:
+    description = model.read_description(model.CONSOLE)
+    for name, operation in description["operations"].items():
+        assert operation["documentation"], name
+        for side in ("input", "output"):
+            members = description["shapes"][operation[side]["shape"]]["members"]
+            assert all(member["documentation"] for member in members.values()), name
+    inputs = {name for each in OWN.operations.values() for name in each.inputs}
+    assert not inputs & GLOBAL_OPTIONS
+
+
+def test_our_own_model_has_no_shape_that_nothing_uses() -> None:
+    description = model.read_description(model.CONSOLE)
+    text = json.dumps([description["operations"], description["shapes"]])
+    assert [name for name in description["shapes"] if f'"shape": "{name}"' not in text] == []
+
+
+def test_our_own_lists_have_paginators() -> None:
+    folder = model.OWN_MODELS / model.CONSOLE / model.VERSIONS[model.CONSOLE]
+    pages = json.loads((folder / "paginators-1.json").read_text())["pagination"]
+    assert set(pages) == {name for name, each in OWN.operations.items() if each.paginated}
+    for name, page in pages.items():
+        assert page["result_key"] in OWN.operations[name].outputs

@@ -42,10 +42,13 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenRow | None = None
     """The personal access token that was asked for, whoever's it is."""
 
-    def verdict(self, *, protocol: str, address: str) -> Verdict:
-        """What the organization's access-control rules say to this protocol from this address."""
+    def verdict(self, *, protocol: str, address: str, role: str = "") -> Verdict:
+        """What the organization's access-control rules say to this protocol from this address.
+
+        `role` is the impersonation role that acts for the person, if one does.
+        """
         rules = [(row.key, read_rule(row.rule)) for row in self.rules]
-        return decide(rules, action=protocol, address=address, user=self.entity)
+        return decide(rules, action=protocol, address=address, user=self.entity, role=role)
 
     @property
     def has_password(self) -> bool:
@@ -85,25 +88,28 @@ def find_person(tx: Reader, *, username: str, digest: bytes | None = None) -> Pe
 def _find(tx: Reader, username: str) -> Person | None:
     held = addresses.get_address(tx, addr_fold=syntax.fold(username)) if "@" in username else None
     if held is not None:
-        return _person(tx, entities.get_entity(tx, org=held.org, entity=held.entity))
+        return person_of(tx, entities.get_entity(tx, org=held.org, entity=held.entity))
     only = organizations.only_organization(tx)
     if only is None:
         return None
-    return _person(tx, entities.get_by_name(tx, org=only, name_fold=fold_name(username)))
+    return person_of(tx, entities.get_by_name(tx, org=only, name_fold=fold_name(username)))
 
 
 @quick
 def get_person(tx: Reader, *, organization: str, entity: str, token: str = "") -> Person | None:
     """The user by id, as they are now, and the token of this id."""
-    person = _person(tx, entities.get_entity(tx, org=organization, entity=entity))
+    person = person_of(tx, entities.get_entity(tx, org=organization, entity=entity))
     if person is None or not token:
         return person
     row = access_tokens.get_token(tx, org=organization, token=token)
     return msgspec.structs.replace(person, token=row)
 
 
-def _person(tx: Reader, row: EntityRow | None) -> Person | None:
-    if row is None or row.kind != USER:
+def person_of(
+    tx: Reader, row: EntityRow | None, *, kinds: tuple[str, ...] = (USER,)
+) -> Person | None:
+    """The person of a row; None for other kinds, and while the organization is not active."""
+    if row is None or row.kind not in kinds:
         return None
     version = organizations.get_policy_version(tx, organization=row.org)
     if version is None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
+from workpost.domain.access.impersonating import PROTOCOL as IMPERSONATION
+from workpost.domain.access.role_shell import require_role
 from workpost.domain.access.rules import AccessRule, Verdict, decide, read_rule
 from workpost.domain.directory.entities import resolve
 from workpost.domain.organizations.state import begin, change_policy, require_active
-from workpost.kernel.errors import InvalidParameter, LimitExceeded, ResourceNotFound
+from workpost.kernel.errors import InvalidParameter, LimitExceeded
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
@@ -21,8 +23,6 @@ from workpost.store.tables.entities import USER
 ACTIONS = frozenset(
     {"ActiveSync", "AutoDiscover", "EWS", "IMAP", "SMTP", "WindowsOutlook", "WebMail"}
 )
-ROLE_ACTION = "EWS"
-"""The only protocol that impersonation roles use."""
 
 _PAIRS = (
     ("IpRanges", "ip_ranges", "not_ip_ranges"),
@@ -56,11 +56,6 @@ def check_action(action: str) -> None:
         raise InvalidParameter(f"There is no action {action}; the actions are {known}.")
 
 
-def _refuse_roles(roles: tuple[str, ...]) -> None:
-    for role in roles:
-        raise ResourceNotFound(f"The organization has no impersonation role {role}.")
-
-
 def _users(tx: Reader, org: str, given: tuple[str, ...]) -> tuple[str, ...]:
     """The ids of users, each once. Raises EntityNotFound."""
     return tuple(dict.fromkeys(resolve(tx, org, each, kinds=(USER,)).id for each in given))
@@ -79,7 +74,8 @@ def put_rule(tx: Tx, *, grant: Grant, name: str, rule: AccessRule, limit: int) -
         user_ids=_users(tx, org, rule.user_ids),
         not_user_ids=_users(tx, org, rule.not_user_ids),
     )
-    _refuse_roles((*rule.impersonation_role_ids, *rule.not_impersonation_role_ids))
+    for role in (*rule.impersonation_role_ids, *rule.not_impersonation_role_ids):
+        require_role(tx, org, role)
     if (
         rules.get_access_rule(tx, org=org, name=name) is None
         and rules.count_access_rules(tx, org=org) >= limit
@@ -111,7 +107,8 @@ def effect(tx: Reader, *, grant: Grant, address: str, action: str, user: str, ro
     found = read_rules(tx, grant=grant)
     if user:
         user = resolve(tx, grant.organization, user, kinds=(USER,)).id
-    _refuse_roles((role,) if role else ())
+    if role:
+        require_role(tx, grant.organization, role)
     named = [(each.name, each.rule) for each in found]
     return decide(named, action=action, address=address, user=user, role=role)
 
@@ -149,8 +146,8 @@ async def access_effect(
     if bool(user) == bool(role):
         raise InvalidParameter("Either a UserId or an ImpersonationRoleId is needed.")
     check_action(action)
-    if role and action != ROLE_ACTION:
-        raise InvalidParameter(f"Impersonation roles are used with {ROLE_ACTION} only.")
+    if role and action != IMPERSONATION:
+        raise InvalidParameter(f"Impersonation roles are used with {IMPERSONATION} only.")
     return await core.store.read(
         effect, grant=grant, address=address, action=action, user=user, role=role
     )

@@ -10,11 +10,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
 ALLOW = "ALLOW"
 DENY = "DENY"
+
+K = TypeVar("K")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -68,14 +71,24 @@ def decide(
     `action` is IMAP, SMTP, EWS, ... as the API spells them; `address` the IP address of the
     client; `user` an entity id; `role` an impersonation role's id or empty.
     """
-    matched: dict[str, list[str]] = {DENY: [], ALLOW: []}
-    for name, rule in rules:
-        if _matches(rule, action, address, user, role):
-            matched[rule.effect].append(name)
+    effect, matched = weigh(
+        (rule.effect, name) for name, rule in rules if _matches(rule, action, address, user, role)
+    )
+    return Verdict(effect, matched)
+
+
+def weigh(matching: Iterable[tuple[str, K]]) -> tuple[str, tuple[K, ...]]:
+    """The effect of the rules that match, as (effect, rule), and those that made it so.
+
+    The order of all rules of WorkMail: a denial beats a permission, silence is a denial.
+    """
+    found: dict[str, list[K]] = {DENY: [], ALLOW: []}
+    for effect, rule in matching:
+        found[effect].append(rule)
     for effect in (DENY, ALLOW):
-        if matched[effect]:
-            return Verdict(effect, tuple(matched[effect]))
-    return Verdict(DENY, ())
+        if found[effect]:
+            return effect, tuple(found[effect])
+    return DENY, ()
 
 
 def _matches(rule: AccessRule, action: str, address: str, user: str, role: str) -> bool:

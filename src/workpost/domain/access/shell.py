@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from workpost.domain.access.impersonating import impersonate, impersonate_again
 from workpost.domain.access.login import Person, find_person, get_person, holds_address
 from workpost.domain.access.permissions import (
     SharedMailbox,
@@ -34,6 +35,7 @@ __all__ = [
     "check_grant",
     "enter_by_identity",
     "find_credential",
+    "impersonate",
     "log_in",
     "open_mailbox",
     "renew",
@@ -162,12 +164,25 @@ async def renew(core: Core, grant: Grant) -> Grant:
     the mailbox is gone or disabled, or what opened it does not count any more: a password that
     was changed or is not asked for now, a token that was deleted or has expired, an association
     with somebody else; AccessDenied when the rules say no now; MailboxNotFound when another's
-    mailbox is not shared any more.
+    mailbox is not shared any more. A grant that an impersonation role has given is decided as
+    `impersonate` does.
     """
+    foreign = grant.principal.on_behalf_of
+    if foreign == grant.entity:
+        foreign = ""
+    if grant.principal.role:
+        own = await impersonate_again(core, grant)
+    else:
+        own = await _renew_own(core, grant, foreign)
+    if not foreign:
+        return own
+    return _open(own, await core.store.read(get_shared, grant=own, owner=foreign))
+
+
+async def _renew_own(core: Core, grant: Grant, foreign: str) -> Grant:
     person = await core.store.read(
         get_person, organization=grant.organization, entity=grant.entity, token=grant.token
     )
-    foreign = grant.principal.on_behalf_of
     if (
         person is None
         or not person.enabled
@@ -176,12 +191,9 @@ async def renew(core: Core, grant: Grant) -> Grant:
     ):
         raise AuthenticationFailed("The login is not valid any more.")
     own = _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
-    own = msgspec.structs.replace(
+    return msgspec.structs.replace(
         own, token=grant.token, identity=grant.identity, expires=grant.expires
     )
-    if not foreign:
-        return own
-    return _open(own, await core.store.read(get_shared, grant=own, owner=foreign))
 
 
 def _is_still_open(person: Person, grant: Grant, now: int) -> bool:
@@ -217,7 +229,7 @@ def _open(grant: Grant, shared: SharedMailbox | None) -> Grant:
         grant,
         principal=msgspec.structs.replace(grant.principal, on_behalf_of=shared.owner),
         mailbox=shared.mailbox,
-        rights=int(Right.READ | Right.WRITE),
+        rights=grant.rights & int(Right.READ | Right.WRITE),
     )
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from workpost.domain.organizations.state import change_policy
 from workpost.store.database.unit import Tx
-from workpost.store.tables import access_tokens, delegates, entities, members, permissions
+from workpost.store.tables import (
+    access_tokens,
+    delegates,
+    device_overrides,
+    entities,
+    members,
+    permissions,
+)
 from workpost.store.tables.entities import EntityRow
 
 
@@ -17,5 +24,6 @@ def bury(tx: Tx, row: EntityRow, version: int) -> None:
     delegates.delete_delegations(tx, org=row.org, entity=row.id)
     permissions.delete_permissions_of(tx, org=row.org, entity=row.id)
     access_tokens.delete_tokens_of(tx, org=row.org, entity=row.id)
+    device_overrides.delete_overrides_of(tx, org=row.org, entity=row.id)
     entities.delete_entity(tx, org=row.org, entity=row.id, version=version)
     change_policy(tx, row.org)

@@ -13,6 +13,8 @@ from workpost.domain.access.policies import Context, Decision
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.errors import ApiError
 
+ASSUME = "AssumeImpersonationRole"
+"""The one action that has the condition key workmail:ImpersonationRoleId."""
 PRINCIPAL_TYPES = {ROOT: "Account", USER: "User", ROLE: "AssumedRole"}
 
 
@@ -61,7 +63,9 @@ def context_of(
         "aws:useragent": call.user_agent,
         "aws:username": credential.user_name,
         "aws:userid": credential.user_id,
-        "workmail:impersonationroleid": document.get("ImpersonationRoleId"),
+        "workmail:impersonationroleid": (
+            document.get("ImpersonationRoleId") if call.operation.name == ASSUME else None
+        ),
     }
     for key, value in optional.items():
         if value:

@@ -1,7 +1,8 @@
-"""The service models of WorkMail, Message Flow and STS, compiled once at start.
+"""The service models of WorkMail, Message Flow and STS, and one of our own, compiled once at start.
 
 The models are botocore's JSON files, read as data: no part of botocore is imported. A new version
-of the API is an update of that dependency.
+of the API is an update of that dependency. `models/` holds, in the same shape, what the console of
+WorkMail does by actions that its public API lacks; `workpost model install` gives it to SDKs.
 """
 
 from __future__ import annotations
@@ -20,9 +21,17 @@ from workpost.protocols.api.wire.reading import compile_input
 from workpost.protocols.api.wire.rendering import compile_mask, compile_output
 
 STS = "sts"
-VERSIONS = {"workmail": "2017-10-01", "workmailmessageflow": "2019-05-01", STS: "2011-06-15"}
+CONSOLE = "workmailconsole"
+VERSIONS = {
+    "workmail": "2017-10-01",
+    "workmailmessageflow": "2019-05-01",
+    CONSOLE: "2026-11-01",
+    STS: "2011-06-15",
+}
+OWN_MODELS = Path(__file__).parent / "models"
+"""The models that botocore does not have, laid out as its own."""
 STS_ACTIONS = frozenset({"AssumeRole", "GetCallerIdentity", "GetSessionToken"})
-READING = ("Get", "List", "Describe", "Test")
+READING = ("Get", "List", "Describe", "Test", "Search")
 
 
 class ModelMissing(Exception):
@@ -91,8 +100,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_description(service: str, data: Path | None = None) -> dict[str, Any]:
-    """The JSON model of a service, plain or gzipped; raises ModelMissing."""
-    folder = (data or _data_folder()) / service / VERSIONS[service]
+    """The JSON model of a service, plain or gzipped; raises ModelMissing.
+
+    `data` is where botocore's are, found by itself if not given.
+    """
+    models = OWN_MODELS if service == CONSOLE else data or _data_folder()
+    folder = models / service / VERSIONS[service]
     packed = folder / "service-2.json.gz"
     plain = folder / "service-2.json"
     if packed.exists():
@@ -173,10 +186,12 @@ def _code(shapes: Mapping[str, Any], error: str, query: bool) -> str:
 
 
 def load_services(data: Path | None = None) -> dict[str, Service]:
-    """WorkMail and Message Flow by signing name; raises ModelMissing."""
+    """WorkMail, Message Flow and the console's actions by name; raises ModelMissing.
+
+    The console's are signed for, targeted at and permitted as WorkMail's own.
+    """
     names = [name for name in VERSIONS if name != STS]
-    services = (compile_service(read_description(name, data)) for name in names)
-    return {service.name: service for service in services}
+    return {name: compile_service(read_description(name, data)) for name in names}
 
 
 def load_sts(data: Path | None = None) -> Service:

@@ -143,6 +143,32 @@ def sort_key(row: EntityRow, order: str) -> str:
     return getattr(row, _ORDERS[order]) or ""
 
 
+def list_by_addresses(
+    tx: Reader, *, org: str, prefix: str, after: str, limit: int
+) -> list[tuple[str, EntityRow]]:
+    """A page of (address, its holder) by address, aliases included, each holder once.
+
+    `prefix` is folded; of several addresses of one holder that have it the first counts.
+    """
+    columns = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
+    rows = tx.rows(
+        f"SELECT a.addr_fold, {columns} FROM address a"
+        " JOIN entity e ON e.org = a.org AND e.id = a.entity"
+        " WHERE a.org = ? AND a.addr_fold >= ? AND a.addr_fold < ? AND a.addr_fold > ?"
+        " AND NOT EXISTS (SELECT 1 FROM address b WHERE b.org = a.org AND b.entity = a.entity"
+        # Not a bare column: by its range each row would read all that come before it.
+        " AND b.addr_fold || '' >= ? AND b.addr_fold || '' < a.addr_fold)"
+        " ORDER BY a.addr_fold LIMIT ?",
+        org,
+        prefix,
+        prefix + LAST,
+        after,
+        prefix,
+        limit,
+    )
+    return [(row[0], EntityRow(*row[1:])) for row in rows]
+
+
 def has_enabled_users(tx: Reader, *, org: str) -> bool:
     """True while the organization has a user with a mailbox in use."""
     return (

@@ -14,6 +14,7 @@ OF_MAILBOX: dict[str, str] = {
     "item_tag": "mailbox, kind, tag, item",
     "gone": "mailbox, modseq, folder, uid",
     "subscription": "mailbox, name_tag",
+    "device": "mailbox, id",
     "folder": "mailbox, id",
 }
 """Tables with a column `mailbox` and their primary keys; items go before them."""
@@ -23,6 +24,10 @@ OF_ORGANIZATION: dict[str, str] = {
     "event": "org, at, id",
     "access_rule": "org, name",
     "device_rule": "org, id",
+    "device_override": "org, entity, device_fold",
+    "mobile_policy": "org",
+    "impersonation_role": "org, id",
+    "impersonation_token": "org, hash",
     "organization_tag": "org, key",
     "dkim_key": "org, domain, selector",
     "domain": "org, name",

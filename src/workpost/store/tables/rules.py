@@ -71,3 +71,32 @@ def put_device_rule(
         created,
         modified,
     )
+
+
+@quick
+def list_device_rules(tx: Reader, *, org: str) -> list[RuleRow]:
+    """The organization's mobile-device rules in the order of their making."""
+    sql = "SELECT id, rule, created, modified FROM device_rule WHERE org = ? ORDER BY created, id"
+    return [RuleRow(*row) for row in tx.rows(sql, org)]
+
+
+@quick
+def get_device_rule(tx: Reader, *, org: str, rule_id: str) -> RuleRow | None:
+    """The mobile-device rule of this id."""
+    row = tx.row(
+        "SELECT id, rule, created, modified FROM device_rule WHERE org = ? AND id = ?",
+        org,
+        rule_id,
+    )
+    return RuleRow(*row) if row is not None else None
+
+
+def count_device_rules(tx: Reader, *, org: str) -> int:
+    """How many mobile-device rules the organization has."""
+    row = tx.row("SELECT COUNT(*) FROM device_rule WHERE org = ?", org)
+    return int(row[0]) if row is not None else 0
+
+
+def delete_device_rule(tx: Tx, *, org: str, rule_id: str) -> bool:
+    """Delete a mobile-device rule; False when there was none."""
+    return tx.run("DELETE FROM device_rule WHERE org = ? AND id = ?", org, rule_id) == 1

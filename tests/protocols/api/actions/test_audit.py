@@ -144,3 +144,23 @@ def test_what_cannot_be_recorded_is_not_done(
     assert caught.value.response["Error"]["Code"] == "ServiceUnavailableException"
     monkeypatch.undo()
     assert demo("ListGroups")["Groups"] == []
+
+
+def test_what_the_console_does(api: ApiServer, demo: Tenant) -> None:
+    demo("SearchMembers", SearchText="Ada Lovelace")
+    refused(demo, "WipeMobileDevice", UserId="nobody", DeviceId="D1")
+    (found,) = records(api, demo, "SearchMembers")
+    assert (found["eventSource"], found["readOnly"]) == ("workmail.amazonaws.com", True)
+    assert found["requestParameters"]["searchText"] == "***"
+    (wipe,) = records(api, demo, "WipeMobileDevice")
+    assert wipe["requestParameters"]["deviceId"] == "D1"
+    assert (wipe["errorCode"], wipe["readOnly"]) == ("EntityNotFoundException", False)
+
+
+def test_the_token_of_an_impersonation_role_is_hidden(api: ApiServer, demo: Tenant) -> None:
+    made = demo("CreateImpersonationRole", Name="sync", Type="READ_ONLY", Rules=[])
+    demo("AssumeImpersonationRole", **made)
+    (record,) = records(api, demo, "AssumeImpersonationRole")
+    role = made["ImpersonationRoleId"]
+    assert record["requestParameters"]["impersonationRoleId"] == role
+    assert record["responseElements"] == {"token": "***", "expiresIn": 900}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tests.protocols.api.actions.test_strangers import CALLS
 from tests.support.api_server import Tenant, refused
-from workpost.protocols.api.model import load_services
+from workpost.protocols.api.model import CONSOLE, load_services
 
-OPERATIONS = load_services()["workmail"].operations
+SERVICES = load_services()
+OPERATIONS = {**SERVICES["workmail"].operations, **SERVICES[CONSOLE].operations}
 STATE = "OrganizationStateException"
 
 

@@ -1,0 +1,120 @@
+"""Acting for somebody else by an impersonation role's token: what EWS asks for each request.
+
+Everything is decided anew with every request: whether the role is there and its organization
+active, whether the rules of access control let the role in from this address, and whether the
+role's own rules cover the mailbox.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workpost.domain.access.impersonation import RIGHTS, ImpersonationRole, decide, read_role
+from workpost.domain.access.login import Person, person_of
+from workpost.domain.access.role_shell import TARGETS, hash_token
+from workpost.formats import addresses as syntax
+from workpost.kernel.errors import AccessDenied, AuthenticationFailed, MailboxNotFound
+from workpost.kernel.principal import Grant, Principal
+from workpost.store.core import Core
+from workpost.store.database.unit import Reader, quick
+from workpost.store.tables import addresses, entities
+from workpost.store.tables import impersonation as table
+from workpost.store.tables.organizations import get_policy_version
+
+PROTOCOL = "EWS"
+"""The only one that impersonation roles use."""
+
+
+class Assumed(msgspec.Struct, frozen=True):
+    """A role in use: who has assumed it, and the person that it is to act for, if there is one."""
+
+    id: str
+    role: ImpersonationRole
+    actor: str
+    person: Person | None
+
+
+@quick
+def find_assumed(tx: Reader, *, org: str, hash: bytes, address: str) -> Assumed | None:
+    """What a token stands for, with the person of an address; None for a token that is no good."""
+    token = table.get_token(tx, org=org, hash=hash)
+    if token is None:
+        return None
+    held = addresses.get_address(tx, addr_fold=syntax.fold(address))
+    entity = held.entity if held is not None and held.org == org else ""
+    return _assumed(tx, org, token.role, token.actor, entity)
+
+
+@quick
+def find_again(tx: Reader, *, grant: Grant) -> Assumed | None:
+    """The role and the person of a grant, as they are now; None when the role is gone."""
+    principal = grant.principal
+    return _assumed(tx, grant.organization, principal.role, principal.actor, grant.entity)
+
+
+def _assumed(tx: Reader, org: str, role_id: str, actor: str, entity: str) -> Assumed | None:
+    row = table.get_role(tx, org=org, id=role_id)
+    if row is None or get_policy_version(tx, organization=org) is None:
+        return None
+    holder = entities.get_entity(tx, org=org, entity=entity) if entity else None
+    return Assumed(role_id, read_role(row.role), actor, person_of(tx, holder, kinds=TARGETS))
+
+
+def _grant(found: Assumed | None, address: str) -> Grant:
+    if found is None:
+        raise AuthenticationFailed("The token is not valid.")
+    person = found.person
+    if person is None or not person.enabled:
+        raise MailboxNotFound("There is no such mailbox.")
+    if not person.verdict(protocol=PROTOCOL, address=address, role=found.id).allowed:
+        raise AccessDenied("The organization's access-control rules do not allow this.")
+    if not decide(found.role, person.entity).allowed:
+        raise AccessDenied("The rules of the impersonation role do not allow this.")
+    principal = Principal(
+        actor=found.actor,
+        organization=person.organization,
+        on_behalf_of=person.entity,
+        role=found.id,
+        protocol=PROTOCOL,
+        address=address,
+    )
+    return Grant(
+        principal=principal,
+        organization=person.organization,
+        entity=person.entity,
+        mailbox=person.mailbox,
+        rights=int(RIGHTS[found.role.type]),
+        policy_version=person.policy_version,
+        password_version=person.password_version,
+    )
+
+
+async def impersonate(core: Core, *, token: str, target: str, address: str) -> Grant:
+    """Open the mailbox of somebody as the role of a token may.
+
+    `target` is any address of the person, `address` the client's IP address. What the person may
+    do with the mailboxes of others, the grant may, within the role's type.
+
+    Raises AuthenticationFailed (token unknown or expired, role deleted, organization not active),
+    MailboxNotFound (no such mailbox in the organization, or one that is not in use), AccessDenied
+    (by access-control rules or the rules of the role).
+    """
+    known = hash_token(token)
+    if known is None:
+        raise AuthenticationFailed("The token is not valid.")
+    organization, digest = known
+    found = await core.store.read(find_assumed, org=organization, hash=digest, address=target)
+    return _grant(found, address)
+
+
+async def impersonate_again(core: Core, grant: Grant) -> Grant:
+    """The grant to the mailbox of the same person under the role and rules of now.
+
+    Raises what `impersonate` raises; AuthenticationFailed also when the
+    person has another mailbox by now.
+    """
+    fresh = _grant(await core.store.read(find_again, grant=grant), grant.principal.address)
+    own = grant.principal.on_behalf_of == grant.entity
+    if own and fresh.mailbox != grant.mailbox:
+        raise AuthenticationFailed("The mailbox is another one by now.")
+    return fresh
