@@ -1,6 +1,6 @@
 """What is kept for a time and then forgotten.
 
-Tombstones, trace events and the audit log for 90 days, client tokens for one.
+Tombstones, trace events, the audit log and ended exports for 90 days, client tokens for one.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -8,6 +8,7 @@ full-resync answer of its protocol (invariant 1). Everything is sliced and can b
 
 from __future__ import annotations
 
+from workpost.domain.mailboxes.export_work import drop_exports
 from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
@@ -70,6 +71,8 @@ async def expire(core: Core) -> int:
         if not after:
             break
     while await core.store.write_background(drop_events, before=before):
+        slices += 1
+    while await core.store.write_background(drop_exports, before=before):
         slices += 1
     while await core.store.write_background(expire_tokens):
         slices += 1

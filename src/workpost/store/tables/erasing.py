@@ -25,6 +25,7 @@ OF_ORGANIZATION: dict[str, str] = {
     "device_rule": "org, id",
     "organization_tag": "org, key",
     "dkim_key": "org, domain, selector",
+    "export_job": "org, id",
     "domain": "org, name",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
