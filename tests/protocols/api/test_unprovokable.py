@@ -15,18 +15,22 @@ FOLDER = Path(__file__).parent / "actions"
 WALKED = {"OrganizationNotFoundException", "OrganizationStateException"}
 """Provoked for every action by test_strangers.py and test_states.py."""
 ACTIONS = (
+    "CancelMailboxExportJob",
     "DeleteAccessControlRule",
     "DeleteMailboxPermissions",
     "DeregisterMailDomain",
+    "DescribeMailboxExportJob",
     "GetAccessControlEffect",
     "GetMailDomain",
     "ListAccessControlRules",
     "ListMailDomains",
+    "ListMailboxExportJobs",
     "ListMailboxPermissions",
     "ListTagsForResource",
     "PutAccessControlRule",
     "PutMailboxPermissions",
     "RegisterMailDomain",
+    "StartMailboxExportJob",
     "TagResource",
     "UntagResource",
     "UpdateDefaultMailDomain",

@@ -18,6 +18,7 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
             "No other service has rules that refer to the domains of an installation."
         )
     },
+    "DescribeMailboxExportJob": {INVALID: LOOKED_UP},
     "GetMailDomain": {INVALID: LOOKED_UP},
     "UpdateDefaultMailDomain": {INVALID: LOOKED_UP},
 }
