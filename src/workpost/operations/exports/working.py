@@ -1,6 +1,6 @@
 """The job behind StartMailboxExportJob.
 
-An attempt that was cut short begins anew with an empty upload (docs/decisions/0023-exports.md): the
+An attempt that was cut short begins anew with an empty upload (docs/decisions/0028-exports.md): the
 SHA-384 in the output log is of the whole object, and no process can take up the hash of another.
 So every attempt begins by throwing the upload of the one before away. Before the object is made the
 export can be cancelled: whoever works on it asks every two seconds.
