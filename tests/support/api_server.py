@@ -20,10 +20,11 @@ from tests.support.directories import CHEAP, PASSWORD, clear
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
-from workpost.operations.jobs.build import build_jobs
+from workpost.operations.jobs.build import build_jobs, build_long_jobs
 from workpost.protocols.api.build import build_front
 from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
+from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
 from workpost.store.keys.build import open_keys
@@ -65,9 +66,9 @@ class ApiServer:
         self.core = Core(
             store=store,
             keys=keys,
-            contents=None,
+            contents=open_contents(self._settings, store),
             env=env,
-            settings=self._settings,  # type: ignore[arg-type]
+            settings=self._settings,
         )
         self._loop = asyncio.get_running_loop()
         self.front = await build_front(self.core)
@@ -113,7 +114,9 @@ class ApiServer:
 
     def work(self) -> int:
         """Work on all jobs that are due."""
-        return self.run(build_jobs(self.core).run_due())
+        return self.run(build_jobs(self.core).run_due()) + self.run(
+            build_long_jobs(self.core).run_due()
+        )
 
     def clear(self) -> None:
         """Empty every table but those of the machinery."""

@@ -331,6 +331,19 @@ class Limits(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 20
+    exports_running: Annotated[
+        int,
+        Meta(ge=1, description="Mailbox exports that an organization runs at once.", extra=LIVE),
+    ] = 10
+    export_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=8760,
+            description="Hours before a mailbox is exported again; a failed export does not count.",
+            extra=LIVE,
+        ),
+    ] = 24
     sessions: Annotated[
         int,
         Meta(
@@ -357,6 +370,57 @@ class Mailflow(Section, frozen=True, kw_only=True):
         bool,
         Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
     ] = False
+
+
+class Outside(Section, frozen=True, kw_only=True):
+    """What buckets, KMS keys and roles that the API names stand for; others do not exist."""
+
+    buckets: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Meta(
+                    pattern=r"^[0-9]{12} +[A-Za-z0-9][A-Za-z0-9.-]{0,62} +"
+                    r"(folder|s3( +[A-Za-z0-9][A-Za-z0-9.-]{0,62})?)$"
+                ),
+            ],
+            ...,
+        ],
+        Meta(
+            description="`ACCOUNT BUCKET folder`: a folder in `outside/s3/` of the data directory; "
+            "`ACCOUNT BUCKET s3 [NAME]`: a bucket at the S3 endpoint, of another name if given.",
+            extra=LIVE,
+        ),
+    ] = ()
+    keys: Annotated[
+        tuple[
+            Annotated[str, Meta(pattern=r"^[0-9]{12} +arn:[^ ]{1,2000}( +[^ ]{1,2048})?$")],
+            ...,
+        ],
+        Meta(
+            description="`ACCOUNT ARN [KEY]`: a KMS key, at the endpoint known as KEY if given.",
+            extra=LIVE,
+        ),
+    ] = ()
+    roles: Annotated[
+        tuple[
+            Annotated[str, Meta(pattern=r"^[0-9]{12} +arn:[^ ]{1,2000}( +[^ ]{1,256})?$")],
+            ...,
+        ],
+        Meta(
+            description="`ACCOUNT ARN [PROFILE]`: a role; its credentials and endpoint are those "
+            "of the AWS SDK's profile, or of the default one.",
+            extra=LIVE,
+        ),
+    ] = ()
+
+
+class Exports(Section, frozen=True, kw_only=True):
+    """Mailbox export jobs."""
+
+    at_once: Annotated[
+        int, Meta(ge=1, le=16, description="Exports that one process works on at once.")
+    ] = 2
 
 
 class Ops(Section, frozen=True, kw_only=True):
@@ -425,6 +489,8 @@ class Settings(Section, frozen=True, kw_only=True):
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
+    outside: Outside = Outside()
+    exports: Exports = Exports()
     ops: Ops = Ops()
     processes: Processes = Processes()
     passwords: Passwords = Passwords()

@@ -25,6 +25,7 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
         )
     },
     "DescribeIdentityProviderConfiguration": {INVALID: "It has no member but the organization."},
+    "DescribeMailboxExportJob": {INVALID: LOOKED_UP},
     "GetMailDomain": {INVALID: LOOKED_UP},
     "GetPersonalAccessTokenMetadata": {INVALID: LOOKED_UP},
     "UpdateDefaultMailDomain": {INVALID: LOOKED_UP},

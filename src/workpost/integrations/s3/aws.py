@@ -1,8 +1,6 @@
 """A bucket of S3, or of anything that speaks its protocol.
 
-Endpoint, region and credentials are found as the AWS SDK finds them (`AWS_ENDPOINT_URL_S3`,
-profiles, instance roles). The client is made at first use: botocore loads only where a bucket is
-configured.
+The client (`client.py`) is made at first use: botocore loads only where a bucket is configured.
 """
 
 from __future__ import annotations
@@ -11,11 +9,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from workpost.integrations.s3.client import make_client
 from workpost.kernel.errors import Fault, TryLater
 
-TIMEOUT = 10.0
-ATTEMPTS = 3
-CONNECTIONS = 16
 DELETE_AT_ONCE = 1000
 MISSING = {"NoSuchKey", "404", "NotFound"}
 
@@ -83,19 +79,5 @@ class Bucket:
     def _open(self) -> Any:
         with self._lock:
             if self._client is None:
-                from botocore.config import Config
-                from botocore.session import get_session
-
-                session = get_session()
-                self._client = session.create_client(
-                    "s3",
-                    region_name=session.get_config_variable("region") or self._region,
-                    config=Config(
-                        connect_timeout=TIMEOUT,
-                        read_timeout=TIMEOUT,
-                        max_pool_connections=CONNECTIONS,
-                        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                        s3={"addressing_style": "auto"},
-                    ),
-                )
+                self._client = make_client(self._region)
             return self._client

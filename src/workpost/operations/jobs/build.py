@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from workpost.domain.access.identity import FORGET
+from workpost.domain.mailboxes.exports import EXPORT
 from workpost.domain.mailboxes.purge import PURGE
 from workpost.domain.organizations.deletion import DELETE
 from workpost.domain.organizations.takeover import TAKE_OVER
+from workpost.operations.exports.working import export_mailbox
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
@@ -21,6 +23,15 @@ HANDLERS: dict[str, Handler] = {
 SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges,)
 
 
+LONG_HANDLERS: dict[str, Handler] = {EXPORT: export_mailbox}
+"""Jobs that take minutes or hours: they have runners of their own, so that no other job waits."""
+
+
 def build_jobs(core: Core) -> JobRunner:
-    """The runner of all jobs."""
+    """The runner of all jobs but long ones."""
     return JobRunner(core, HANDLERS, SCHEDULERS)
+
+
+def build_long_jobs(core: Core) -> JobRunner:
+    """A runner of long jobs; as many work side by side as there are runners."""
+    return JobRunner(core, LONG_HANDLERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workpost.domain.organizations import deletion, takeover
+from workpost.operations.exports.outbox import abandon_exports
 from workpost.operations.jobs.purging import remove_mailbox
 from workpost.operations.jobs.runner import LEASE_MS
 from workpost.store.core import Core
@@ -13,6 +14,7 @@ from workpost.store.tables.jobs import Lease
 async def delete_organization(core: Core, lease: Lease) -> None:
     """Handle `organization.delete`. Raises Conflict when the lease is lost, TryLater."""
     plan = deletion.read_cursor(lease)
+    await abandon_exports(core, lease)
     if not plan.shredded:
         await core.keys.shred_organization(lease.org)
         await core.store.write_background(deletion.note_shredded, lease=lease, lease_ms=LEASE_MS)

@@ -1,7 +1,7 @@
 """What is kept for a time and then forgotten.
 
-Tombstones, trace events, the audit log and expired personal access tokens for 90 days, client
-tokens for one, tokens of impersonation roles for 15 minutes.
+Tombstones, trace events, the audit log, expired personal access tokens and ended exports for 90
+days, client tokens for one, tokens of impersonation roles for 15 minutes.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -10,6 +10,7 @@ full-resync answer of its protocol (invariant 1). Everything is sliced and can b
 from __future__ import annotations
 
 from workpost.domain.access.role_shell import expire_role_tokens
+from workpost.domain.mailboxes.export_work import drop_exports
 from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
@@ -80,6 +81,8 @@ async def expire(core: Core) -> int:
     while await core.store.write_background(drop_events, before=before):
         slices += 1
     while await core.store.write_background(drop_access_tokens, before=before):
+        slices += 1
+    while await core.store.write_background(drop_exports, before=before):
         slices += 1
     while await core.store.write_background(expire_tokens):
         slices += 1

@@ -30,6 +30,7 @@ OF_ORGANIZATION: dict[str, str] = {
     "impersonation_token": "org, hash",
     "organization_tag": "org, key",
     "dkim_key": "org, domain, selector",
+    "export_job": "org, id",
     "domain": "org, name",
     "personal_access_token": "org, id",
     "identity_provider": "org",

@@ -227,6 +227,22 @@ def page_items(
     )
 
 
+def page_contents(tx: Reader, *, mailbox: int, folder: int, after: int, limit: int) -> list[Row]:
+    """Rows (uid, id, kind, size, received, content, wrapped key, gen) above a uid, ascending.
+
+    The last two are NULL for an item without a summary.
+    """
+    return tx.rows(
+        "SELECT i.uid, i.id, i.kind, i.size, i.received, i.content, s.wrapped_content_key, s.gen"
+        " FROM item i LEFT JOIN summary s ON s.mailbox = i.mailbox AND s.item = i.id"
+        " WHERE i.mailbox = ? AND i.folder = ? AND i.uid > ? ORDER BY i.uid LIMIT ?",
+        mailbox,
+        folder,
+        after,
+        limit,
+    )
+
+
 def changed_flags(
     tx: Reader, *, mailbox: int, folder: int, modseq: int, uid: int, limit: int
 ) -> list[Row]:

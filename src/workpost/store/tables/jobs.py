@@ -159,6 +159,11 @@ def finish_job(tx: Tx, *, id: int, fence: int) -> None:
     _held(tx.run("DELETE FROM job WHERE id = ? AND fence = ? AND state = 'leased'", id, fence))
 
 
+def cancel_job(tx: Tx, *, kind: str, dedupe: str) -> None:
+    """Remove a job, leased or not; its holder finds its lease lost."""
+    tx.run("DELETE FROM job WHERE kind = ? AND dedupe = ?", kind, dedupe)
+
+
 def _held(rows: int) -> None:
     if not rows:
         raise Conflict("the lease of the job is lost")

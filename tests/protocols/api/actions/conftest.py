@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.support.api_server import ApiServer, Tenant
+from tests.support.exports import Exporter
 from tests.support.identity import Center, configure
 from tests.support.stores import ENGINES, settings_of
 
@@ -47,3 +49,13 @@ def center(api: ApiServer, demo: Tenant) -> Iterator[Center]:
     configure(api.core, demo.account)
     yield Center(api, demo)
     api.core.settings = before
+
+
+@pytest.fixture
+def exporter(api: ApiServer, demo: Tenant) -> Iterator[Exporter]:
+    """The organization `demo`, whose account has a bucket for exports."""
+    settings = api.core.settings
+    made = Exporter(api, demo)
+    made.map()
+    yield made
+    msgspec.structs.force_setattr(api.core, "settings", settings)

@@ -1,0 +1,52 @@
+"""The interface of a tenant's own bucket, into which large objects are written in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from workpost.kernel.errors import InvalidParameter
+
+MAX_PARTS = 10_000
+PART_BYTES = 8 * 1024 * 1024
+"""Of a part, at least, the last one apart; S3 takes no part below 5 MiB."""
+
+
+class Refused(InvalidParameter):
+    """The bucket or the key says no, or is not there; asking again will not help."""
+
+
+class Depot(Protocol):
+    """One bucket, seen by who may add objects to it. Blocking; called in threads.
+
+    Every method raises Refused, and TryLater when the bucket is out of reach. An object appears
+    whole or not at all, and replaces one of the same name.
+    """
+
+    def check(self) -> None:
+        """Refuse a bucket that is not there, or that everybody can read."""
+        ...
+
+    def begin(self, name: str) -> str:
+        """Begin an upload in parts; returns its id."""
+        ...
+
+    def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
+        """Upload part `number`, from 1; returns its tag. A part may be sent again."""
+        ...
+
+    def complete(self, name: str, upload: str, tags: Sequence[str]) -> None:
+        """Make the object of all parts; durable when it returns."""
+        ...
+
+    def abort(self, name: str, upload: str) -> None:
+        """Throw an upload's parts away; one that is not there is no error."""
+        ...
+
+    def unfinished(self, name: str) -> list[str]:
+        """Uploads of this name that were begun; empty where the bucket does not tell."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a small object; durable when it returns."""
+        ...

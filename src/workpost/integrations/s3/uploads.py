@@ -1,0 +1,121 @@
+"""A tenant's bucket at an S3 endpoint: the real `Depot`, with encryption by a KMS key (SSE-KMS).
+
+It needs what the role of WorkMail's guide has: `s3:PutObject`, `s3:AbortMultipartUpload`,
+`s3:GetBucketPolicyStatus`, and `kms:GenerateDataKey` and `kms:Decrypt` of the key. Where
+`s3:ListBucketMultipartUploads` is allowed, too, uploads are found whose id was lost in a crash.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from workpost.integrations.s3.client import make_client
+from workpost.integrations.s3.depot import Refused
+from workpost.kernel.errors import TryLater
+
+ENCRYPTION = "aws:kms"
+NOT_THERE = frozenset({"NoSuchUpload", "404"})
+NO_POLICY = frozenset({"NoSuchBucketPolicy", "NotImplemented", "MethodNotAllowed", "501", "405"})
+"""Answers of buckets without a policy, and of endpoints that know none."""
+PASSING = frozenset(
+    {
+        *(
+            "RequestTimeout",
+            "RequestTimeTooSkewed",
+            "SlowDown",
+            "Throttling",
+            "ThrottlingException",
+        ),
+        *("TooManyRequestsException", "ExpiredToken", "OperationAborted", "InternalError"),
+    }
+)
+PASSING_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class BucketDepot:
+    """A bucket with the key that encrypts what is put into it; implements `Depot`."""
+
+    def __init__(self, bucket: str, key: str, region: str, profile: str = "") -> None:
+        self._bucket = bucket
+        self._key = key
+        self._region = region
+        self._profile = profile
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def check(self) -> None:
+        answer = self._call("get_bucket_policy_status", *NO_POLICY)
+        if answer is not None and answer.get("PolicyStatus", {}).get("IsPublic"):
+            raise Refused(f"the bucket {self._bucket} is public")
+
+    def begin(self, name: str) -> str:
+        answer = self._call("create_multipart_upload", Key=name, **self._encryption())
+        upload = str(answer["UploadId"])
+        if answer.get("ServerSideEncryption") != ENCRYPTION:
+            self.abort(name, upload)
+            raise Refused(f"the endpoint of {self._bucket} does not encrypt with a KMS key")
+        return upload
+
+    def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
+        answer = self._call("upload_part", Key=name, UploadId=upload, PartNumber=number, Body=data)
+        return str(answer["ETag"])
+
+    def complete(self, name: str, upload: str, tags: Sequence[str]) -> None:
+        parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
+        self._call(
+            "complete_multipart_upload",
+            Key=name,
+            UploadId=upload,
+            MultipartUpload={"Parts": parts},
+        )
+
+    def abort(self, name: str, upload: str) -> None:
+        self._call("abort_multipart_upload", *NOT_THERE, Key=name, UploadId=upload)
+
+    def unfinished(self, name: str) -> list[str]:
+        try:
+            answer = self._call("list_multipart_uploads", Prefix=name)
+        except Refused:
+            return []
+        return [each["UploadId"] for each in answer.get("Uploads", ()) if each["Key"] == name]
+
+    def put(self, name: str, data: bytes) -> None:
+        self._call("put_object", Key=name, Body=data, **self._encryption())
+
+    def _encryption(self) -> dict[str, str]:
+        return {"ServerSideEncryption": ENCRYPTION, "SSEKMSKeyId": self._key}
+
+    def _call(self, operation: str, *accepted: str, **kw: Any) -> Any:
+        """The answer; None for an error whose code is among the accepted ones."""
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            HTTPClientError,
+        )
+        from botocore.exceptions import ConnectionError as NoConnection
+
+        try:
+            return getattr(self._open(), operation)(Bucket=self._bucket, **kw)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in accepted:
+                return None
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+            text = f"S3 refused {operation} in the bucket {self._bucket}: {code}"
+            passing = status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED
+            if passing or status in PASSING_STATUS or code in PASSING:
+                raise TryLater(text) from error
+            raise Refused(text) from error
+        except (NoConnection, HTTPClientError) as error:
+            raise TryLater(f"S3 cannot be reached: {type(error).__name__}") from error
+        except BotoCoreError as error:
+            raise Refused(f"S3 cannot be asked: {error}") from error
+
+    def _open(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = make_client(self._region, self._profile)
+            return self._client

@@ -1,0 +1,68 @@
+"""From the names in an export to the bucket that they stand for, and what is left behind in it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from workpost.domain.mailboxes import export_work
+from workpost.integrations.s3.depot import Depot, Refused
+from workpost.integrations.s3.folder import FolderDepot
+from workpost.kernel.errors import WorkpostError
+from workpost.kernel.logging import logger
+from workpost.kernel.outside import FOLDER, find_bucket, find_key, find_role
+from workpost.kernel.settings import Settings
+from workpost.operations.exports.uploading import patiently
+from workpost.operations.jobs.runner import LEASE_MS
+from workpost.store.core import Core
+from workpost.store.tables.exports import ExportRow
+from workpost.store.tables.jobs import Lease
+
+BUCKETS = "s3"
+PATIENCE_SECONDS = 5.0
+"""For a bucket to answer, while an organization is being deleted."""
+
+log = logger("exports")
+
+
+def open_depot(settings: Settings, row: ExportRow) -> Depot:
+    """The bucket of an export, as the operator maps it now. Raises Refused."""
+    outside = settings.outside
+    bucket = find_bucket(outside, row.account, row.bucket)
+    key = find_key(outside, row.account, row.kms_key)
+    role = find_role(outside, row.account, row.role)
+    if bucket is None or key is None or role is None:
+        raise Refused("the bucket, the KMS key or the role is not mapped any more")
+    if bucket.kind == FOLDER:
+        return FolderDepot(settings.outside_dir / BUCKETS / row.account / bucket.name)
+    from workpost.integrations.s3.uploads import BucketDepot
+
+    return BucketDepot(bucket.name, key, settings.api.region, role)
+
+
+async def clear_uploads(depot: Depot, row: ExportRow, *, earlier: int) -> None:
+    """Throw away what `earlier` attempts began: the upload in the row, and others of its name.
+
+    A process that died between the beginning of an upload and the note of it leaves one of which
+    only the bucket knows. Raises Refused, TryLater.
+    """
+    known = {row.upload} if row.upload else set()
+    begun = await patiently(depot.unfinished, row.path) if earlier else []
+    for upload in known.union(begun):
+        await patiently(depot.abort, row.path, upload)
+
+
+async def abandon_exports(core: Core, lease: Lease) -> None:
+    """End all exports of an organization that is being deleted, and throw their uploads away.
+
+    `lease` is of the job that deletes. A bucket that does not answer for some seconds keeps nobody
+    from deleting the organization. Raises Conflict when the lease is lost.
+    """
+    while (row := await core.store.read(export_work.read_open, org=lease.org)) is not None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await clear_uploads(open_depot(core.settings, row), row, earlier=row.attempts)
+        except (WorkpostError, TimeoutError) as error:
+            log.warning("an upload is left behind", export=row.id, reason=str(error))
+        await core.store.write_background(
+            export_work.abandon, lease=lease, lease_ms=LEASE_MS, id=row.id
+        )
