@@ -161,6 +161,21 @@ async def test_a_deletion_cut_short_anywhere_is_resumed(
     assert (await check(house.core)).clean
 
 
+async def test_what_was_deleted_before_does_not_come_back_with_the_directory_that_stays(
+    house: Directory, small_slices: None
+) -> None:
+    # More than a slice of them, and one whose name somebody else has by now.
+    for name in ("one", "two", "three", "four", "five"):
+        await house.user(name, enabled=False)
+        await shell.delete_user(house.core, house.grant, name)
+    await house.user("one")
+    await delete_organization(house.core, house.grant, force=True, with_directory=False)
+    assert await house.work() == 1
+    assert await house.run("SELECT state FROM organization") == [("Deleted",)]
+    rows = await house.run("SELECT name, state FROM entity ORDER BY name")
+    assert rows == [("ada", "DISABLED"), ("grace", "DISABLED"), ("one", "DISABLED")]
+
+
 async def tables_left(house: Directory) -> dict[str, int]:
     tables = [*erasing.OF_ORGANIZATION, *erasing.OF_DIRECTORY, *OF_MAILBOX, "queue", "job"]
     counts = {}
