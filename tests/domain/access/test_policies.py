@@ -288,6 +288,18 @@ class TestSets:
         assert allows({"StringEquals": {"aws:x": "a"}}, {"aws:x": ("a", "b")})
         assert not allows({"StringNotEquals": {"aws:x": "a"}}, {"aws:x": ("a", "b")})
 
+    @pytest.mark.parametrize("key", ["RequestTag", "ResourceTag", "PrincipalTag"])
+    def test_tags_that_differ_only_in_case_are_judged_to_the_callers_disadvantage(
+        self, key: str
+    ) -> None:
+        both = {f"aws:{key.lower()}/stage": ("test", "prod")}
+        for operator in ("StringEquals", "StringNotEquals"):
+            condition = {operator: {f"aws:{key}/stage": "test"}}
+            assert not allows(condition, both)
+            deny = {**ALLOW, "Effect": "Deny", "Condition": condition}
+            assert ask(ALLOW, deny, context=both) is Decision.DENIED
+        assert allows({"StringLike": {f"aws:{key}/stage": ["test", "prod"]}}, both)
+
 
 class TestOtherOperators:
     @pytest.mark.parametrize(
