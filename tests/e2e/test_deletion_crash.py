@@ -147,9 +147,9 @@ def left(server: Server, organization: str, mailboxes: list[int]) -> dict[str, i
     """How many rows each table still has of the organization."""
     numbers = ", ".join(map(str, mailboxes))
     wanted = {
-        **{table: f"org = '{organization}'" for table in (*OF_ORGANIZATION, *OF_DIRECTORY)},
-        **{table: f"org = '{organization}'" for table in ("queue", "job", "mailbox")},
-        **{table: f"mailbox IN ({numbers})" for table in (*OF_MAILBOX, "item")},
+        **dict.fromkeys((*OF_ORGANIZATION, *OF_DIRECTORY), f"org = '{organization}'"),
+        **dict.fromkeys(("queue", "job", "mailbox"), f"org = '{organization}'"),
+        **dict.fromkeys((*OF_MAILBOX, "item"), f"mailbox IN ({numbers})"),
     }
     counts = {
         table: run(server, f"SELECT COUNT(*) FROM {table} WHERE {where}")[0][0]

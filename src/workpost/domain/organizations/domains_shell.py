@@ -13,8 +13,9 @@ from workpost.domain.organizations.dkim import make_keys
 from workpost.domain.organizations.dns_records import DnsRecord, key_record, records_of
 from workpost.domain.organizations.idempotency import ClientToken, recall
 from workpost.domain.organizations.mail_domains import NewDomain
+from workpost.domain.organizations.state import check_active
 from workpost.formats import addresses
-from workpost.kernel.errors import InvalidParameter, MailDomainNotFound
+from workpost.kernel.errors import InvalidParameter, KeyDestroyed, MailDomainNotFound
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.keys.types import DataKey
@@ -65,7 +66,7 @@ async def register_domain(
     """Register a domain: from now on its records are looked for; once more where they were not.
 
     Raises InvalidParameter, MailDomainInUse, LimitExceeded, OrganizationNotFound,
-    OrganizationStateInvalid, TryLater.
+    OrganizationStateInvalid, TryLater, Conflict when it is deregistered at this moment.
     """
     name = check_name(core, given)
     if await core.store.read(recall, token=token):
@@ -74,7 +75,7 @@ async def register_domain(
     if row is not None and row.token:
         new = NewDomain(name, row.token, [], core.env.new_id())
     else:
-        key = await core.keys.organization(grant.organization)
+        key = await _key(core, grant)
         (new,) = await prepare_domains(core, grant.organization, [name], key)
     await core.store.write(
         mail_domains.register_domain,
@@ -83,6 +84,15 @@ async def register_domain(
         limit=core.settings.limits.domains_per_organization,
         token=token,
     )
+
+
+async def _key(core: Core, grant: Grant) -> DataKey:
+    try:
+        return await core.keys.organization(grant.organization)
+    except KeyDestroyed:
+        # The organization's deletion came in between, and is what the caller is told of.
+        await core.store.read(check_active, grant=grant)
+        raise
 
 
 async def get_domain(core: Core, grant: Grant, given: str) -> MailDomain:

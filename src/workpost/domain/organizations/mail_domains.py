@@ -11,6 +11,7 @@ import msgspec
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.state import begin, require_active
 from workpost.kernel.errors import (
+    Conflict,
     InvalidParameter,
     LimitExceeded,
     MailDomainInUse,
@@ -86,7 +87,8 @@ def register_domain(
     """Register a domain, to be verified; one that is there already waits anew where it failed.
 
     Raises MailDomainInUse for a domain that another organization has verified, LimitExceeded for
-    more than `limit` domains, InvalidParameter for a token that came with other parameters.
+    more than `limit` domains, InvalidParameter for a token that came with other parameters,
+    Conflict when keys are needed and none were made: the domain was deregistered meanwhile.
     """
     with_token(tx, token, type(None), lambda: _register(tx, grant, new, limit))
 
@@ -99,9 +101,14 @@ def _register(tx: Tx, grant: Grant, new: NewDomain, limit: int) -> None:
     if row is None:
         if domains.count_domains(tx, org=org) >= limit:
             raise LimitExceeded(f"The organization has {limit} mail domains, as many as it may.")
+        if not new.keys:
+            raise Conflict(f"The mail domain {new.name} was deregistered meanwhile.")
         insert_domain(tx, org, new)
     elif not row.is_test and (row.state, row.dkim) != (VERIFIED, VERIFIED):
-        domains.begin_verification(tx, org=org, name=new.name, token=row.token or new.token)
+        if row.token:
+            # Keys belong to their token: of two registrations at once the first gives both.
+            new = msgspec.structs.replace(new, token=row.token, keys=[])
+        domains.begin_verification(tx, org=org, name=new.name, token=new.token)
         insert_domain(tx, org, new)
 
 
