@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -15,7 +16,7 @@ from workpost.domain.organizations.idempotency import ClientToken, recall
 from workpost.domain.organizations.mail_domains import NewDomain
 from workpost.domain.organizations.state import check_active
 from workpost.formats import addresses
-from workpost.kernel.errors import InvalidParameter, KeyDestroyed, MailDomainNotFound
+from workpost.kernel.errors import Conflict, InvalidParameter, KeyDestroyed, MailDomainNotFound
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.keys.types import DataKey
@@ -66,17 +67,22 @@ async def register_domain(
     """Register a domain: from now on its records are looked for; once more where they were not.
 
     Raises InvalidParameter, MailDomainInUse, LimitExceeded, OrganizationNotFound,
-    OrganizationStateInvalid, TryLater, Conflict when it is deregistered at this moment.
+    OrganizationStateInvalid, TryLater.
     """
     name = check_name(core, given)
     if await core.store.read(recall, token=token):
         return
     row = await core.store.read(mail_domains.plan_registration, grant=grant, name=name)
     if row is not None and row.token:
-        new = NewDomain(name, row.token, [], core.env.new_id())
-    else:
-        key = await _key(core, grant)
-        (new,) = await prepare_domains(core, grant.organization, [name], key)
+        with contextlib.suppress(Conflict):
+            new = NewDomain(name, row.token, [], core.env.new_id())
+            return await _register(core, grant, new, token)
+    key = await _key(core, grant)
+    (new,) = await prepare_domains(core, grant.organization, [name], key)
+    await _register(core, grant, new, token)
+
+
+async def _register(core: Core, grant: Grant, new: NewDomain, token: ClientToken | None) -> None:
     await core.store.write(
         mail_domains.register_domain,
         grant=grant,
