@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from tests.support.directories import Directory
-from workpost.domain.organizations import dkim
+from workpost.domain.organizations import dkim, mail_domains
 from workpost.domain.organizations import domains_shell as shell
-from workpost.domain.organizations import mail_domains
 from workpost.domain.organizations.dns_records import SELECTORS, selector
 from workpost.domain.organizations.shell import delete_organization
 from workpost.kernel.errors import OrganizationStateInvalid

@@ -76,7 +76,8 @@ async def register_domain(
     if row is not None and row.token:
         with contextlib.suppress(Conflict):
             new = NewDomain(name, row.token, [], core.env.new_id())
-            return await _register(core, grant, new, token)
+            await _register(core, grant, new, token)
+            return
     key = await _key(core, grant)
     (new,) = await prepare_domains(core, grant.organization, [name], key)
     await _register(core, grant, new, token)

@@ -146,9 +146,7 @@ def test_a_tag_of_other_case_hides_no_tag_from_iam(api: ApiServer, demo: Tenant)
     limited = Tenant(api.client(demo.account, text), demo.account, demo.organization, demo.domain)
     pairs = [{"Key": "stage", "Value": "prod"}, {"Key": "STAGE", "Value": "test"}]
     for tags_of_request in (pairs, pairs[::-1]):
-        code, _ = refused(
-            limited.client.tag_resource, ResourceARN=arn(demo), Tags=tags_of_request
-        )
+        code, _ = refused(limited.client.tag_resource, ResourceARN=arn(demo), Tags=tags_of_request)
         assert code == "AccessDeniedException"
     text = policy("Allow", "StringEquals", "aws:ResourceTag/stage", "test")
     limited = Tenant(api.client(demo.account, text), demo.account, demo.organization, demo.domain)
