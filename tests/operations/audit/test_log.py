@@ -91,6 +91,35 @@ async def test_large_bursts_are_cut_into_chunks(
     assert max(counts) <= 10
 
 
+@pytest.mark.parametrize("step", ["seal", "write"])
+async def test_a_failure_that_nobody_foresaw_keeps_the_calls_and_does_not_end_the_writing(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(audit_log, "EVERY", 0.0)
+    monkeypatch.setattr(audit_log, "AGAIN", 0.001)
+    log = AuditLog(bare_core)
+    failures: list[str] = []
+
+    def fail(*_: object, **__: object) -> None:
+        failures.append(step)
+        raise RuntimeError("no memory")
+
+    with monkeypatch.context() as patch:
+        if step == "seal":
+            patch.setattr(audit_log.sealing, "seal", fail)
+        else:
+            patch.setattr(bare_core.store, "write_background", fail)
+        log.add(ACCOUNT, 1, line("First"))
+        while not failures:
+            await asyncio.sleep(0.001)
+    for _ in range(1000):
+        if await names(bare_core):
+            break
+        await asyncio.sleep(0.005)
+    assert await names(bare_core) == ["First"]
+    await log.close()
+
+
 async def test_a_full_buffer_says_so_and_keeps_what_it_has(
     bare_core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
