@@ -110,7 +110,9 @@ async def test_a_failure_that_nobody_foresaw_keeps_the_calls_and_does_not_end_th
         else:
             patch.setattr(bare_core.store, "write_background", fail)
         log.add(ACCOUNT, 1, line("First"))
-        while not failures:
+        for _ in range(1000):
+            if failures:
+                break
             await asyncio.sleep(0.001)
     for _ in range(1000):
         if await names(bare_core):

@@ -35,7 +35,7 @@ def record(action: str, document: Any, output: Any = None, fault: Any = None) ->
         requested_region="us-east-1",
         peer="127.0.0.1",
         is_tls=False,
-        user_agent="test" * 10_000,
+        user_agent="test",
         now=NOW,
     )
     CallAudit(log).record(call, "event", document, output, fault)  # type: ignore[arg-type]
@@ -58,11 +58,9 @@ def test_secrets_of_an_output_are_hidden() -> None:
     assert found["responseElements"] == {"token": "***", "expiresIn": 900}
 
 
-def test_what_the_caller_makes_long_is_cut() -> None:
+def test_a_long_message_is_cut() -> None:
     fault = ApiError("ValidationException", "1 validation error detected: " + "x" * 1_000_000)
-    found = record("CreateUser", None, None, fault)
-    assert len(found["errorMessage"]) == len(found["userAgent"]) == 1024
-    assert found["userAgent"].startswith("testtest")
+    assert len(record("CreateUser", None, None, fault)["errorMessage"]) == 1024
 
 
 def test_an_error_has_no_response() -> None:

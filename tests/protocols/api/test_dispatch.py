@@ -59,6 +59,12 @@ class TestSuccess:
             f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"
         )
 
+    def test_of_a_long_user_agent_the_beginning_is_looked_at(self) -> None:
+        request = unsigned("DescribeUser", DESCRIBE)
+        headers = [*request.headers, (b"user-agent", b"agent" * 10_000)]
+        assert answer(sign(replace(request, headers=headers))).status == 200
+        assert seen[-1].user_agent == ("agent" * 205)[:1024]
+
     def test_an_empty_body_is_an_empty_input(self) -> None:
         response = answer(call("ListOrganizations", body=b""))
         assert decode(response) == (200, {"OrganizationSummaries": []})

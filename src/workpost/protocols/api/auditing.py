@@ -19,8 +19,8 @@ from workpost.protocols.api.wire.rendering import HIDDEN
 EVENT_VERSION = "1.11"
 MAX_RECORD = 100 * 1024
 """Bytes, above which parameters and response are left out."""
-MAX_TEXT = 1024
-"""Characters of an error's message and of a user agent: both are as long as the caller likes."""
+MAX_MESSAGE = 1024
+"""Characters of an error's message, which may hold what the caller sent."""
 MAX_IDENTITIES = 256
 ISSUING = frozenset({"AssumeRole", "GetSessionToken"})
 """Actions that change nothing and yet are recorded with what they gave away."""
@@ -61,13 +61,13 @@ class CallAudit:
             "eventName": operation.name,
             "awsRegion": call.region,
             "sourceIPAddress": call.peer,
-            "userAgent": call.user_agent[:MAX_TEXT],
+            "userAgent": call.user_agent,
             "requestParameters": _shown(parameters) if parameters else None,
             "responseElements": _shown(operation.mask_output(told)) if told else None,
         }
         if fault is not None:
             record["errorCode"] = fault.code
-            record["errorMessage"] = fault.message[:MAX_TEXT]
+            record["errorMessage"] = fault.message[:MAX_MESSAGE]
         record["requestID"] = call.request_id
         record["eventID"] = event_id
         record["readOnly"] = operation.reads

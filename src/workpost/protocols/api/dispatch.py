@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 ACTIVE = "Active"
 ANY_STATE = frozenset({"DescribeOrganization", "DeleteOrganization"})
 """Actions that look at the organization's state themselves."""
+MAX_USER_AGENT = 1024
+"""Bytes that conditions and audit see of the header, whose length is the caller's choice."""
 
 Headers = Mapping[bytes, list[bytes]]
 
@@ -258,7 +260,7 @@ class Dispatcher:
             requested_region=claims.region,
             peer=request.peer,
             is_tls=request.is_tls,
-            user_agent=headers.get(b"user-agent", [b""])[0].decode("latin-1"),
+            user_agent=headers.get(b"user-agent", [b""])[0][:MAX_USER_AGENT].decode("latin-1"),
             now=now,
         )
 
