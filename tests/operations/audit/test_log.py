@@ -12,6 +12,7 @@ from workpost.operations.audit.log import AuditLog
 from workpost.operations.audit.reading import KEPT_MS, parse_time, purge_audit, read_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader
+from workpost.store.keys import sealing
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 
@@ -106,7 +107,7 @@ async def test_a_failure_that_nobody_foresaw_keeps_the_calls_and_does_not_end_th
 
     with monkeypatch.context() as patch:
         if step == "seal":
-            patch.setattr(audit_log.sealing, "seal", fail)
+            patch.setattr(sealing, "seal", fail)
         else:
             patch.setattr(bare_core.store, "write_background", fail)
         log.add(ACCOUNT, 1, line("First"))
