@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
@@ -15,7 +16,7 @@ from workpost.domain.organizations import dkim, mail_domains
 from workpost.domain.organizations import domains_shell as shell
 from workpost.domain.organizations.dns_records import SELECTORS, selector
 from workpost.domain.organizations.shell import delete_organization
-from workpost.kernel.errors import OrganizationStateInvalid
+from workpost.kernel.errors import LimitExceeded, OrganizationStateInvalid
 from workpost.store.keys import sealing
 from workpost.store.tables import domains
 from workpost.store.tables.dkim_keys import ED25519, RSA, list_keys
@@ -121,3 +122,12 @@ async def test_an_organization_deleted_in_between_is_told_as_such(
     monkeypatch.setattr(demo.core.keys, "organization", too_late)
     with pytest.raises(OrganizationStateInvalid, match="Deleted"):
         await shell.register_domain(demo.core, demo.grant, NAME)
+
+
+async def test_a_refusal_costs_no_keys(demo: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = msgspec.structs.replace(demo.core.settings.limits, domains_per_organization=1)
+    settings = msgspec.structs.replace(demo.core.settings, limits=limits)
+    core = msgspec.structs.replace(demo.core, settings=settings)
+    monkeypatch.setattr(core.keys, "organization", None)
+    with pytest.raises(LimitExceeded):
+        await shell.register_domain(core, demo.grant, NAME)

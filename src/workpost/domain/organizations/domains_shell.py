@@ -72,7 +72,8 @@ async def register_domain(
     name = check_name(core, given)
     if await core.store.read(recall, token=token):
         return
-    row = await core.store.read(mail_domains.plan_registration, grant=grant, name=name)
+    limit = core.settings.limits.domains_per_organization
+    row = await core.store.read(mail_domains.plan_registration, grant=grant, name=name, limit=limit)
     if row is not None and row.token:
         with contextlib.suppress(Conflict):
             new = NewDomain(name, row.token, [], core.env.new_id())

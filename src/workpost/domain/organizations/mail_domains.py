@@ -64,14 +64,22 @@ def insert_domain(tx: Tx, org: str, new: NewDomain) -> None:
 
 
 @quick
-def plan_registration(tx: Reader, *, grant: Grant, name: str) -> DomainRow | None:
+def plan_registration(tx: Reader, *, grant: Grant, name: str, limit: int) -> DomainRow | None:
     """The domain if it is registered already, so that no keys are made for it again.
 
-    Raises what `register_domain` raises but LimitExceeded.
+    Raises what `register_domain` raises: a refusal costs no keys.
     """
     require_active(tx, grant)
-    _refuse_foreign(tx, grant.organization, name)
-    return domains.get_domain(tx, org=grant.organization, name=name)
+    return _find(tx, grant.organization, name, limit)
+
+
+def _find(tx: Reader, org: str, name: str, limit: int) -> DomainRow | None:
+    """The organization's domain, None when it may register it."""
+    _refuse_foreign(tx, org, name)
+    row = domains.get_domain(tx, org=org, name=name)
+    if row is None and domains.count_domains(tx, org=org) >= limit:
+        raise LimitExceeded(f"The organization has {limit} mail domains, as many as it may.")
+    return row
 
 
 def _refuse_foreign(tx: Reader, org: str, name: str) -> None:
@@ -96,11 +104,8 @@ def register_domain(
 def _register(tx: Tx, grant: Grant, new: NewDomain, limit: int) -> None:
     begin(tx, grant)
     org = grant.organization
-    _refuse_foreign(tx, org, new.name)
-    row = domains.get_domain(tx, org=org, name=new.name)
+    row = _find(tx, org, new.name, limit)
     if row is None:
-        if domains.count_domains(tx, org=org) >= limit:
-            raise LimitExceeded(f"The organization has {limit} mail domains, as many as it may.")
         if not new.keys:
             raise Conflict(f"The mail domain {new.name} was deregistered meanwhile.")
         insert_domain(tx, org, new)
