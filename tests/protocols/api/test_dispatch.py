@@ -271,9 +271,11 @@ class TestFrontEndErrors:
         response = answer(call("ListUsers", {"OrganizationId": ORGANIZATION}))
         assert refused(response)[:2] == (500, "InternalFailure")
 
-    def test_temporary_faults(self) -> None:
+    def test_temporary_faults_are_logged_in_a_line(self, caplog: pytest.LogCaptureFixture) -> None:
         response = answer(call("ListGroups", {"OrganizationId": ORGANIZATION}))
         assert refused(response)[:2] == (503, "ServiceUnavailableException")
+        assert "the database is away" in caplog.text
+        assert "Traceback" not in caplog.text
 
     def test_a_refusal_without_a_request(self) -> None:
         response = make_dispatcher().refuse(ApiError("RequestEntityTooLarge", "no"))

@@ -187,9 +187,12 @@ class Dispatcher:
             answer = frame.success(work.operation, work.output, request_id)
         except Exception as error:
             fault = translate(error)
-            if fault.code in {"InternalFailure", "ServiceUnavailableException"}:
-                name = _name(work.operation)
+            name = _name(work.operation)
+            if fault.code == "InternalFailure":
                 log.error("%s failed, request id %s", name, request_id, exc_info=error)
+            elif fault.code == "ServiceUnavailableException":
+                # What is busy has no time for traces of it.
+                log.warning("%s is put off, request id %s: %s", name, request_id, error)
             answer = frame.failure(fault, work.operation, request_id)
         except asyncio.CancelledError:
             # Whatever it has done by now stays done.
