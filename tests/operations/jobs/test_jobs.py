@@ -129,6 +129,7 @@ async def test_a_purge_cut_short_anywhere_is_resumed(
         Power(house.core, writes, patch)
         with pytest.raises(SystemError):
             await HANDLERS[lease.kind](house.core, lease)
+    assert (await check(house.core)).clean
     await lease_runs_out(house)
     assert await house.work() == 1
     assert await left_of(house, ada.mailbox) == {}
@@ -136,7 +137,7 @@ async def test_a_purge_cut_short_anywhere_is_resumed(
         await house.core.keys.tag_key(house.organization, ada.mailbox)
 
 
-@pytest.mark.parametrize("writes", [0, 2, 5, 10])
+@pytest.mark.parametrize("writes", [0, 2, 5, 10, 13])
 @pytest.mark.parametrize("with_directory", [True, False])
 async def test_a_deletion_cut_short_anywhere_is_resumed(
     house: Directory, ada: Grant, small_slices: None, writes: int, with_directory: bool
@@ -150,6 +151,7 @@ async def test_a_deletion_cut_short_anywhere_is_resumed(
         Power(house.core, writes, patch)
         with pytest.raises(SystemError):
             await HANDLERS[lease.kind](house.core, lease)
+    assert (await check(house.core)).clean
     await lease_runs_out(house)
     assert await house.work() == 1
     left = await tables_left(house)
