@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 _MAX_LENGTH = 2048
@@ -67,52 +66,10 @@ def parse_arn(text: str) -> Arn:
     return arn
 
 
-def match_arn(pattern: str, arn: str | Arn) -> bool:
-    """Tell whether a policy's Resource `pattern` covers `arn`, by the rules of IAM.
-
-    `*` alone covers everything. Otherwise each of the six pieces is compared by itself, case
-    matters, `*` is any run of characters and `?` any one, within the piece; in the resource they
-    cross slashes and colons.
-    """
-    if pattern == "*":
-        return True
-    wanted = pattern.split(":", 5)
-    given = str(arn).split(":", 5)
-    if len(wanted) != 6 or len(given) != 6:
-        return False
-    return all(map(match_wildcards, wanted, given))
-
-
-def match_wildcards(pattern: str, value: str) -> bool:
-    """Tell whether `value` is `pattern`, in which `*` and `?` are the only special characters."""
-    if "*" not in pattern and "?" not in pattern:
-        return pattern == value
-    return _compiled(pattern).fullmatch(value) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # The first place where the text between two stars fits is as good as any later one, so each
-    # step is atomic and nothing is ever tried twice.
-    first, *others = (
-        "".join("." if c == "?" else re.escape(c) for c in piece) for piece in pattern.split("*")
-    )
-    if not others:
-        return re.compile(first, re.DOTALL)
-    last = others.pop()
-    middle = "".join(f"(?>.*?{piece})" for piece in others if piece)
-    return re.compile(f"{first}{middle}.*{last}", re.DOTALL)
-
-
-def partition_of(region: str) -> str:
-    """Return the partition that a region's name belongs to; `aws` for names of one's own."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    if region.startswith("us-gov-"):
-        return "aws-us-gov"
-    return "aws"
-
-
 def organization_arn(region: str, account: str, organization_id: str) -> str:
-    """Return the ARN of an organization, as DescribeOrganization gives it."""
-    return f"arn:{partition_of(region)}:workmail:{region}:{account}:organization/{organization_id}"
+    """Return the ARN of an organization, as DescribeOrganization gives it.
+
+    The partition is `aws` whatever the region: TagResource takes no other (service model,
+    AmazonResourceName).
+    """
+    return f"arn:aws:workmail:{region}:{account}:organization/{organization_id}"

@@ -1,5 +1,8 @@
 """Access-control rules: any DENY denies, else any ALLOW allows, else no."""
 
+import ipaddress
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +72,38 @@ def test_addresses_mapped_into_ipv6_are_what_they_stand_for() -> None:
     rule = AccessRule(effect="ALLOW", ip_ranges=("192.0.2.0/24",))
     assert effect(rule, address="::ffff:192.0.2.10") == "ALLOW"
     assert effect(rule, address="") == "DENY"
+
+
+@given(
+    st.lists(st.from_regex(r"10\.0\.[0-3]\.[0-9]/(2[2-9]|3[0-2])", fullmatch=True), min_size=1),
+    st.from_regex(r"10\.0\.[0-4]\.[0-9]", fullmatch=True),
+)
+def test_ranges_mean_each_of_their_networks(ranges: list[str], address: str) -> None:
+    networks = [ipaddress.ip_network(text, strict=False) for text in ranges]
+    inside = any(ipaddress.ip_address(address) in network for network in networks)
+    assert (effect(AccessRule(effect="ALLOW", ip_ranges=tuple(ranges)), address=address)) == (
+        "ALLOW" if inside else "DENY"
+    )
+    assert (effect(AccessRule(effect="ALLOW", not_ip_ranges=tuple(ranges)), address=address)) == (
+        "DENY" if inside else "ALLOW"
+    )
+    mixed = AccessRule(effect="ALLOW", ip_ranges=(*ranges, "2001:db8::/32"))
+    assert effect(mixed, address="2001:db8::1") == "ALLOW"
+    assert effect(mixed, address="2001:db9::1") == "DENY"
+
+
+def test_as_many_ranges_as_there_may_be_cost_a_login_little() -> None:
+    rules = [
+        AccessRule(
+            effect="ALLOW", ip_ranges=tuple(f"10.{n}.{i >> 8}.{i & 255}/32" for i in range(1024))
+        )
+        for n in range(10)
+    ]
+    assert effect(*rules) == "DENY"
+    started = time.process_time()
+    for _ in range(50):
+        assert effect(*rules) == "DENY"
+    assert time.process_time() - started < 0.5
 
 
 def test_rules_are_stored_with_the_names_of_the_api() -> None:

@@ -70,6 +70,8 @@ def test_actions_and_conditions() -> None:
         statement("*", NotResource="*"),
         statement("*", Action="workmail:*"),
         statement("*", Action=[1]),
+        statement("*", Action=5),
+        statement("*", Action={}),
         statement("ada"),
         statement({"Service": "ec2.amazonaws.com"}),
         statement({"AWS": []}),

@@ -66,3 +66,18 @@ async def test_too_many_at_once_are_told_to_try_later() -> None:
     assert sum(isinstance(result, Busy) for result in results) == 3
     assert results.count(True) == passwords.WAITING_PER_THREAD
     assert await hasher.verify(stored, b"secret")
+
+
+async def test_many_new_passwords_leave_room_for_logins() -> None:
+    hasher, env = passwords.Hasher(1), SystemEnvironment()
+    stored = await hasher.hash(CHEAP, env, b"secret")
+    new, logins = await asyncio.gather(
+        asyncio.gather(
+            *(hasher.hash(CHEAP, env, b"secret") for _ in range(passwords.WAITING_PER_THREAD + 3)),
+            return_exceptions=True,
+        ),
+        asyncio.gather(*(hasher.verify(stored, b"secret") for _ in range(10))),
+    )
+    assert all(logins)
+    assert sum(isinstance(each, str) for each in new) == passwords.NEW_PER_THREAD
+    assert sum(isinstance(each, Busy) for each in new) == len(new) - passwords.NEW_PER_THREAD

@@ -257,3 +257,13 @@ async def test_properties_survive_their_json(demo: Directory) -> None:
     user = await demo.user("ada", enabled=False, props=props)
     found = (await shell.describe_user(demo.core, demo.grant, user)).props
     assert msgspec.structs.replace(found, password_version=0) == props
+
+
+async def test_nothing_is_told_of_a_deleted_person_but_name_and_role(demo: Directory) -> None:
+    props = Props(user_role="REMOTE_USER", first_name="Marker", telephone="Marker")
+    user = await demo.user("ada", enabled=False, display="Marker", props=props)
+    await shell.delete_user(demo.core, demo.grant, user)
+    tombstone = await shell.describe_user(demo.core, demo.grant, user)
+    assert (tombstone.row.name, tombstone.props) == ("ada", Props(user_role="REMOTE_USER"))
+    [row] = await demo.run("SELECT * FROM entity WHERE id = ?", user)
+    assert not [value for value in row if "marker" in str(value).lower()]

@@ -9,12 +9,14 @@ from workpost.domain.directory import shell
 from workpost.domain.directory.entities import Props
 from workpost.domain.mailboxes import registration
 from workpost.domain.mailboxes.registration import KEPT_MS, deregister_from_workmail
+from workpost.domain.organizations.shell import delete_organization
 from workpost.kernel.errors import (
     Conflict,
     EmailAddressInUse,
     EntityAlreadyRegistered,
     EntityNotFound,
     MailDomainNotFound,
+    OrganizationStateInvalid,
 )
 
 
@@ -128,3 +130,19 @@ async def test_a_mailbox_is_never_forgotten_between_plan_and_command(demo: Direc
             new=None,
         )
     assert await demo.run("SELECT 1 FROM address") == []
+
+
+async def test_an_organization_deleted_in_between_is_told_as_such(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await demo.user("ada", enabled=False)
+    create = demo.core.keys.create_mailbox
+
+    async def too_late(organization: str, mailbox: int) -> None:
+        await delete_organization(demo.core, demo.grant, force=True)
+        await demo.work()
+        await create(organization, mailbox)
+
+    monkeypatch.setattr(demo.core.keys, "create_mailbox", too_late)
+    with pytest.raises(OrganizationStateInvalid, match="Deleted"):
+        await demo.register("ada", "ada@demo.test")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
+import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from tests.support.directories import Directory
-from workpost.domain.organizations import dkim
+from workpost.domain.organizations import dkim, mail_domains
 from workpost.domain.organizations import domains_shell as shell
 from workpost.domain.organizations.dns_records import SELECTORS, selector
+from workpost.domain.organizations.shell import delete_organization
+from workpost.kernel.errors import LimitExceeded, OrganizationStateInvalid
 from workpost.store.keys import sealing
 from workpost.store.tables import domains
 from workpost.store.tables.dkim_keys import ED25519, RSA, list_keys
@@ -68,3 +74,60 @@ async def test_whether_a_domain_is_in_use_is_one_look_up(demo: Directory) -> Non
             "demo.test",
         )
         assert "address_domain" in str(plan)
+
+
+async def test_of_two_registrations_at_once_one_gives_the_token_and_the_keys(
+    demo: Directory,
+) -> None:
+    key = await demo.core.keys.organization(demo.organization)
+    for _ in range(2):
+        # Both have seen that there is no such domain.
+        (new,) = await shell.prepare_domains(demo.core, demo.organization, [NAME], key)
+        await demo.core.store.write(
+            mail_domains.register_domain, grant=demo.grant, new=new, limit=10
+        )
+    row = (await shell.get_domain(demo.core, demo.grant, NAME)).row
+    keys = await demo.core.store.read(list_keys, org=demo.organization, domain=NAME)
+    assert {key.selector for key in keys} == {selector(row.token, number) for number in range(2)}
+
+
+async def test_a_deregistration_in_between_leaves_no_domain_without_keys(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shell.register_domain(demo.core, demo.grant, NAME)
+    write = demo.core.store.write
+
+    async def too_late(command: Callable[..., Any], **values: Any) -> Any:
+        monkeypatch.undo()
+        await shell.deregister_domain(demo.core, demo.grant, NAME)
+        return await write(command, **values)
+
+    monkeypatch.setattr(demo.core.store, "write", too_late)
+    await shell.register_domain(demo.core, demo.grant, NAME)
+    row = (await shell.get_domain(demo.core, demo.grant, NAME)).row
+    keys = await demo.core.store.read(list_keys, org=demo.organization, domain=NAME)
+    assert {key.selector for key in keys} == {selector(row.token, number) for number in range(2)}
+
+
+async def test_an_organization_deleted_in_between_is_told_as_such(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_key = demo.core.keys.organization
+
+    async def too_late(organization: str) -> object:
+        await delete_organization(demo.core, demo.grant, force=True)
+        await demo.work()
+        return await find_key(organization)
+
+    monkeypatch.setattr(demo.core.keys, "organization", too_late)
+    with pytest.raises(OrganizationStateInvalid, match="Deleted"):
+        await shell.register_domain(demo.core, demo.grant, NAME)
+
+
+async def test_a_refusal_costs_no_keys(demo: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = msgspec.structs.replace(demo.core.settings.limits, domains_per_organization=1)
+    settings = msgspec.structs.replace(demo.core.settings, limits=limits)
+    core = msgspec.structs.replace(demo.core, settings=settings)
+    monkeypatch.setattr(core.keys, "organization", None)
+    with pytest.raises(LimitExceeded):
+        await shell.register_domain(core, demo.grant, NAME)

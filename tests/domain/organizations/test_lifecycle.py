@@ -21,6 +21,8 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import Grant, Principal
 from workpost.store.core import Core
+from workpost.store.database.unit import Tx
+from workpost.store.tables import organizations
 
 KMS_KEY = "arn:aws:kms:us-east-1:111122223333:key/not-mapped"
 
@@ -181,3 +183,20 @@ async def test_an_account_has_so_many_organizations(bare_core: Core) -> None:
     await shell.delete_organization(core, first.grant, force=True)
     await first.work()
     await new_directory(core, "three", first.account)
+
+
+async def test_a_call_that_meets_the_end_of_a_creation_is_let_in(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = organizations.take_gal_modseq
+    early: list[bool] = []
+
+    def too_early(tx: Tx, *, organization: str, account: str) -> int | None:
+        if not early:
+            early.append(True)
+            return None
+        return take(tx, organization=organization, account=account)
+
+    monkeypatch.setattr(organizations, "take_gal_modseq", too_early)
+    assert await demo.group("everyone")
+    assert early

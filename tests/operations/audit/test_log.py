@@ -12,6 +12,7 @@ from workpost.operations.audit.log import AuditLog
 from workpost.operations.audit.reading import KEPT_MS, parse_time, purge_audit, read_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader
+from workpost.store.keys import sealing
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 
@@ -89,6 +90,37 @@ async def test_large_bursts_are_cut_into_chunks(
     assert await names(bare_core) == [f"Call{number}" for number in range(57)]
     counts = [calls for account, calls, _ in await bare_core.store.read(chunks)]
     assert max(counts) <= 10
+
+
+@pytest.mark.parametrize("step", ["seal", "write"])
+async def test_a_failure_that_nobody_foresaw_keeps_the_calls_and_does_not_end_the_writing(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(audit_log, "EVERY", 0.0)
+    monkeypatch.setattr(audit_log, "AGAIN", 0.001)
+    log = AuditLog(bare_core)
+    failures: list[str] = []
+
+    def fail(*_: object, **__: object) -> None:
+        failures.append(step)
+        raise RuntimeError("no memory")
+
+    with monkeypatch.context() as patch:
+        if step == "seal":
+            patch.setattr(sealing, "seal", fail)
+        else:
+            patch.setattr(bare_core.store, "write_background", fail)
+        log.add(ACCOUNT, 1, line("First"))
+        for _ in range(1000):
+            if failures:
+                break
+            await asyncio.sleep(0.001)
+    for _ in range(1000):
+        if await names(bare_core):
+            break
+        await asyncio.sleep(0.005)
+    assert await names(bare_core) == ["First"]
+    await log.close()
 
 
 async def test_a_full_buffer_says_so_and_keeps_what_it_has(

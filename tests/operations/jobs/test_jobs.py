@@ -129,6 +129,7 @@ async def test_a_purge_cut_short_anywhere_is_resumed(
         Power(house.core, writes, patch)
         with pytest.raises(SystemError):
             await HANDLERS[lease.kind](house.core, lease)
+    assert (await check(house.core)).clean
     await lease_runs_out(house)
     assert await house.work() == 1
     assert await left_of(house, ada.mailbox) == {}
@@ -136,7 +137,7 @@ async def test_a_purge_cut_short_anywhere_is_resumed(
         await house.core.keys.tag_key(house.organization, ada.mailbox)
 
 
-@pytest.mark.parametrize("writes", [0, 2, 5, 10])
+@pytest.mark.parametrize("writes", [0, 2, 5, 10, 13])
 @pytest.mark.parametrize("with_directory", [True, False])
 async def test_a_deletion_cut_short_anywhere_is_resumed(
     house: Directory, ada: Grant, small_slices: None, writes: int, with_directory: bool
@@ -150,6 +151,7 @@ async def test_a_deletion_cut_short_anywhere_is_resumed(
         Power(house.core, writes, patch)
         with pytest.raises(SystemError):
             await HANDLERS[lease.kind](house.core, lease)
+    assert (await check(house.core)).clean
     await lease_runs_out(house)
     assert await house.work() == 1
     left = await tables_left(house)
@@ -159,6 +161,21 @@ async def test_a_deletion_cut_short_anywhere_is_resumed(
     states = await house.run("SELECT state, left_directory FROM organization")
     assert states == [("Deleted", int(not with_directory))]
     assert (await check(house.core)).clean
+
+
+async def test_what_was_deleted_before_does_not_come_back_with_the_directory_that_stays(
+    house: Directory, small_slices: None
+) -> None:
+    # More than a slice of them, and one whose name somebody else has by now.
+    for name in ("one", "two", "three", "four", "five"):
+        await house.user(name, enabled=False)
+        await shell.delete_user(house.core, house.grant, name)
+    await house.user("one")
+    await delete_organization(house.core, house.grant, force=True, with_directory=False)
+    assert await house.work() == 1
+    assert await house.run("SELECT state FROM organization") == [("Deleted",)]
+    rows = await house.run("SELECT name, state FROM entity ORDER BY name")
+    assert rows == [("ada", "DISABLED"), ("grace", "DISABLED"), ("one", "DISABLED")]
 
 
 async def tables_left(house: Directory) -> dict[str, int]:

@@ -15,10 +15,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.operations.upkeep.conftest import Mail, MovedClock, files_with, message
-from tests.support.directories import Directory, new_directory
+from tests.support.directories import Directory, grant_for, new_directory
 from workpost.domain.access.accounts import create_access_key, credential
+from workpost.domain.directory.shell import list_members
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.organizations.shell import delete_organization
+from workpost.domain.organizations.shell import (
+    NewOrganization,
+    create_organization,
+    delete_organization,
+    describe_organization,
+)
 from workpost.kernel.errors import KeyDestroyed
 from workpost.kernel.settings import Content, Database, Settings
 from workpost.kernel.settings import Keys as KeySettings
@@ -281,6 +287,26 @@ async def test_a_deleted_organization_comes_back_as_its_tombstone_only(
         with pytest.raises(KeyDestroyed):
             await again.core.keys.organization(mail.organization)
         assert (await check(again.core)).clean
+
+
+async def test_a_directory_that_was_left_behind_comes_back_and_can_be_taken_over(
+    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
+) -> None:
+    group = await mail.directory.group("everyone", "ada")
+    directory = (await describe_organization(core, mail.directory.grant)).directory_id
+    await delete_organization(core, mail.directory.grant, force=True, with_directory=False)
+    await mail.directory.work()
+    await back_up(core, files, env)
+    await asyncio.to_thread(restore, target, *files, env)
+    async with served(target, mail, env) as again:
+        assert (await check(again.core)).clean
+        account = mail.directory.account
+        new = NewOrganization(alias="demo", directory_id=directory)
+        organization = await create_organization(again.core, grant_for(account), account, new)
+        await again.directory.work()
+        grant = grant_for(account, organization)
+        [member] = (await list_members(again.core, grant, group, after="", limit=9))[0]
+        assert (member.name, member.state) == ("ada", "DISABLED")
 
 
 # --- what is in the files ------------------------------------------------------------------------

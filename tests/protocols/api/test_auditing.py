@@ -58,6 +58,11 @@ def test_secrets_of_an_output_are_hidden() -> None:
     assert found["responseElements"] == {"token": "***", "expiresIn": 900}
 
 
+def test_a_long_message_is_cut() -> None:
+    fault = ApiError("ValidationException", "1 validation error detected: " + "x" * 1_000_000)
+    assert len(record("CreateUser", None, None, fault)["errorMessage"]) == 1024
+
+
 def test_an_error_has_no_response() -> None:
     found = record("CreateUser", None, None, ApiError("LimitExceededException", "Too many."))
     assert found["errorCode"] == "LimitExceededException"

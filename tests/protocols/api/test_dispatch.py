@@ -60,6 +60,12 @@ class TestSuccess:
             f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"
         )
 
+    def test_of_a_long_user_agent_the_beginning_is_looked_at(self) -> None:
+        request = unsigned("DescribeUser", DESCRIBE)
+        headers = [*request.headers, (b"user-agent", b"agent" * 10_000)]
+        assert answer(sign(replace(request, headers=headers))).status == 200
+        assert seen[-1].user_agent == ("agent" * 205)[:1024]
+
     def test_an_empty_body_is_an_empty_input(self) -> None:
         response = answer(call("ListOrganizations", body=b""))
         assert decode(response) == (200, {"OrganizationSummaries": []})
@@ -266,9 +272,11 @@ class TestFrontEndErrors:
         response = answer(call("ListUsers", {"OrganizationId": ORGANIZATION}))
         assert refused(response)[:2] == (500, "InternalFailure")
 
-    def test_temporary_faults(self) -> None:
+    def test_temporary_faults_are_logged_in_a_line(self, caplog: pytest.LogCaptureFixture) -> None:
         response = answer(call("ListGroups", {"OrganizationId": ORGANIZATION}))
         assert refused(response)[:2] == (503, "ServiceUnavailableException")
+        assert "the database is away" in caplog.text
+        assert "Traceback" not in caplog.text
 
     def test_a_refusal_without_a_request(self) -> None:
         response = make_dispatcher().refuse(ApiError("RequestEntityTooLarge", "no"))

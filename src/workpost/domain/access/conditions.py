@@ -27,6 +27,9 @@ Test = Callable[[str, Context], bool]
 Maker = Callable[[str, bool], Test]
 """Makes a test of a policy value; the flag allows variables. Raises ValueError."""
 
+TAGS = ("aws:requesttag/", "aws:resourcetag/", "aws:principaltag/")
+"""Keys that have several values only where several tags differ in nothing but upper case."""
+
 _KEY = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.:/=+@ -]+")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 _EPOCH = re.compile(r"[0-9]{1,11}")
@@ -44,8 +47,12 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """For the operator Null: must the key be absent? None for all others."""
     tests: tuple[Test, ...]
 
-    def holds(self, context: Context) -> bool:
-        """Evaluate; a missing key makes positive operators false and negated ones true."""
+    def holds(self, context: Context, *, allow: bool) -> bool:
+        """Evaluate; a missing key makes positive operators false and negated ones true.
+
+        Which of two tags `stage` and `Stage` a policy means, nobody can tell: all must fit for a
+        statement that allows, one is enough for a Deny.
+        """
         values = context.get(self.key, ())
         if self.null is not None:
             return self.null is not bool(values)
@@ -53,7 +60,10 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
             if self.quantifier == "ForAnyValue":
                 return self.if_exists
             return self.if_exists or self.negated or self.quantifier == "ForAllValues"
-        if self.quantifier == "ForAllValues" or (self.negated and not self.quantifier):
+        every = self.negated
+        if self.key.startswith(TAGS):
+            every = allow
+        if self.quantifier == "ForAllValues" or (every and not self.quantifier):
             return all(self._fits(value, context) for value in values)
         return any(self._fits(value, context) for value in values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -78,27 +79,25 @@ def literal(pieces: tuple[Piece, ...]) -> str:
 
 def glob(pieces: tuple[Piece, ...], text: str) -> bool:
     """True when the whole text fits; `*` is any run of characters, `?` exactly one."""
-    symbols: list[tuple[bool, str]] = []
+    return _compiled(pieces).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pieces: tuple[Piece, ...]) -> re.Pattern[str]:
+    runs = [""]
     for piece in pieces:
-        if piece.kind == "text":
-            symbols += [(False, character) for character in piece.text]
+        if piece.kind == ANY:
+            runs.append("")
         else:
-            symbols.append((True, piece.kind))
-    at = in_text = 0
-    star, resume = -1, 0
-    while in_text < len(text):
-        if at < len(symbols) and symbols[at] == (True, ANY):
-            star, resume = at, in_text
-            at += 1
-        elif at < len(symbols) and symbols[at] in {(True, ONE), (False, text[in_text])}:
-            at += 1
-            in_text += 1
-        elif star >= 0:
-            resume += 1
-            at, in_text = star + 1, resume
-        else:
-            return False
-    return all(symbol == (True, ANY) for symbol in symbols[at:])
+            runs[-1] += "." if piece.kind == ONE else re.escape(piece.text)
+    first, *others = runs
+    if not others:
+        return re.compile(first, re.DOTALL)
+    # The first place where the text between two stars fits is as good as any later one, so each
+    # step is atomic and nothing is ever tried twice.
+    last = others.pop()
+    middle = "".join(f"(?>.*?{run})" for run in others if run)
+    return re.compile(f"{first}{middle}.*{last}", re.DOTALL)
 
 
 def split_arn(pieces: tuple[Piece, ...]) -> list[tuple[Piece, ...]]:

@@ -72,7 +72,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         meant = any(_covers(pattern, resource, context) for pattern in self.resources)
         if meant is self.except_resources:
             return False
-        return all(condition.holds(context) for condition in self.conditions)
+        return all(condition.holds(context, allow=self.allow) for condition in self.conditions)
 
 
 class Policy(msgspec.Struct, frozen=True):

@@ -57,8 +57,12 @@ def check_action(action: str) -> None:
 
 
 def _users(tx: Reader, org: str, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The ids of users, each once. Raises EntityNotFound."""
-    return tuple(dict.fromkeys(resolve(tx, org, each, kinds=(USER,)).id for each in given))
+    """The ids of users, each once; those of deleted ones stay good. Raises EntityNotFound.
+
+    What ListAccessControlRules shows can always be put again.
+    """
+    found = (resolve(tx, org, each, kinds=(USER,), deleted=True) for each in given)
+    return tuple(dict.fromkeys(row.id for row in found))
 
 
 @command

@@ -97,7 +97,7 @@ def _parse(statement: Any, variables: bool) -> TrustStatement:
     if "Resource" in statement or "NotResource" in statement:
         raise ValueError("a trust policy names no resource: it is the role itself")
     actions = statement.get("Action", ())
-    for action in [actions] if isinstance(actions, str) else actions:
+    for action in actions if isinstance(actions, list) else [actions] if actions else []:
         if not isinstance(action, str) or not (action == "*" or action.lower().startswith("sts:")):
             raise ValueError("the actions of a trust policy are those of sts")
     rest = {name: value for name, value in statement.items() if name != "Principal"}

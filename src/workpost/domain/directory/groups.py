@@ -5,15 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.directory.burial import bury
+from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
     Props,
     fold_name,
-    name_taken,
     require_disabled,
     require_enabled,
     resolve,
     resolve_existing,
-    write_props,
 )
 from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.kernel.errors import InvalidParameter
@@ -30,22 +29,16 @@ MEMBER_KINDS = (USER, GROUP)
 def create_group(tx: Tx, *, grant: Grant, entity: str, name: str, hidden: bool) -> None:
     """Insert a disabled group without an address. Raises NameUnavailable."""
     version = begin(tx, grant)
-    inserted = entities.insert_entity(
+    insert(
         tx,
         org=grant.organization,
         entity=entity,
         kind=GROUP,
         name=name,
-        name_fold=fold_name(name),
-        display=name,
-        display_fold=fold_name(name),
         hidden=hidden,
-        password=None,
-        props=write_props(Props()),
+        props=Props(),
         version=version,
     )
-    if not inserted:
-        raise name_taken(name)
 
 
 @quick

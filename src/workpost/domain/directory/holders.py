@@ -16,7 +16,6 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import addresses, domains, entities
-from workpost.store.tables.addresses import AddressRow
 from workpost.store.tables.entities import ENABLED, EntityRow
 
 
@@ -147,12 +146,6 @@ def describe_entity(tx: Reader, *, grant: Grant, address: str) -> EntityRow:
         if row is not None and row.state == ENABLED:
             return row
     raise EntityNotFound(f"Nobody in the organization has the address {address}.")
-
-
-@quick
-def owned_addresses(tx: Reader, *, org: str, entity: str) -> list[AddressRow]:
-    """The addresses of an entity, the primary one first."""
-    return addresses.list_addresses(tx, org=org, entity=entity)
 
 
 @quick

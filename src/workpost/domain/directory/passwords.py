@@ -27,6 +27,8 @@ MAX_LENGTH = 63
 MIN_CLASSES = 3
 WAITING_PER_THREAD = 64
 """At about 20 ms each, nobody waits much longer than a second."""
+NEW_PER_THREAD = 32
+"""Of these, new passwords: one account that sets many at once shuts nobody out of their mail."""
 
 _LATIN_SUPPLEMENT = range(0xA0, 0x100)
 _SALT = 16
@@ -82,12 +84,19 @@ class Hasher:
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
-        self._limit = threads * WAITING_PER_THREAD
+        self._threads = threads
         self._running = 0
+        self._new = 0
 
     async def hash(self, cost: settings.Passwords, env: Environment, password: bytes) -> str:
         """A fresh hash in the PHC string format. Raises Busy when too many wait."""
-        return await self._run(_hasher(cost).hash, password, salt=env.random_bytes(_SALT))
+        if self._new >= self._threads * NEW_PER_THREAD:
+            raise Busy("Too many passwords are being set; try again in a moment.")
+        self._new += 1
+        try:
+            return await self._run(_hasher(cost).hash, password, salt=env.random_bytes(_SALT))
+        finally:
+            self._new -= 1
 
     async def verify(self, stored: str, password: bytes) -> bool:
         """True when the password has this hash. Raises Busy when too many wait."""
@@ -98,7 +107,7 @@ class Hasher:
         await self._run(_verify_nobody, cost, password)
 
     async def _run(self, work: Callable[..., R], *args: object, **kw: object) -> R:
-        if self._running >= self._limit:
+        if self._running >= self._threads * WAITING_PER_THREAD:
             raise Busy("Too many passwords are being checked; try again in a moment.")
         self._running += 1
         try:

@@ -6,6 +6,7 @@ import msgspec
 
 from workpost.domain.directory.booking import BookingOptions, check_options
 from workpost.domain.directory.burial import bury
+from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
     ROOM,
     Props,
@@ -65,23 +66,16 @@ def create_resource(
     Raises NameUnavailable.
     """
     version = begin(tx, grant)
-    props = Props(user_role=MAILBOX_ROLE, resource_type=type, description=description)
-    inserted = entities.insert_entity(
+    insert(
         tx,
         org=grant.organization,
         entity=entity,
         kind=RESOURCE,
         name=name,
-        name_fold=fold_name(name),
-        display=name,
-        display_fold=fold_name(name),
         hidden=hidden,
-        password=None,
-        props=write_props(props),
+        props=Props(user_role=MAILBOX_ROLE, resource_type=type, description=description),
         version=version,
     )
-    if not inserted:
-        raise name_taken(name)
 
 
 @quick

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.directory.burial import bury
+from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
     Props,
     fold_name,
-    name_taken,
     read_props,
     require_disabled,
     resolve,
@@ -55,22 +55,18 @@ def create_user(
     organization has `limit` users.
     """
     version = begin(tx, grant)
-    inserted = entities.insert_entity(
+    insert(
         tx,
         org=grant.organization,
         entity=entity,
         kind=USER,
         name=name,
-        name_fold=fold_name(name),
         display=display,
-        display_fold=fold_name(display),
         hidden=hidden,
         password=password,
-        props=write_props(msgspec.structs.replace(props, password_version=version)),
+        props=msgspec.structs.replace(props, password_version=version),
         version=version,
     )
-    if not inserted:
-        raise name_taken(name)
     if props.identity_provider_user_id:
         user_id = props.identity_provider_user_id
         claim_identity(tx, org=grant.organization, entity=entity, user_id=user_id)

@@ -9,8 +9,13 @@ from __future__ import annotations
 from workpost.domain.directory import registration
 from workpost.domain.directory.entities import resolve_existing
 from workpost.domain.mailboxes.provision import NewMailbox, create_mailbox, prepare_mailbox
-from workpost.domain.organizations.state import begin, change_policy, require_active
-from workpost.kernel.errors import Conflict
+from workpost.domain.organizations.state import (
+    begin,
+    change_policy,
+    check_active,
+    require_active,
+)
+from workpost.kernel.errors import Conflict, KeyDestroyed
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command, quick
@@ -105,7 +110,14 @@ async def register_to_workmail(core: Core, grant: Grant, identifier: str, addres
     if plan is None:
         return
     entity, needs_mailbox = plan
-    new = await _new_mailbox(core, grant.organization, entity) if needs_mailbox else None
+    new = None
+    if needs_mailbox:
+        try:
+            new = await _new_mailbox(core, grant.organization, entity)
+        except KeyDestroyed:
+            # Its deletion came in between, and is what the caller is told of.
+            await core.store.read(check_active, grant=grant)
+            raise
     await core.store.write(register, grant=grant, entity=entity, address=address, new=new)
 
 

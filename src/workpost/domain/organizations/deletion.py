@@ -63,10 +63,12 @@ def begin_deletion(
 
 def _begin(tx: Tx, grant: Grant, force: bool, with_directory: bool, with_application: bool) -> str:
     row = get_organization(tx, grant)
-    if row.state == DELETING:
-        return row.state
     if organizations.take_gal_modseq(tx, organization=row.id, account="") is None:
-        raise not_active(row.id, row.state)
+        # Read again: it may be another deletion that had the lock.
+        state = get_organization(tx, grant).state
+        if state == DELETING:
+            return state
+        raise not_active(row.id, state)
     if not force and entities.has_enabled_users(tx, org=row.id):
         raise OrganizationStateInvalid(
             f"Organization {row.id} has enabled users; disable them or set ForceDelete."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -13,8 +14,9 @@ from workpost.domain.organizations.dkim import make_keys
 from workpost.domain.organizations.dns_records import DnsRecord, key_record, records_of
 from workpost.domain.organizations.idempotency import ClientToken, recall
 from workpost.domain.organizations.mail_domains import NewDomain
+from workpost.domain.organizations.state import check_active
 from workpost.formats import addresses
-from workpost.kernel.errors import InvalidParameter, MailDomainNotFound
+from workpost.kernel.errors import Conflict, InvalidParameter, KeyDestroyed, MailDomainNotFound
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.keys.types import DataKey
@@ -70,12 +72,19 @@ async def register_domain(
     name = check_name(core, given)
     if await core.store.read(recall, token=token):
         return
-    row = await core.store.read(mail_domains.plan_registration, grant=grant, name=name)
+    limit = core.settings.limits.domains_per_organization
+    row = await core.store.read(mail_domains.plan_registration, grant=grant, name=name, limit=limit)
     if row is not None and row.token:
-        new = NewDomain(name, row.token, [], core.env.new_id())
-    else:
-        key = await core.keys.organization(grant.organization)
-        (new,) = await prepare_domains(core, grant.organization, [name], key)
+        with contextlib.suppress(Conflict):
+            new = NewDomain(name, row.token, [], core.env.new_id())
+            await _register(core, grant, new, token)
+            return
+    key = await _key(core, grant)
+    (new,) = await prepare_domains(core, grant.organization, [name], key)
+    await _register(core, grant, new, token)
+
+
+async def _register(core: Core, grant: Grant, new: NewDomain, token: ClientToken | None) -> None:
     await core.store.write(
         mail_domains.register_domain,
         grant=grant,
@@ -83,6 +92,15 @@ async def register_domain(
         limit=core.settings.limits.domains_per_organization,
         token=token,
     )
+
+
+async def _key(core: Core, grant: Grant) -> DataKey:
+    try:
+        return await core.keys.organization(grant.organization)
+    except KeyDestroyed:
+        # The organization's deletion came in between, and is what the caller is told of.
+        await core.store.read(check_active, grant=grant)
+        raise
 
 
 async def get_domain(core: Core, grant: Grant, given: str) -> MailDomain:

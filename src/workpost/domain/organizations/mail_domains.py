@@ -11,6 +11,7 @@ import msgspec
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.state import begin, require_active
 from workpost.kernel.errors import (
+    Conflict,
     InvalidParameter,
     LimitExceeded,
     MailDomainInUse,
@@ -63,14 +64,22 @@ def insert_domain(tx: Tx, org: str, new: NewDomain) -> None:
 
 
 @quick
-def plan_registration(tx: Reader, *, grant: Grant, name: str) -> DomainRow | None:
+def plan_registration(tx: Reader, *, grant: Grant, name: str, limit: int) -> DomainRow | None:
     """The domain if it is registered already, so that no keys are made for it again.
 
-    Raises what `register_domain` raises but LimitExceeded.
+    Raises what `register_domain` raises: a refusal costs no keys.
     """
     require_active(tx, grant)
-    _refuse_foreign(tx, grant.organization, name)
-    return domains.get_domain(tx, org=grant.organization, name=name)
+    return _find(tx, grant.organization, name, limit)
+
+
+def _find(tx: Reader, org: str, name: str, limit: int) -> DomainRow | None:
+    """The organization's domain, None when it may register it."""
+    _refuse_foreign(tx, org, name)
+    row = domains.get_domain(tx, org=org, name=name)
+    if row is None and domains.count_domains(tx, org=org) >= limit:
+        raise LimitExceeded(f"The organization has {limit} mail domains, as many as it may.")
+    return row
 
 
 def _refuse_foreign(tx: Reader, org: str, name: str) -> None:
@@ -86,7 +95,8 @@ def register_domain(
     """Register a domain, to be verified; one that is there already waits anew where it failed.
 
     Raises MailDomainInUse for a domain that another organization has verified, LimitExceeded for
-    more than `limit` domains, InvalidParameter for a token that came with other parameters.
+    more than `limit` domains, InvalidParameter for a token that came with other parameters,
+    Conflict when keys are needed and none were made: the domain was deregistered meanwhile.
     """
     with_token(tx, token, type(None), lambda: _register(tx, grant, new, limit))
 
@@ -94,14 +104,16 @@ def register_domain(
 def _register(tx: Tx, grant: Grant, new: NewDomain, limit: int) -> None:
     begin(tx, grant)
     org = grant.organization
-    _refuse_foreign(tx, org, new.name)
-    row = domains.get_domain(tx, org=org, name=new.name)
+    row = _find(tx, org, new.name, limit)
     if row is None:
-        if domains.count_domains(tx, org=org) >= limit:
-            raise LimitExceeded(f"The organization has {limit} mail domains, as many as it may.")
+        if not new.keys:
+            raise Conflict(f"The mail domain {new.name} was deregistered meanwhile.")
         insert_domain(tx, org, new)
     elif not row.is_test and (row.state, row.dkim) != (VERIFIED, VERIFIED):
-        domains.begin_verification(tx, org=org, name=new.name, token=row.token or new.token)
+        if row.token:
+            # Keys belong to their token: of two registrations at once the first gives both.
+            new = msgspec.structs.replace(new, token=row.token, keys=[])
+        domains.begin_verification(tx, org=org, name=new.name, token=new.token)
         insert_domain(tx, org, new)
 
 

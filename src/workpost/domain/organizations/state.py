@@ -77,13 +77,15 @@ def begin(tx: Tx, grant: Grant) -> int:
     Raises AccessDenied, OrganizationNotFound, OrganizationStateInvalid.
     """
     require_administrator(grant)
-    modseq = organizations.take_gal_modseq(
-        tx, organization=grant.organization, account=account_of(grant)
-    )
-    if modseq is None:
+    # Twice: an organization may become active between the attempt and the look for the reason.
+    for _ in range(2):
+        modseq = organizations.take_gal_modseq(
+            tx, organization=grant.organization, account=account_of(grant)
+        )
+        if modseq is not None:
+            return modseq
         require_active(tx, grant)
-        raise Fault(f"the active organization {grant.organization} could not be locked")
-    return modseq
+    raise Fault(f"the active organization {grant.organization} could not be locked")
 
 
 def change_policy(tx: Tx, organization: str) -> int:

@@ -84,6 +84,9 @@ class AuditLog:
             except WorkpostError as error:
                 log.warning("the audit log is not written: %s", error)
                 pause = AGAIN
+            except Exception:  # whatever it is: a writer that is gone would refuse all calls
+                log.exception("the audit log is not written")
+                pause = AGAIN
         self._writing = None
 
     async def flush(self) -> None:
@@ -93,9 +96,10 @@ class AuditLog:
             if not self._waiting:
                 return
             key = await self._core.keys.token_key(PURPOSE)
-            taken, self._waiting = self._waiting, []
+            taken = self._waiting[:]
             # Sealed once: what is written again, after a write in doubt, is the same row.
             self._sealed = await asyncio.to_thread(self._seal, key, taken)
+            del self._waiting[: len(taken)]
             self._bytes -= sum(len(record) for _, _, record in taken)
             await self._write_sealed()
 

@@ -41,6 +41,16 @@ class Report(msgspec.Struct):
         if len(self.findings) < MOST:
             self.findings.append(Finding(kind, place, detail, repaired))
 
+    def merge(self, part: Report) -> None:
+        """Take over what a part of the check has looked at and found."""
+        self.items += part.items
+        self.opened += part.opened
+        self.unsettled += part.unsettled
+        for kind, count in part.found.items():
+            self.found[kind] = self.found.get(kind, 0) + count
+        self.repaired += part.repaired
+        self.findings += part.findings[: MOST - len(self.findings)]
+
     @property
     def clean(self) -> bool:
         """True when nothing was found."""

@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 from workpost.store.content.types import INLINE
+from workpost.store.tables.erasing import OF_DIRECTORY
 from workpost.store.tables.organizations import DELETED
 
 DISABLED = "DISABLED"
@@ -16,7 +17,8 @@ class RowFilter:
     """Rows as a restored database shall have them, table after table in the order of a dump.
 
     A shredded mailbox's rows are left out and its owner is disabled, as after the mailbox was
-    purged; of a shredded organization its tombstone stays. `place` says where contents outside
+    purged; of a shredded organization its tombstone stays, and the directory that it had left
+    behind when it was backed up. `place` says where contents outside
     the database go now, None leaves it as it was.
     """
 
@@ -30,6 +32,8 @@ class RowFilter:
         self._organizations = {scope[4:] for scope in shredded if scope.startswith("org/")}
         self._shredded = {int(scope[8:]) for scope in shredded if scope.startswith("mailbox/")}
         self._queues: set[int] = set()
+        self._left: set[str] = set()
+        """Shredded organizations whose directory, if there is any, waits for another one."""
         self._epoch = epoch
         self._place = place
         self.mailboxes = array("q")
@@ -43,12 +47,18 @@ class RowFilter:
         if table == "mailbox":
             return [self._mailbox(row, at) for row in rows if self._stays(row, at)]
         if table == "entity":
-            return [self._entity(row, at) for row in rows if self._stays(row, at)]
+            return [self._entity(row, at) for row in rows if self._belongs(row, at)]
         if table == "content":
             return [self._content(row, at) for row in rows]
+        if table in OF_DIRECTORY:
+            return [row for row in rows if self._belongs(row, at)]
         if table == "queue_rcpt":
             return [row for row in rows if row[at["queue"]] not in self._queues]
         return [row for row in rows if self._stays(row, at)]
+
+    def _belongs(self, row: list[Any], at: dict[str, int]) -> bool:
+        """Whether a row of a directory stays."""
+        return row[at["org"]] in self._left or self._stays(row, at)
 
     def _stays(self, row: list[Any], at: dict[str, int]) -> bool:
         """Whether a row belongs to nothing that was shredded; remembers what goes with it."""
@@ -65,7 +75,9 @@ class RowFilter:
         return not gone
 
     def _organization(self, row: list[Any], at: dict[str, int]) -> list[Any]:
-        if row[at["id"]] in self._organizations:
+        if row[at["id"]] in self._organizations and row[at["state"]] == DELETED:
+            self._left.add(row[at["id"]])
+        elif row[at["id"]] in self._organizations:
             row[at["state"]] = DELETED
             row[at["users"]] = 0
         return row

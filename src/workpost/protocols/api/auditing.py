@@ -19,6 +19,8 @@ from workpost.protocols.api.wire.rendering import HIDDEN
 EVENT_VERSION = "1.11"
 MAX_RECORD = 100 * 1024
 """Bytes, above which parameters and response are left out."""
+MAX_MESSAGE = 1024
+"""Characters of an error's message, which may hold what the caller sent."""
 MAX_IDENTITIES = 256
 ISSUING = frozenset({"AssumeRole", "GetSessionToken"})
 """Actions that change nothing and yet are recorded with what they gave away."""
@@ -65,7 +67,7 @@ class CallAudit:
         }
         if fault is not None:
             record["errorCode"] = fault.code
-            record["errorMessage"] = fault.message
+            record["errorMessage"] = fault.message[:MAX_MESSAGE]
         record["requestID"] = call.request_id
         record["eventID"] = event_id
         record["readOnly"] = operation.reads

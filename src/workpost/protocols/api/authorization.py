@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,17 +75,25 @@ def context_of(
         context["aws:tokenissuetime"] = (_iso(session.issued),)
         for key, value in session.tags.items():
             context[f"aws:principaltag/{key.lower()}"] = (value,)
-    for key, value in resource_tags.items():
-        context[f"aws:resourcetag/{key.lower()}"] = (value,)
+    _add_tags(context, "aws:resourcetag/", resource_tags.items())
     tags = document.get("Tags")
     keys = document.get("TagKeys")
     if isinstance(tags, list):
-        for tag in tags:
-            context[f"aws:requesttag/{tag['Key'].lower()}"] = (tag["Value"],)
-        keys = [tag["Key"] for tag in tags]
+        pairs = [(tag["Key"], tag["Value"]) for tag in tags]
+        _add_tags(context, "aws:requesttag/", pairs)
+        keys = [key for key, _ in pairs]
     if isinstance(keys, list):
         context["aws:tagkeys"] = tuple(keys)
     return context
+
+
+def _add_tags(
+    context: dict[str, tuple[str, ...]], prefix: str, tags: Iterable[tuple[str, str]]
+) -> None:
+    """Tags that differ in nothing but upper case have one condition key, which gets all values."""
+    for key, value in tags:
+        name = prefix + key.lower()
+        context[name] = (*context.get(name, ()), value)
 
 
 def _iso(milliseconds: int) -> str:

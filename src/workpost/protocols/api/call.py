@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.access.credentials import Credential
+from workpost.formats.arn import organization_arn
 from workpost.protocols.api.model import Operation
 
 
@@ -36,4 +37,4 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     def organization_arn(self, organization: str) -> str:
         """The ARN of an organization of the caller's account."""
-        return f"arn:aws:workmail:{self.region}:{self.account}:organization/{organization}"
+        return organization_arn(self.region, self.account, organization)

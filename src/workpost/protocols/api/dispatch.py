@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 ACTIVE = "Active"
 ANY_STATE = frozenset({"DescribeOrganization", "DeleteOrganization"})
 """Actions that look at the organization's state themselves."""
+MAX_USER_AGENT = 1024
+"""Bytes that conditions and audit see of the header, whose length is the caller's choice."""
 
 Headers = Mapping[bytes, list[bytes]]
 
@@ -185,9 +187,12 @@ class Dispatcher:
             answer = frame.success(work.operation, work.output, request_id)
         except Exception as error:
             fault = translate(error)
-            if fault.code in {"InternalFailure", "ServiceUnavailableException"}:
-                name = _name(work.operation)
+            name = _name(work.operation)
+            if fault.code == "InternalFailure":
                 log.error("%s failed, request id %s", name, request_id, exc_info=error)
+            elif fault.code == "ServiceUnavailableException":
+                # What is busy has no time for traces of it.
+                log.warning("%s is put off, request id %s: %s", name, request_id, error)
             answer = frame.failure(fault, work.operation, request_id)
         except asyncio.CancelledError:
             # Whatever it has done by now stays done.
@@ -258,7 +263,7 @@ class Dispatcher:
             requested_region=claims.region,
             peer=request.peer,
             is_tls=request.is_tls,
-            user_agent=headers.get(b"user-agent", [b""])[0].decode("latin-1"),
+            user_agent=headers.get(b"user-agent", [b""])[0][:MAX_USER_AGENT].decode("latin-1"),
             now=now,
         )
 

@@ -252,11 +252,12 @@ def replace_hash(tx: Tx, *, org: str, entity: str, old: str, new: str) -> None:
     )
 
 
-def delete_entity(tx: Tx, *, org: str, entity: str, version: int) -> None:
-    """Turn the row into a tombstone without a password."""
+def delete_entity(tx: Tx, *, org: str, entity: str, props: str, version: int) -> None:
+    """Turn the row into a tombstone: id, kind and name, no password, `props` as they are given."""
     tx.run(
-        "UPDATE entity SET state = 'DELETED', password = NULL, version = ?"
-        " WHERE org = ? AND id = ?",
+        "UPDATE entity SET state = 'DELETED', password = NULL, display = '', display_fold = '',"
+        " props = ?, version = ? WHERE org = ? AND id = ?",
+        props,
         version,
         org,
         entity,

@@ -118,21 +118,23 @@ def delete_mailbox(tx: Tx, *, mailbox: int) -> None:
 def reset_entities(tx: Tx, *, org: str, limit: int) -> int:
     """Disable up to `limit` entities and take address and mailbox from them; returns how many.
 
-    Deleted ones go for good: nobody asks for their ids any more.
+    Deleted ones go for good, and first: nobody asks for their ids any more.
     """
-    tx.run(
+    gone = tx.run(
         "DELETE FROM entity WHERE (org, id) IN"
         " (SELECT org, id FROM entity WHERE org = ? AND state = 'DELETED' LIMIT ?)",
         org,
         limit,
     )
-    return tx.run(
+    if gone == limit:
+        return gone
+    return gone + tx.run(
         "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
         " mailbox = NULL, enabled_at = NULL, disabled_at = NULL, provisioned_at = NULL,"
         " deprovisioned_at = NULL WHERE (org, id) IN (SELECT org, id FROM entity WHERE org = ?"
         " AND (state <> 'DISABLED' OR mailbox IS NOT NULL OR enabled_at IS NOT NULL) LIMIT ?)",
         org,
-        limit,
+        limit - gone,
     )
 
 

@@ -239,11 +239,15 @@ def recount_users(tx: Tx, *, organization: str) -> None:
 
 
 def page_user_counts(tx: Reader, *, after: str, limit: int) -> list[tuple[str, int, int]]:
-    """(id, users as stated, users as counted) of organizations with ids above `after`, by id."""
+    """(id, users as stated, users as counted) of organizations with ids above `after`, by id.
+
+    Without those whose directory is on its way: erased, or moved to another organization.
+    """
     rows = tx.rows(
         "SELECT o.id, o.users, (SELECT COUNT(*) FROM entity e WHERE e.org = o.id"
         " AND e.kind = 'USER' AND e.state <> 'DELETED') FROM organization o"
-        " WHERE o.id > ? ORDER BY o.id LIMIT ?",
+        " WHERE o.id > ? AND (o.state = 'Active' OR (o.state = 'Deleted'"
+        " AND (o.left_directory = 1 OR o.users = 0))) ORDER BY o.id LIMIT ?",
         after,
         limit,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command
+from workpost.store.database.unit import Reader, Row, Tx, command, quick
+from workpost.store.tables.mailboxes import PURGING
+from workpost.store.tables.organizations import DELETING
 
 MAILBOX_TABLES = ("folder", "item", "summary", "item_tag", "subscription", "gone")
 """Tables whose primary key begins with the mailbox."""
@@ -38,6 +40,17 @@ def page_mailboxes(tx: Reader, *, after: int, limit: int) -> list[Row]:
         after,
         limit,
     )
+
+
+@quick
+def is_going(tx: Reader, *, mailbox: int) -> bool:
+    """True when a mailbox is gone, or is being removed by itself or with its organization."""
+    row = tx.row(
+        "SELECT m.state, o.state FROM mailbox m LEFT JOIN organization o ON o.id = m.org"
+        " WHERE m.id = ?",
+        mailbox,
+    )
+    return row is None or row[0] == PURGING or row[1] == DELETING
 
 
 def stated_sums(tx: Reader, *, mailbox: int) -> tuple[MailboxSums, list[FolderSums]] | None:

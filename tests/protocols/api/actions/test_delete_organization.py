@@ -1,5 +1,7 @@
 """DeleteOrganization."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.support.api_server import ApiServer, Tenant, refused
 from tests.support.identity import Center
 
@@ -36,6 +38,23 @@ def test_what_is_deleted_answers_with_its_state(api: ApiServer, demo: Tenant) ->
     assert refused(demo, "CreateGroup", Name="everyone") == expected
     assert refused(demo, "ListUsers") == expected
     assert refused(demo, "DeleteOrganization", DeleteDirectory=True) == expected
+
+
+def test_deletions_at_the_same_moment_are_all_told_that_it_goes(
+    api: ApiServer, demo: Tenant
+) -> None:
+    clients = [api.client(demo.account) for _ in range(4)]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        calls = [
+            pool.submit(
+                client.delete_organization,
+                OrganizationId=demo.organization,
+                DeleteDirectory=True,
+                ForceDelete=True,
+            )
+            for client in clients
+        ]
+    assert {call.result()["State"] for call in calls} == {"Deleting"}
 
 
 def test_alias_and_addresses_are_free_again(api: ApiServer, demo: Tenant) -> None:

@@ -42,6 +42,14 @@ def test_the_same_name_replaces_and_keeps_the_date_of_making(demo: Tenant) -> No
     assert (after["Effect"], after["NotIpRanges"]) == ("DENY", ["10.0.0.0/8"])
 
 
+def test_a_rule_that_names_a_deleted_user_can_be_put_again_as_it_is_shown(demo: Tenant) -> None:
+    ada = demo.user("ada", enabled=False)
+    put(demo, UserIds=[ada])
+    demo("DeleteUser", UserId=ada)
+    put(demo, UserIds=rules(demo)["office"]["UserIds"], Description="Other")
+    assert rules(demo)["office"]["Description"] == "Other"
+
+
 @pytest.mark.parametrize(
     "both",
     [

@@ -1,6 +1,7 @@
 """GetCallerIdentity, AssumeRole, GetSessionToken: temporary credentials end to end."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ def policy(*statements: Documents) -> str:
 def trusts(principal: str, action: str | list[str] = "sts:AssumeRole", **more: Any) -> str:
     content = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": action, **more}
     return policy(content)
+
+
+def pairs(**tags: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 class Account:
@@ -242,6 +247,9 @@ class TestAssumeRole:
             ({"Policy": "{}"}, "MalformedPolicyDocument"),
             ({"Policy": policy(statement("workmail:*")) + " " * 2048}, "PackedPolicyTooLarge"),
             ({"TokenCode": "123456"}, "ValidationError"),
+            ({"Tags": pairs(team="a", Team="b")}, "ValidationError"),
+            ({"Tags": [*pairs(team="a"), *pairs(team="a")]}, "ValidationError"),
+            ({"Tags": pairs(**dict.fromkeys("abcdefgh", "\u4e2d" * 250))}, "PackedPolicyTooLarge"),
         ):
             assert refusal(assume, **{**values, **more})[1] == code, more
 
@@ -266,6 +274,20 @@ class TestAssumeRole:
         assert refusal(account.workmail(session).list_organizations)[1] == (
             "UnrecognizedClientException"
         )
+
+    def test_the_largest_token_can_be_used(self, account: Account, root: tuple[str, str]) -> None:
+        trust = trusts(account.id, ["sts:AssumeRole", "sts:TagSession"])
+        arn = account.role("reader", trust, READ)
+        dice = random.Random(1)
+        words = ["".join(chr(dice.randrange(0x4E00, 0x9FFF)) for _ in range(250)) for _ in range(7)]
+        answer = account.sts(root).assume_role(
+            RoleArn=arn,
+            RoleSessionName="it",
+            Tags=pairs(**{f"k{n}": text for n, text in enumerate(words)}),
+            Policy=policy(statement("workmail:*")),
+        )
+        client = account.workmail(keys_of(answer))
+        assert client.list_organizations()["OrganizationSummaries"]
 
 
 class TestGetSessionToken:

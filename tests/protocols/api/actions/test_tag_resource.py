@@ -139,3 +139,17 @@ def test_iam_conditions_on_the_tags_of_the_request(api: ApiServer, demo: Tenant)
     code, _ = refused(limited.client.untag_resource, ResourceARN=arn(demo), TagKeys=["stage"])
     assert code == "AccessDeniedException"
     assert tags(demo) == {"stage": "test"}
+
+
+def test_a_tag_of_other_case_hides_no_tag_from_iam(api: ApiServer, demo: Tenant) -> None:
+    text = policy("Allow", "StringEquals", "aws:RequestTag/stage", "test", "workmail:TagResource")
+    limited = Tenant(api.client(demo.account, text), demo.account, demo.organization, demo.domain)
+    pairs = [{"Key": "stage", "Value": "prod"}, {"Key": "STAGE", "Value": "test"}]
+    for tags_of_request in (pairs, pairs[::-1]):
+        code, _ = refused(limited.client.tag_resource, ResourceARN=arn(demo), Tags=tags_of_request)
+        assert code == "AccessDeniedException"
+    text = policy("Allow", "StringEquals", "aws:ResourceTag/stage", "test")
+    limited = Tenant(api.client(demo.account, text), demo.account, demo.organization, demo.domain)
+    for name in ("STAGE", "Stage"):
+        tag(demo, stage="prod", **{name: "test"})
+        assert refused(limited, "ListUsers")[0] == "AccessDeniedException"

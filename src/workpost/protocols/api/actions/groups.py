@@ -12,10 +12,10 @@ from workpost.protocols.api.actions.context import (
     Document,
     grant_of,
     next_token,
-    one_filter,
     page_limit,
     page_start,
 )
+from workpost.protocols.api.actions.listing import list_entities
 from workpost.protocols.api.call import Call
 from workpost.store.tables.entities import GROUP
 from workpost.store.tables.members import MemberRow
@@ -90,19 +90,8 @@ async def DeleteGroup(api: Api, call: Call, document: Document) -> dict[str, Any
 
 async def ListGroups(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the organization's groups by at most one filter."""
-    name, key = page_start(api, call, document, 2)
-    groups, position = await shell.list_entities(
-        api.core,
-        grant_of(call, document),
-        GROUP,
-        one_filter(document, FILTERS),
-        after=(name, key),
-        limit=page_limit(document),
-    )
-    return {
-        "Groups": [_summary(group) for group in groups],
-        "NextToken": next_token(api, call, document, position),
-    }
+    groups, token = await list_entities(api, call, document, GROUP, FILTERS, _summary)
+    return {"Groups": groups, "NextToken": token}
 
 
 def _summary(group: Entity) -> dict[str, Any]:

@@ -9,16 +9,15 @@ from workpost.domain.directory import resource_shell as shell
 from workpost.domain.directory.booking import BookingOptions
 from workpost.domain.directory.entities import Entity
 from workpost.domain.directory.resources import ResourceChanges, options_of
-from workpost.domain.directory.shell import list_entities
 from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
     next_token,
-    one_filter,
     page_limit,
     page_start,
 )
+from workpost.protocols.api.actions.listing import list_entities
 from workpost.protocols.api.call import Call
 from workpost.store.tables.entities import RESOURCE
 
@@ -95,19 +94,8 @@ async def DeleteResource(api: Api, call: Call, document: Document) -> dict[str, 
 
 async def ListResources(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the organization's resources by at most one filter."""
-    name, key = page_start(api, call, document, 2)
-    resources, position = await list_entities(
-        api.core,
-        grant_of(call, document),
-        RESOURCE,
-        one_filter(document, FILTERS),
-        after=(name, key),
-        limit=page_limit(document),
-    )
-    return {
-        "Resources": [_summary(resource) for resource in resources],
-        "NextToken": next_token(api, call, document, position),
-    }
+    resources, token = await list_entities(api, call, document, RESOURCE, FILTERS, _summary)
+    return {"Resources": resources, "NextToken": token}
 
 
 def _summary(resource: Entity) -> dict[str, Any]:

@@ -22,6 +22,8 @@ MAX_POLICY = 2048
 """Characters of a session policy: the token carries it."""
 MAX_TAGS = 2048
 """Characters of the keys and values of session tags."""
+MAX_PACKED = 5632
+"""Bytes of both in UTF-8: what a token of `sessions.MAX_TOKEN` holds, however little it packs."""
 KEY_SECONDS = 12 * HOUR
 
 _ROLE_ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/([\w+=,.@-]{1,64})", re.ASCII)
@@ -41,7 +43,7 @@ async def AssumeRole(api: Api, call: Call, document: Document) -> dict[str, Any]
     _refuse_unsupported(document)
     arn = document["RoleArn"]
     policy = document.get("Policy")
-    tags = {tag["Key"]: tag["Value"] for tag in document.get("Tags", ())}
+    tags = _read_tags(document)
     _check_limits(policy, tags)
     role = await _trusting_role(api, call, document, arn, tags)
     seconds = document.get("DurationSeconds", HOUR)
@@ -76,6 +78,16 @@ def _refuse_unsupported(document: Document) -> None:
             raise InvalidParameter(f"{name} is not supported by this server.")
 
 
+def _read_tags(document: Document) -> dict[str, str]:
+    tags = {tag["Key"]: tag["Value"] for tag in document.get("Tags", ())}
+    # Conditions know no upper case: of two such tags one would be judged and the other one used.
+    if len({key.lower() for key in tags}) != len(document.get("Tags", ())):
+        raise InvalidParameter(
+            "Duplicate tag keys found. Please note that tag keys are case insensitive."
+        )
+    return tags
+
+
 def _check_limits(policy: str | None, tags: dict[str, str]) -> None:
     if policy is not None:
         if len(policy) > MAX_POLICY:
@@ -88,8 +100,13 @@ def _check_limits(policy: str | None, tags: dict[str, str]) -> None:
             raise ApiError(
                 "MalformedPolicyDocument", f"The policy cannot be used: {error}."
             ) from None
-    if sum(len(key) + len(value) for key, value in tags.items()) > MAX_TAGS:
+    texts = [text for pair in tags.items() for text in pair]
+    if sum(map(len, texts)) > MAX_TAGS:
         raise ApiError("PackedPolicyTooLarge", f"Tags have at most {MAX_TAGS} characters in all.")
+    if sum(len(text.encode()) for text in (policy or "", *texts)) > MAX_PACKED:
+        raise ApiError(
+            "PackedPolicyTooLarge", f"Policy and tags have at most {MAX_PACKED} bytes together."
+        )
 
 
 async def _trusting_role(

@@ -8,15 +8,8 @@ from typing import Any
 from workpost.domain.directory import shell
 from workpost.domain.directory.entities import Entity, Props
 from workpost.domain.directory.users import UserChanges
-from workpost.protocols.api.actions.context import (
-    Api,
-    Document,
-    grant_of,
-    next_token,
-    one_filter,
-    page_limit,
-    page_start,
-)
+from workpost.protocols.api.actions.context import Api, Document, grant_of
+from workpost.protocols.api.actions.listing import list_entities
 from workpost.protocols.api.call import Call
 from workpost.store.tables.entities import USER
 
@@ -112,19 +105,8 @@ async def UpdateUser(api: Api, call: Call, document: Document) -> dict[str, Any]
 
 async def ListUsers(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the organization's users by at most one filter."""
-    name, key = page_start(api, call, document, 2)
-    users, position = await shell.list_entities(
-        api.core,
-        grant_of(call, document),
-        USER,
-        one_filter(document, FILTERS),
-        after=(name, key),
-        limit=page_limit(document),
-    )
-    return {
-        "Users": [_summary(user) for user in users],
-        "NextToken": next_token(api, call, document, position),
-    }
+    users, token = await list_entities(api, call, document, USER, FILTERS, _summary)
+    return {"Users": users, "NextToken": token}
 
 
 def _summary(user: Entity) -> dict[str, Any]:
