@@ -17,14 +17,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import api, footprint, imap, mixed, peers, submission
+from benchmarks import actions, api, directory, footprint, imap, mixed, peers, submission
 from benchmarks.product import Workpost
 from benchmarks.scale import FULL, SMOKE, Scale
 from benchmarks.table import Row, as_json, machine, render
 from tests.support.peers import postgres_folder
 from tests.support.postgres import PostgresServer
 
-SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency")
+SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency", "directory")
 
 
 class Bench:
@@ -63,23 +63,60 @@ class Bench:
             "imap": lambda: imap.measure(self.product, self.dovecot, self.scale),
             "memory": lambda: footprint.measure(self.product, self.scale),
             "latency": lambda: mixed.measure(self.product, self.scale),
+            "directory": self._directory,
         }
         for row in rows[section]():
             self.rows.append(row)
             self.say(f"  {row.what}: {row.value:,.3f} {row.unit}")
 
     def _postgres(self) -> Iterator[Row]:
+        with self._postgres_server() as server:
+            if server is not None:
+                url = server.url(server.create_database())
+                with self._serving("on-postgres", url) as product:
+                    yield from submission.measure(product, self.postfix, self.scale, "PostgreSQL")
+
+    def _directory(self) -> Iterator[Row]:
+        with contextlib.ExitStack() as running:
+            server = running.enter_context(self._postgres_server())
+            pairs = {}
+            for engine in ("SQLite", "PostgreSQL") if server is not None else ("SQLite",):
+                small, large = (
+                    running.enter_context(
+                        self._serving(
+                            f"{size}-{engine}",
+                            server.url(server.create_database())
+                            if server is not None and engine == "PostgreSQL"
+                            else "",
+                        )
+                    )
+                    for size in ("small", "large")
+                )
+                pairs[engine] = small, large
+            yield from actions.measure({e: large for e, (_, large) in pairs.items()}, self.scale)
+            for engine, (small, large) in pairs.items():
+                yield from directory.measure(engine, small, large, self.scale)
+
+    @contextlib.contextmanager
+    def _postgres_server(self) -> Iterator[PostgresServer | None]:
         if postgres_folder() is None:
             self.say("without PostgreSQL: it is not installed (apt install postgresql)")
+            yield None
             return
         server = PostgresServer()
-        product = Workpost(self.folder / "on-postgres", server.url(server.create_database()))
+        try:
+            yield server
+        finally:
+            server.close()
+
+    @contextlib.contextmanager
+    def _serving(self, name: str, database_url: str = "") -> Iterator[Workpost]:
+        product = Workpost(self.folder / name, database_url)
         try:
             product.start()
-            yield from submission.measure(product, self.postfix, self.scale, "PostgreSQL")
+            yield product
         finally:
             product.stop()
-            server.close()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -9,24 +9,32 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
+
+from argon2 import PasswordHasher
 
 from benchmarks.clients import Connection, Unexpected, drive, expect, response
 from benchmarks.signing import Signer
 from tests.support.processes import Peer, dying_with_us
 from workpost.domain.access import shell as access
+from workpost.domain.directory import users
+from workpost.domain.directory.entities import Props
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import shell as messages
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.configuration import load
+from workpost.kernel.principal import Grant
 from workpost.node.build import attached_core
 from workpost.node.demo import for_demo
+from workpost.store.core import Core
 
 PASSWORD = "Benchmark-0-password"
 PEOPLE = 20
 IN_FLIGHT = 64
+HASH = PasswordHasher().hash(PASSWORD)
+"""Of users whose password nobody asks for."""
 
 
 class Workpost:
@@ -39,6 +47,7 @@ class Workpost:
             "WORKPOST_LOG__LEVEL": "warning",
             "WORKPOST_PROCESSES__FRONT_ENDS": "2",
             "WORKPOST_DATABASE__URL": database_url,
+            "WORKPOST_LIMITS__USERS_PER_ORGANIZATION": "1000000",
         }
         self._peer: Peer | None = None
         self.people: list[str] = []
@@ -120,6 +129,24 @@ class Workpost:
             self.people.append(address)
         return self.people[:count]
 
+    def add_users(self, stem: str, count: int) -> list[str]:
+        """Make users as CreateUser does, all with one hash made beforehand; their ids.
+
+        They are not registered, and named by the stem and numbers from 0.
+        """
+        return asyncio.run(self._add_users([f"{stem}-{number}" for number in range(count)]))
+
+    async def _add_users(self, names: list[str]) -> list[str]:
+        async with self.attached() as core:
+            return await create_users(core, self.organization, names)
+
+    @contextlib.asynccontextmanager
+    async def attached(self) -> AsyncIterator[Core]:
+        """A core of this process beside the server's, as the command line has it."""
+        settings = for_demo(load(None, str(self.folder), self._environment))
+        async with attached_core(settings, SystemEnvironment()) as core:
+            yield core
+
     # --- messages ---
 
     def fill(self, address: str, source: Iterable[bytes], copies: int, folder: str) -> int:
@@ -127,8 +154,7 @@ class Workpost:
         return asyncio.run(self._fill(address, source, copies, folder))
 
     async def _fill(self, address: str, source: Iterable[bytes], copies: int, folder: str) -> int:
-        settings = for_demo(load(None, str(self.folder), self._environment))
-        async with attached_core(settings, SystemEnvironment()) as core:
+        async with self.attached() as core:
             grant = await access.log_in(
                 core, username=address, password=PASSWORD.encode(), protocol="IMAP",
                 address="127.0.0.1",
@@ -150,6 +176,24 @@ class Workpost:
                 for _ in range(copies):
                     await messages.copy(core, grant, inbox.id, uids, target.id)
             return count * (1 + copies)
+
+
+async def create_users(core: Core, organization: str, names: list[str]) -> list[str]:
+    """The command of CreateUser for each name, many in flight; the ids."""
+    grant = Grant.system("benchmark", organization)
+    made = {core.env.new_uuid(): name for name in names}
+    waiting = iter(made.items())
+
+    async def work() -> None:
+        for entity, name in waiting:
+            await core.store.write(
+                users.create_user, grant=grant, entity=entity, name=name,
+                display=f"User {name}", hidden=False, password=HASH, props=Props(),
+                limit=core.settings.limits.users_per_organization,
+            )  # fmt: skip
+
+    await asyncio.gather(*(work() for _ in range(min(IN_FLIGHT, len(names)))))
+    return list(made)
 
 
 def pss(processes: Iterable[int]) -> int:
