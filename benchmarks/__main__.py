@@ -78,24 +78,20 @@ class Bench:
 
     def _directory(self) -> Iterator[Row]:
         with contextlib.ExitStack() as running:
+            urls: dict[str, Callable[[], str]] = {"SQLite": lambda: ""}
             server = running.enter_context(self._postgres_server())
-            pairs = {}
-            for engine in ("SQLite", "PostgreSQL") if server is not None else ("SQLite",):
-                small, large = (
-                    running.enter_context(
-                        self._serving(
-                            f"{size}-{engine}",
-                            server.url(server.create_database())
-                            if server is not None and engine == "PostgreSQL"
-                            else "",
-                        )
-                    )
-                    for size in ("small", "large")
-                )
-                pairs[engine] = small, large
-            yield from actions.measure({e: large for e, (_, large) in pairs.items()}, self.scale)
-            for engine, (small, large) in pairs.items():
-                yield from directory.measure(engine, small, large, self.scale)
+            if server is not None:
+                urls["PostgreSQL"] = lambda: server.url(server.create_database())
+            small, large = (
+                {
+                    engine: running.enter_context(self._serving(f"{size}-{engine}", url()))
+                    for engine, url in urls.items()
+                }
+                for size in ("small", "large")
+            )
+            yield from actions.measure(large, self.scale)
+            for engine in urls:
+                yield from directory.measure(engine, small[engine], large[engine], self.scale)
 
     @contextlib.contextmanager
     def _postgres_server(self) -> Iterator[PostgresServer | None]:

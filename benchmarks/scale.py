@@ -24,14 +24,17 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[int, ...] = (1, 8, 32)
     """Connections at which each of the ten actions is measured."""
     reads: int = 3_000
+    """Calls of one action at each of these levels."""
     writes: int = 480
     beside: int = 400
-    """Calls of one action at each level; `beside` of moto's server."""
+    """Calls of moto's server for each of them."""
     few_users: int = 50
+    """The directory that the large one is compared with."""
     many_users: int = 50_000
     page: int = 100
+    """MaxResults of ListUsers there."""
     creations: int = 400
-    """Commands of CreateUser compared between the small and the large directory."""
+    """Creations of users compared between the two, without a hash."""
 
 
 FULL = Scale()
