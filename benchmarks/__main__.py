@@ -38,6 +38,7 @@ class Bench:
         self.open = contextlib.ExitStack()
         self.dovecot: peers.Dovecot | None = None
         self.postfix: peers.Postfix | None = None
+        self.postgres: PostgresServer | None = None
 
     def start(self, sections: list[str]) -> None:
         """Start the product, and the peers that these sections are measured beside."""
@@ -70,49 +71,46 @@ class Bench:
             self.say(f"  {row.what}: {row.value:,.3f} {row.unit}")
 
     def _postgres(self) -> Iterator[Row]:
-        with self._postgres_server() as server:
-            if server is not None:
-                url = server.url(server.create_database())
-                with self._serving("on-postgres", url) as product:
-                    yield from submission.measure(product, self.postfix, self.scale, "PostgreSQL")
+        server = self._postgres_server()
+        if server is None:
+            return
+        product = Workpost(self.folder / "on-postgres", server.url(server.create_database()))
+        try:
+            product.start()
+            yield from submission.measure(product, self.postfix, self.scale, "PostgreSQL")
+        finally:
+            product.stop()
 
     def _directory(self) -> Iterator[Row]:
+        server = self._postgres_server()
+        urls: dict[str, Callable[[], str]] = {"SQLite": lambda: ""}
+        if server is not None:
+            urls["PostgreSQL"] = lambda: server.url(server.create_database())
+        small, large = (
+            {
+                engine: Workpost(self.folder / f"{size}-{engine}", url())
+                for engine, url in urls.items()
+            }
+            for size in ("small", "large")
+        )
         with contextlib.ExitStack() as running:
-            urls: dict[str, Callable[[], str]] = {"SQLite": lambda: ""}
-            server = running.enter_context(self._postgres_server())
-            if server is not None:
-                urls["PostgreSQL"] = lambda: server.url(server.create_database())
-            small, large = (
-                {
-                    engine: running.enter_context(self._serving(f"{size}-{engine}", url()))
-                    for engine, url in urls.items()
-                }
-                for size in ("small", "large")
-            )
+            for product in (*small.values(), *large.values()):
+                running.callback(product.stop)
+                product.begin()
+            for product in (*small.values(), *large.values()):
+                product.ready()
             yield from actions.measure(large, self.scale)
             for engine in urls:
                 yield from directory.measure(engine, small[engine], large[engine], self.scale)
 
-    @contextlib.contextmanager
-    def _postgres_server(self) -> Iterator[PostgresServer | None]:
+    def _postgres_server(self) -> PostgresServer | None:
+        """The one of this run, None where it is not installed."""
         if postgres_folder() is None:
             self.say("without PostgreSQL: it is not installed (apt install postgresql)")
-            yield None
-            return
-        server = PostgresServer()
-        try:
-            yield server
-        finally:
-            server.close()
-
-    @contextlib.contextmanager
-    def _serving(self, name: str, database_url: str = "") -> Iterator[Workpost]:
-        product = Workpost(self.folder / name, database_url)
-        try:
-            product.start()
-            yield product
-        finally:
-            product.stop()
+        elif self.postgres is None:
+            self.postgres = PostgresServer()
+            self.open.callback(self.postgres.close)
+        return self.postgres
 
 
 def main(argv: list[str] | None = None) -> int:

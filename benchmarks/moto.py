@@ -1,7 +1,7 @@
 """moto's server beside us: actions of its services that do what WorkMail's do, it has no WorkMail.
 
 It answers from dictionaries in memory, checks no signature, writes nothing to a disk and hangs up
-after each answer, so its clients connect anew for each call.
+after each answer, so its clients connect anew for each call (`actions.timed_moto`).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import actions, peers
+from benchmarks.clients import Unexpected
 from benchmarks.mail import message, submission
 from benchmarks.scale import SMOKE
 from benchmarks.signing import Signer
@@ -66,25 +67,46 @@ def test_percentiles_are_of_the_calls_and_in_milliseconds() -> None:
     assert actions.percentile([0.002], 0.99) == 2
 
 
-def test_a_server_that_hangs_up_gets_a_new_connection_for_each_call() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    served = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def serving_once_each(answers: list[bytes]) -> tuple[int, threading.Thread, list[bytes]]:
+    """A server that hangs up after each answer: its port, its thread, what it was sent."""
+    served: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
 
-        def serve() -> None:
-            for _ in range(3):
+    def serve() -> None:
+        with listener:
+            for answer in answers:
                 client, _ = listener.accept()
                 with client:
                     served.append(client.recv(100))
                     client.sendall(answer)
 
-        server = threading.Thread(target=serve)
-        server.start()
-        requests = [b"1", b"2", b"3"]
-        measured = actions.timed(listener.getsockname()[1], requests, 1, kept=False)
-        server.join(5)
-    assert served == requests
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return listener.getsockname()[1], thread, served
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+FAILED = b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_a_server_that_hangs_up_gets_a_new_connection_for_each_call() -> None:
+    port, thread, served = serving_once_each([OK, FAILED, OK])
+    measured = actions.timed_moto(port, [b"1", b"2", b"3"], 1)
+    thread.join(5)
+    assert served == [b"1", b"2", b"3"]
     assert measured.rate > 0
+
+
+def test_a_peer_that_mostly_fails_is_not_measured() -> None:
+    port, _, _ = serving_once_each([OK, FAILED])
+    with pytest.raises(Unexpected, match="500"):
+        actions.timed_moto(port, [b"1", b"2"], 1)
+
+
+def test_failures_of_the_product_are_not_measured() -> None:
+    port, _, _ = serving_once_each([FAILED])
+    with pytest.raises(Unexpected, match="500"):
+        actions.timed(port, [b"1"], 1)
 
 
 def test_calls_are_signed_for_the_service_that_they_go_to() -> None:
