@@ -16,6 +16,9 @@ from workpost.store.tables.members import MemberRow
 USER_ROLES = frozenset({"USER", REMOTE_USER})
 """Those that callers can give."""
 
+Rows = tuple[list[EntityRow], Position | None]
+"""A part of a listing and where to go on."""
+
 
 def check_role(role: str) -> None:
     """Raise InvalidParameter for a role that only the system gives."""
@@ -85,9 +88,6 @@ async def list_entities(
     search = _search_identity if wanted.identity else _list
     rows, position = await search(core, grant, kind, wanted, after, limit)
     return [Entity.of(row) for row in rows], position
-
-
-Rows = tuple[list[EntityRow], Position | None]
 
 
 async def _list(
