@@ -34,7 +34,7 @@ from workpost.store.database.unit import Tx, command
 PASSWORD = "Benchmark-0-password"
 PEOPLE = 20
 IN_FLIGHT = 64
-SLICE = 100
+SLICE = 25
 MOST_USERS = 1_000_000
 HASH = PasswordHasher().hash(PASSWORD)
 """Of users whose password nobody asks for."""
