@@ -8,6 +8,7 @@ stands beside the raw hash; without one, as for users of an identity provider, b
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +26,7 @@ READS = ("DescribeOrganization", "DescribeUser", "ListUsers", "DescribeGroup", "
 WRITES = ("UpdateUser", "CreateGroup", "CreateAlias", "RegisterToWorkMail", "CreateUser")
 GOAL = 10.0
 """Times as fast as moto."""
+ROUNDS = 3
 NEAR = 0.8
 """Of the raw hash rate: what an action with a password has to reach."""
 
@@ -74,17 +76,25 @@ def _compare(
 
 
 def _passwords(connections: int, houses: Mapping[str, House], scale: Scale) -> Iterator[Row]:
-    count = scale.passwords // 2
+    # In turns, so that other work on the machine meets both alike.
+    count = max(1, scale.passwords // ROUNDS)
     for engine, house in houses.items():
-        raw = raw_hashes(count, connections)
-        requests = house.requests("CreateUser", count, Password=PASSWORD)
+        raw, rounds = [], []
+        for _ in range(ROUNDS):
+            raw.append(raw_hashes(count, connections))
+            requests = house.requests("CreateUser", count, Password=PASSWORD)
+            rounds.append(timed(house.product.port("api"), requests, connections))
         yield _row(
             engine,
             "CreateUser, with its password",
             connections,
-            timed(house.product.port("api"), requests, connections),
+            Timed(
+                rate=statistics.median(one.rate for one in rounds),
+                p50=statistics.median(one.p50 for one in rounds),
+                p99=max(one.p99 for one in rounds),
+            ),
             peer="raw argon2id",
-            peer_value=raw,
+            peer_value=statistics.median(raw),
             gate=NEAR,
         )
 
