@@ -17,14 +17,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import api, footprint, imap, mixed, peers, submission
+from benchmarks import actions, api, directory, footprint, imap, mixed, peers, submission
 from benchmarks.product import Workpost
 from benchmarks.scale import FULL, SMOKE, Scale
 from benchmarks.table import Row, as_json, machine, render
 from tests.support.peers import postgres_folder
 from tests.support.postgres import PostgresServer
 
-SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency")
+SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency", "directory")
 
 
 class Bench:
@@ -38,6 +38,7 @@ class Bench:
         self.open = contextlib.ExitStack()
         self.dovecot: peers.Dovecot | None = None
         self.postfix: peers.Postfix | None = None
+        self.postgres: PostgresServer | None = None
 
     def start(self, sections: list[str]) -> None:
         """Start the product, and the peers that these sections are measured beside."""
@@ -63,23 +64,53 @@ class Bench:
             "imap": lambda: imap.measure(self.product, self.dovecot, self.scale),
             "memory": lambda: footprint.measure(self.product, self.scale),
             "latency": lambda: mixed.measure(self.product, self.scale),
+            "directory": self._directory,
         }
         for row in rows[section]():
             self.rows.append(row)
             self.say(f"  {row.what}: {row.value:,.3f} {row.unit}")
 
     def _postgres(self) -> Iterator[Row]:
-        if postgres_folder() is None:
-            self.say("without PostgreSQL: it is not installed (apt install postgresql)")
+        server = self._postgres_server()
+        if server is None:
             return
-        server = PostgresServer()
         product = Workpost(self.folder / "on-postgres", server.url(server.create_database()))
         try:
             product.start()
             yield from submission.measure(product, self.postfix, self.scale, "PostgreSQL")
         finally:
             product.stop()
-            server.close()
+
+    def _directory(self) -> Iterator[Row]:
+        server = self._postgres_server()
+        urls: dict[str, Callable[[], str]] = {"SQLite": lambda: ""}
+        if server is not None:
+            urls["PostgreSQL"] = lambda: server.url(server.create_database())
+        small, large = (
+            {
+                engine: Workpost(self.folder / f"{size}-{engine}", url())
+                for engine, url in urls.items()
+            }
+            for size in ("small", "large")
+        )
+        with contextlib.ExitStack() as running:
+            for product in (*small.values(), *large.values()):
+                running.callback(product.stop)
+                product.begin()
+            for product in (*small.values(), *large.values()):
+                product.ready()
+            yield from actions.measure(large, self.scale)
+            for engine in urls:
+                yield from directory.measure(engine, small[engine], large[engine], self.scale)
+
+    def _postgres_server(self) -> PostgresServer | None:
+        """The one of this run, None where it is not installed."""
+        if postgres_folder() is None:
+            self.say("without PostgreSQL: it is not installed (apt install postgresql)")
+        elif self.postgres is None:
+            self.postgres = PostgresServer()
+            self.open.callback(self.postgres.close)
+        return self.postgres
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 
 Whole = Callable[[bytearray], bool]
 Script = Generator[tuple[bytes, Whole], bytearray, None]
@@ -24,13 +24,29 @@ class Unexpected(Exception):
 
 
 class Connection:
-    """One socket in clear; sending waits, receiving does not."""
+    """One socket in clear; sending waits, receiving does not.
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    `kept` is False for servers that hang up after each answer: what is sent next gets a new socket.
+    """
+
+    def __init__(self, port: int, *, kept: bool = True) -> None:
+        self.kept = kept
         self.answer = bytearray()
         self.whole: Whole = line
+        self._port = port
+        self._used = False
+        self._open()
+
+    def _open(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self._port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, data: bytes) -> None:
+        if self._used and not self.kept:
+            self.close()
+            self._open()
+        self._used = True
+        self.socket.sendall(data)
 
     def close(self) -> None:
         self.socket.close()
@@ -57,7 +73,13 @@ def drive(
             connection.answer += data
             if connection.whole(connection.answer):
                 answer, connection.answer = connection.answer, bytearray()
-                if not _step(connection, script, answer):
+                if not connection.kept:
+                    poll.unregister(number)
+                    del running[number]
+                    if _step(connection, script, answer):
+                        poll.register(connection.socket, select.EPOLLIN)
+                        running[connection.socket.fileno()] = connection, script
+                elif not _step(connection, script, answer):
                     poll.unregister(number)
                     del running[number]
     poll.close()
@@ -69,7 +91,7 @@ def _step(connection: Connection, script: Script, answer: bytearray | None) -> b
         data, connection.whole = next(script) if answer is None else script.send(answer)
     except StopIteration:
         return False
-    connection.socket.sendall(data)
+    connection.send(data)
     return True
 
 
@@ -172,10 +194,24 @@ def check(answer: bytearray) -> None:
         raise Unexpected(repr(bytes(answer[-300:])))
 
 
-def http(requests: list[bytes]) -> Script:
-    """Requests one after the other over a connection that is kept."""
+def http(
+    requests: Iterable[bytes],
+    took: list[float] | None = None,
+    failed: list[bytearray] | None = None,
+) -> Script:
+    """Requests one after the other over one connection; the seconds of each go to `took`.
+
+    Answers other than 200 raise Unexpected, or go to `failed`.
+    """
     for request in requests:
-        expect((yield request, response), b"HTTP/1.1 200")
+        started = time.perf_counter()
+        answer = yield request, response
+        if took is not None:
+            took.append(time.perf_counter() - started)
+        if failed is None:
+            expect(answer, b"HTTP/1.1 200")
+        elif not answer.startswith(b"HTTP/1.1 200"):
+            failed.append(answer)
 
 
 def unverified() -> ssl.SSLContext:

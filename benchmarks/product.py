@@ -9,24 +9,35 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
+
+from argon2 import PasswordHasher
 
 from benchmarks.clients import Connection, Unexpected, drive, expect, response
 from benchmarks.signing import Signer
 from tests.support.processes import Peer, dying_with_us
 from workpost.domain.access import shell as access
+from workpost.domain.directory import users
+from workpost.domain.directory.entities import Props
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import shell as messages
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.configuration import load
+from workpost.kernel.principal import Grant
 from workpost.node.build import attached_core
 from workpost.node.demo import for_demo
+from workpost.store.core import Core
+from workpost.store.database.unit import Tx, command
 
 PASSWORD = "Benchmark-0-password"
 PEOPLE = 20
 IN_FLIGHT = 64
+SLICE = 25
+MOST_USERS = 1_000_000
+HASH = PasswordHasher().hash(PASSWORD)
+"""Of users whose password nobody asks for."""
 
 
 class Workpost:
@@ -39,6 +50,7 @@ class Workpost:
             "WORKPOST_LOG__LEVEL": "warning",
             "WORKPOST_PROCESSES__FRONT_ENDS": "2",
             "WORKPOST_DATABASE__URL": database_url,
+            "WORKPOST_LIMITS__USERS_PER_ORGANIZATION": str(MOST_USERS),
         }
         self._peer: Peer | None = None
         self.people: list[str] = []
@@ -46,20 +58,30 @@ class Workpost:
 
     def start(self) -> float:
         """Serve; the seconds from exec to every listener accepting."""
+        self.begin()
+        return self.ready()
+
+    def begin(self) -> None:
+        """Start to serve; `ready` waits for it."""
         self.folder.mkdir(exist_ok=True)
-        log = self.folder.parent / f"{self.folder.name}.log"
+        self._log = self.folder.parent / f"{self.folder.name}.log"
         command = [
             str(Path(sys.executable).with_name("workpost")), "serve", "--demo", "--random-ports",
             "--data", str(self.folder),
         ]  # fmt: skip
+        self._begun = time.perf_counter()
+        self._peer = Peer("workpost", dying_with_us(command), self._log, env=self._environment)
+
+    def ready(self) -> float:
+        """Wait until every listener accepts; the seconds since `begin`."""
+        assert self._peer is not None
         announced = self.folder / "run" / "endpoints.json"
-        started = time.perf_counter()
-        self._peer = Peer("workpost", dying_with_us(command), log, env=self._environment)
         while not announced.exists():
-            if self._peer.process.poll() is not None or time.perf_counter() - started > 60:
-                raise Unexpected(f"workpost did not start:\n{log.read_text()[-2000:]}")
+            late = time.perf_counter() - self._begun > 60
+            if self._peer.process.poll() is not None or late:
+                raise Unexpected(f"workpost did not start:\n{self._log.read_text()[-2000:]}")
             time.sleep(0.002)
-        took = time.perf_counter() - started
+        took = time.perf_counter() - self._begun
         self.endpoints: dict[str, Any] = json.loads(announced.read_bytes())
         self.demo: dict[str, Any] = json.loads((self.folder / "demo.json").read_bytes())
         return took
@@ -120,6 +142,24 @@ class Workpost:
             self.people.append(address)
         return self.people[:count]
 
+    def add_users(self, stem: str, count: int) -> list[str]:
+        """Make users as CreateUser does, all with one hash made beforehand; their ids.
+
+        They are not registered, and named by the stem and numbers from 0.
+        """
+        return asyncio.run(self._add_users([f"{stem}-{number}" for number in range(count)]))
+
+    async def _add_users(self, names: list[str]) -> list[str]:
+        async with self.attached() as core:
+            return await create_users(core, self.organization, names)
+
+    @contextlib.asynccontextmanager
+    async def attached(self) -> AsyncIterator[Core]:
+        """A core of this process beside the server's, as the command line has it."""
+        settings = for_demo(load(None, str(self.folder), self._environment))
+        async with attached_core(settings, SystemEnvironment()) as core:
+            yield core
+
     # --- messages ---
 
     def fill(self, address: str, source: Iterable[bytes], copies: int, folder: str) -> int:
@@ -127,8 +167,7 @@ class Workpost:
         return asyncio.run(self._fill(address, source, copies, folder))
 
     async def _fill(self, address: str, source: Iterable[bytes], copies: int, folder: str) -> int:
-        settings = for_demo(load(None, str(self.folder), self._environment))
-        async with attached_core(settings, SystemEnvironment()) as core:
+        async with self.attached() as core:
             grant = await access.log_in(
                 core, username=address, password=PASSWORD.encode(), protocol="IMAP",
                 address="127.0.0.1",
@@ -150,6 +189,46 @@ class Workpost:
                 for _ in range(copies):
                     await messages.copy(core, grant, inbox.id, uids, target.id)
             return count * (1 + copies)
+
+
+async def create_users(core: Core, organization: str, names: list[str]) -> list[str]:
+    """The command of CreateUser for each name, many in flight; the ids."""
+    grant = Grant.system("benchmark", organization)
+    made = [(core.env.new_uuid(), name) for name in names]
+    # PostgreSQL makes each command wait for the commit of the one before; its commands run in this
+    # process, so that one of ours can make many users.
+    slice_ = SLICE if core.store.engine == "postgresql" else 1
+    waiting = iter([made[start : start + slice_] for start in range(0, len(made), slice_)])
+
+    async def work() -> None:
+        for some in waiting:
+            if len(some) == 1:
+                await core.store.write(users.create_user, **_new_user(grant, *some[0]))
+            else:
+                await core.store.write(create_some, grant=grant, some=some)
+
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    return [entity for entity, _ in made]
+
+
+@command
+def create_some(tx: Tx, *, grant: Grant, some: list[tuple[str, str]]) -> None:
+    """Users of these ids and names."""
+    for entity, name in some:
+        users.create_user(tx, **_new_user(grant, entity, name))
+
+
+def _new_user(grant: Grant, entity: str, name: str) -> dict[str, Any]:
+    return {
+        "grant": grant,
+        "entity": entity,
+        "name": name,
+        "display": f"User {name}",
+        "hidden": False,
+        "password": HASH,
+        "props": Props(),
+        "limit": MOST_USERS,
+    }
 
 
 def pss(processes: Iterable[int]) -> int:

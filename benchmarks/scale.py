@@ -21,6 +21,20 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """Repetitions of what is quick; the best is told."""
     sessions: int = 500
     mixed_seconds: float = 12.0
+    levels: tuple[int, ...] = (1, 8, 32)
+    """Connections at which each of the ten actions is measured."""
+    reads: int = 3_000
+    """Calls of one action at each of these levels."""
+    writes: int = 480
+    beside: int = 400
+    """Calls of moto's server for each of them."""
+    few_users: int = 50
+    """The directory that the large one is compared with."""
+    many_users: int = 50_000
+    page: int = 100
+    """MaxResults of ListUsers there."""
+    creations: int = 400
+    """Creations of users compared between the two, without a hash."""
 
 
 FULL = Scale()
@@ -36,4 +50,12 @@ SMOKE = Scale(
     rounds=1,
     sessions=10,
     mixed_seconds=1.0,
+    levels=(1, 4),
+    reads=24,
+    writes=8,
+    beside=8,
+    few_users=8,
+    many_users=80,
+    page=5,
+    creations=8,
 )

@@ -26,12 +26,17 @@ class Row(msgspec.Struct, kw_only=True):
     peer_value: float | None = None
     gate: float | None = None
     """What the ratio has to reach (or, where `excess` is set, what the excess may be)."""
+    goal: float | None = None
+    """A ratio to strive for; a run does not fail without it."""
     aim: float | None = None
     """An absolute figure of the class of machine the project is developed on."""
     lower_is_better: bool = False
     excess: bool = False
     """Compare by difference instead of ratio."""
     note: str = ""
+    p50: float | None = None
+    p99: float | None = None
+    """Milliseconds of one call, where `value` is a rate."""
 
     @property
     def ratio(self) -> float | None:
@@ -76,10 +81,14 @@ def cells(row: Row) -> list[str]:
     elif row.ratio is not None:
         compared = f"{row.ratio:.2f} x"
     verdict = []
+    if row.p50 is not None:
+        verdict.append(f"p50 {number(row.p50)} p99 {number(row.p99)} ms")
     if row.gate is not None:
         sign = "<= +" if row.excess else ">= "
         said = {True: "yes", False: "NO", None: "?"}[row.passed]
         verdict.append(f"gate {sign}{row.gate:g}{'' if row.excess else ' x'}: {said}")
+    if row.goal is not None and row.ratio is not None:
+        verdict.append(f"goal {row.goal:g} x: {'yes' if row.ratio >= row.goal else 'no'}")
     if row.aim is not None:
         verdict.append(f"aim {row.aim:g}: {'yes' if row.reached else 'no'}")
     return [row.what, f"{number(row.value)} {row.unit}", beside, compared, ", ".join(verdict)]
@@ -90,7 +99,8 @@ def render(rows: list[Row]) -> str:
     head = ["", "Workpost", "beside", "ratio", ""]
     lines: list[list[str] | str] = [head]
     section = ""
-    for row in rows:
+    sections = list(dict.fromkeys(row.section for row in rows))
+    for row in sorted(rows, key=lambda row: sections.index(row.section)):
         if row.section != section:
             section = row.section
             lines.append(section)

@@ -19,6 +19,7 @@ from workpost.kernel.errors import (
     OrganizationStateInvalid,
     PasswordUnacceptable,
 )
+from workpost.store.tables.entities import EntityRow
 
 
 async def names(demo: Directory, **wanted: str) -> list[str]:
@@ -185,6 +186,26 @@ async def test_a_filter_without_an_index_reads_on_until_the_page_is_full(
     )
     assert [user.row.name for user in page] == ["user8"]
     assert position is None
+
+
+async def test_one_query_searches_no_more_than_a_slice_for_an_identity(
+    demo: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "SCAN", 2)
+    for number in range(3):
+        await demo.user(f"user{number}", enabled=False, password=None)
+    wanted = EntityFilter(identity="00000001")
+
+    async def search(after: tuple[str, str]) -> tuple[list[EntityRow], tuple[str, str] | None]:
+        return await demo.core.store.read(
+            listing.list_entities, grant=demo.grant, kind="USER", wanted=wanted, after=after,
+            limit=10,
+        )  # fmt: skip
+
+    rows, position = await search(("", ""))
+    assert (rows, position is None) == ([], False)
+    assert position is not None
+    assert await search(position) == ([], None)
 
 
 async def test_only_disabled_users_can_be_deleted(demo: Directory) -> None:

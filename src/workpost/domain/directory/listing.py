@@ -12,6 +12,7 @@ from workpost.store.tables import entities
 from workpost.store.tables.entities import EntityRow
 
 SCAN = 500
+"""Entities that one query searches for an identity: some milliseconds."""
 MAX_KEY = 480
 """Bytes of a sort key that fit into a page token beside the id."""
 
@@ -45,35 +46,35 @@ def list_entities(
 ) -> tuple[list[EntityRow], Position | None]:
     """A page of users, groups or resources, and where to go on, None at the end.
 
-    Deleted ones come only when asked for.
+    Deleted ones come only when asked for. No index finds an identity: such a page has what is
+    among the next SCAN entities, and may be short or empty before the end.
     """
     require_active(tx, grant)
     order, prefix = wanted.order()
     if after[1] and not after[0]:
         last = entities.get_entity(tx, org=grant.organization, entity=after[1])
         after = (entities.sort_key(last, order), after[1]) if last is not None else after
-    found: list[tuple[str, EntityRow]] = []
-    while len(found) <= limit:
-        rows = entities.list_entities(
-            tx,
-            org=grant.organization,
-            kind=kind,
-            order=order,
-            prefix=prefix,
-            state=wanted.state or None,
-            after=after,
-            limit=SCAN if wanted.identity else limit + 1,
-        )
-        found += [row for row in rows if _has_identity(row[1], wanted.identity)]
-        if not wanted.identity or len(rows) < SCAN:
-            break
-        after = rows[-1][0], rows[-1][1].id
-    page = [row for _, row in found[:limit]]
-    return page, _position(found[limit - 1]) if len(found) > limit else None
+    rows = entities.list_entities(
+        tx,
+        org=grant.organization,
+        kind=kind,
+        order=order,
+        prefix=prefix,
+        state=wanted.state or None,
+        after=after,
+        limit=SCAN if wanted.identity else limit + 1,
+    )
+    found = [row for _, row in rows if _has_identity(row, wanted.identity)]
+    if len(found) > limit:
+        return found[:limit], position_of(found[limit - 1], wanted)
+    if wanted.identity and len(rows) == SCAN:
+        return found, position_of(rows[-1][1], wanted)
+    return found, None
 
 
-def _position(last: tuple[str, EntityRow]) -> Position:
-    key, row = last
+def position_of(row: EntityRow, wanted: EntityFilter) -> Position:
+    """Where to go on after a row of a listing."""
+    key = entities.sort_key(row, wanted.order()[0])
     return (key if len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY else "", row.id)
 
 

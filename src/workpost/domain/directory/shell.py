@@ -16,6 +16,9 @@ from workpost.store.tables.members import MemberRow
 USER_ROLES = frozenset({"USER", REMOTE_USER})
 """Those that callers can give."""
 
+Rows = tuple[list[EntityRow], Position | None]
+"""A part of a listing and where to go on."""
+
 
 def check_role(role: str) -> None:
     """Raise InvalidParameter for a role that only the system gives."""
@@ -83,10 +86,32 @@ async def list_entities(
     core: Core, grant: Grant, kind: str, wanted: EntityFilter, *, after: Position, limit: int
 ) -> tuple[list[Entity], Position | None]:
     """A page of users, groups or resources and where to continue, None at the end."""
-    rows, position = await core.store.read(
+    search = _search_identity if wanted.identity else _list
+    rows, position = await search(core, grant, kind, wanted, after, limit)
+    return [Entity.of(row) for row in rows], position
+
+
+async def _list(
+    core: Core, grant: Grant, kind: str, wanted: EntityFilter, after: Position, limit: int
+) -> Rows:
+    return await core.store.read(
         listing.list_entities, grant=grant, kind=kind, wanted=wanted, after=after, limit=limit
     )
-    return [Entity.of(row) for row in rows], position
+
+
+async def _search_identity(
+    core: Core, grant: Grant, kind: str, wanted: EntityFilter, after: Position, limit: int
+) -> Rows:
+    """As many queries of a few milliseconds as it takes to fill a page and look beyond it."""
+    position: Position | None = after
+    found: list[EntityRow] = []
+    while position is not None and len(found) <= limit:
+        missing = limit + 1 - len(found)
+        rows, position = await _list(core, grant, kind, wanted, position, missing)
+        found += rows
+    if len(found) > limit:
+        return found[:limit], listing.position_of(found[limit - 1], wanted)
+    return found, position
 
 
 async def delete_user(core: Core, grant: Grant, identifier: str) -> None:

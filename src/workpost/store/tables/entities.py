@@ -122,15 +122,14 @@ def list_entities(
     """
     column = _ORDERS[order]
     wanted = "state <> 'DELETED'" if state is None else "state = ?"
+    # One lower bound: given two, SQLite may begin at the lesser one and read all pages before.
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND kind = ? AND {column} >= ?"
-        f" AND {column} < ? AND ({column}, id) > (?, ?) AND {wanted}"
-        f" ORDER BY {column}, id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND kind = ? AND ({column}, id) > (?, ?)"
+        f" AND {column} < ? AND {wanted} ORDER BY {column}, id LIMIT ?",
         org,
         kind,
-        prefix,
+        *max(after, (prefix, "")),
         prefix + LAST,
-        *after,
         *(() if state is None else (state,)),
         limit,
     )
