@@ -275,8 +275,8 @@ def run_writer(
             writer = Writer(listener, connection, env or SystemEnvironment(), checkpointer)
             ready(path)
             writer.serve(wake)
-        checkpointer.close()
         connection.close()
+        checkpointer.close()
 
 
 @contextlib.contextmanager
