@@ -30,7 +30,7 @@ from workpost.integrations.oidc.provider import (
 )
 from workpost.kernel.clock import FixedEnvironment
 from workpost.kernel.errors import AuthenticationFailed, TryLater
-from workpost.kernel.settings import IdentityProvider
+from workpost.kernel.outside_settings import IdentityProvider
 
 WEB = "https://mail.example/signed-in"
 ACCOUNT = "111122223333"

@@ -19,6 +19,7 @@ from workpost.kernel.configuration import (
     load,
     parse_address,
     to_toml,
+    with_live,
 )
 from workpost.kernel.settings import Settings, SettingsError, sqlite_path, with_random_ports
 
@@ -127,6 +128,31 @@ def test_a_hostname_is_no_loopback_unless_it_is_localhost() -> None:
     assert exposed_listeners(load(None, None, env)) == ["imap"]
 
 
+FUNCTION = """
+[[lambda.functions]]
+arn = "arn:aws:lambda:us-east-1:444455556666:function:availability"
+accounts = ["111122223333"]
+kind = "http"
+url = "https://functions.example/availability"
+"""
+
+
+def test_tables_come_from_the_file_or_as_json_from_the_environment(tmp_path: Path) -> None:
+    (function,) = load(write(tmp_path, FUNCTION), None, {}).lambda_.functions
+    assert function.accounts == ("111122223333",)
+    assert function.url == "https://functions.example/availability"
+    text = f'[{{"arn": "{function.arn}", "accounts": [], "kind": "aws"}}]'
+    settings = load(None, None, {"WORKPOST_LAMBDA__FUNCTIONS": text})
+    assert [each.kind for each in settings.lambda_.functions] == ["aws"]
+    assert load(None, None, {"WORKPOST_LAMBDA__FUNCTIONS": "[]"}).lambda_.functions == ()
+
+
+def test_tables_can_change_while_serving_and_are_shown(tmp_path: Path) -> None:
+    fresh = load(write(tmp_path, FUNCTION), None, {})
+    assert with_live(load(None, None, {}), fresh).lambda_ == fresh.lambda_
+    assert load(write(tmp_path, to_toml(fresh)), None, {}).lambda_ == fresh.lambda_
+
+
 # --- mistakes: one line each, which names the setting ---
 
 
@@ -151,6 +177,13 @@ def test_a_hostname_is_no_loopback_unless_it_is_localhost() -> None:
         ("[passwords]\nmemory_kib = 8192\nparallelism = 17", "passwords.parallelism: "),
         ("[api]\nregion = 'the moon'", "api.region: "),
         ("[organizations]\nsuffix = 'Ex ample'", "organizations.suffix: "),
+        ("[egress]\nallow = ['10.0.0.1/8']", "egress.allow: 10.0.0.1/8 has host bits set"),
+        ("[lambda]\nfunctions = 5", "lambda.functions: expected array, got int"),
+        ("[lambda]\nfunctions = ['arn']", "lambda.functions[0]: expected object, got str"),
+        (FUNCTION.replace("arn:aws", "aws"), "lambda.functions[0].arn: "),
+        (FUNCTION.replace("https:", "ftp:"), "lambda.functions: 'ftp://"),
+        (FUNCTION.replace("url", "link"), "lambda.functions[0]: "),
+        (FUNCTION.replace("https://", "https://ada:x@"), "holds no user name or password"),
         ("not toml", "is not valid TOML"),
     ],
 )
@@ -173,6 +206,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
         ("WORKPOST_LOGIN__WITHOUT_TLS", "perhaps", "expected bool"),
         ("WORKPOST_LIMIT", "x", "WORKPOST_LIMIT: unknown setting limit"),
         ("WORKPOST_LIMITS", "x", "limits is a section"),
+        ("WORKPOST_LAMBDA__FUNCTIONS", "x", "WORKPOST_LAMBDA__FUNCTIONS: a list in JSON"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tests.support.api_server import ApiServer, Tenant
-from workpost.kernel.settings import Outside
+from workpost.kernel.outside_settings import Outside
 
 
 def role_arn(account: str) -> str:

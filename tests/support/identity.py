@@ -12,7 +12,7 @@ from tests.support.oidc import CLIENT, INSTANCE
 from workpost.domain.access import identity, token_shell
 from workpost.domain.access.identity import Wanted
 from workpost.domain.access.tokens import NewToken
-from workpost.kernel.settings import Identity, IdentityProvider
+from workpost.kernel.outside_settings import Identity, IdentityProvider
 from workpost.store.core import Core
 
 ISSUER = "https://id.example"

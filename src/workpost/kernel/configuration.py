@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import keyword
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ def _keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
     hints = get_type_hints(section, include_extras=True)
     for field in msgspec.structs.fields(section):
         if isinstance(field.type, type) and issubclass(field.type, Section):
-            yield from _keys_of(field.type, f"{field.name}.")
+            yield from _keys_of(field.type, f"{field.encode_name}.")
             continue
         hint = hints[field.name]
         meta = next((m for m in get_args(hint)[1:] if isinstance(m, Meta)), Meta())
@@ -69,6 +70,14 @@ def _check_server(text: str) -> None:
         ipaddress.ip_address(host)
     except ValueError:
         raise ValueError(f"'{text}' does not begin with an IP address") from None
+
+
+def _check_url(text: str) -> None:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"'{text}' is not a URL of http or https")
+    if parts.username is not None:
+        raise ValueError("a URL holds no user name or password")
 
 
 def is_loopback(host: str) -> bool:
@@ -172,6 +181,11 @@ def _from_text(key: Key, text: str) -> Any:
         raise SettingsError(f"{key.variable}: {_plain(error)}") from error
 
 
+def _attribute(name: str) -> str:
+    """The attribute of a section whose name is a word of Python."""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 def _split(text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return [] if parts == ["off"] else parts
@@ -218,6 +232,11 @@ def _check(settings: Settings) -> None:
     for network in settings.ops.allow:
         _try("ops.allow", ipaddress.ip_network, network)
     _check_identity(settings)
+    for network in settings.egress.allow:
+        _try("egress.allow", ipaddress.ip_network, network)
+    for function in settings.lambda_.functions:
+        if function.url or function.kind == "http":
+            _try("lambda.functions", _check_url, function.url)
     for name, url in (("database.url", settings.database.url), ("keys.url", settings.keys.url)):
         if url and not url.startswith(("postgresql://", "postgres://", "sqlite:/")):
             raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
@@ -252,7 +271,8 @@ def with_live(current: Settings, fresh: Settings) -> Settings:
     for key in KEYS.values():
         section, dot, field = key.name.partition(".")
         if dot and key.extra.get("live"):
-            changes.setdefault(section, {})[field] = getattr(getattr(fresh, section), field)
+            held = _attribute(section)
+            changes.setdefault(held, {})[field] = getattr(getattr(fresh, held), field)
     sections = {
         name: msgspec.structs.replace(getattr(current, name), **fields)
         for name, fields in changes.items()
@@ -266,7 +286,7 @@ def effective(settings: Settings) -> dict[str, Any]:
     for name, key in KEYS.items():
         value: Any = settings
         for part in name.split("."):
-            value = getattr(value, part)
+            value = getattr(value, _attribute(part))
         if key.extra.get("secret"):
             value = re.sub(r"(?<=://)([^/:@]*):.*(?=@)", rf"\1:{MASK}", value)
             value = re.sub(r"(?i)(password=)[^&]*", rf"\1{MASK}", value)
@@ -311,7 +331,7 @@ def describe() -> str:
         "`workpost config check` says whether a file can be used, `workpost config show` what is",
         "in force.",
     ]
-    sections = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    sections = {f.encode_name: f.type for f in msgspec.structs.fields(Settings)}
     section = None
     for name, key in KEYS.items():
         head = name.rpartition(".")[0]

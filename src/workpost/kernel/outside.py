@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from workpost.kernel.settings import Outside
+from workpost.kernel.outside_settings import Outside
 
 FOLDER = "folder"
 

@@ -19,20 +19,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-PATH = {"path": True}
-LIVE = {"live": True}
-SECRET = {"secret": True}
+from workpost.kernel.outside_settings import (
+    Egress,
+    Exports,
+    Identity,
+    Lambda,
+    Outside,
+    Retention,
+)
+from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
+
+__all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
 
 Addresses = tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the message is one line that names it and what to do."""
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table of the file; its docstring introduces it in docs/settings.md."""
 
 
 class Listeners(Section, frozen=True, kw_only=True):
@@ -202,73 +202,6 @@ class Dns(Section, frozen=True, kw_only=True):
     ] = False
 
 
-class IdentityProvider(Section, frozen=True, kw_only=True):
-    """An OpenID Connect provider that stands for an instance of IAM Identity Center."""
-
-    account: Annotated[
-        str, Meta(pattern=r"^[0-9]{12}$", description="The account whose instance it is.")
-    ]
-    instance_arn: Annotated[
-        str,
-        Meta(
-            pattern=r"^arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):sso:::instance/"
-            r"(sso)?ins-[a-zA-Z0-9.-]{16}$",
-            description="The name under which the API knows it; sixteen characters of your choice "
-            "after `ssoins-`.",
-        ),
-    ]
-    issuer: Annotated[
-        str,
-        Meta(
-            pattern=r"^https?://[^\s?#]+$",
-            description="Issuer URL, exactly as the provider spells it; `http` on loopback only.",
-        ),
-    ]
-    client_id: Annotated[str, Meta(min_length=1, description="The client's id at the provider.")]
-    client_secret_file: Annotated[
-        str, Meta(description="File of the client's secret; empty: a public client.", extra=PATH)
-    ] = ""
-    ca_file: Annotated[
-        str,
-        Meta(description="PEM file of the authority to trust; empty: the machine's.", extra=PATH),
-    ] = ""
-    scope: Annotated[str, Meta(pattern=r"^openid( |$)", description="What is asked for.")] = (
-        "openid profile"
-    )
-    user_id_claim: Annotated[
-        str, Meta(min_length=1, description="Claim that never changes for a person.")
-    ] = "sub"
-    user_name_claim: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            description="Claim that is compared with user names at the first sign-in. People must "
-            "not be able to choose it.",
-        ),
-    ] = "preferred_username"
-    identity_store: Annotated[
-        str,
-        Meta(
-            pattern=r"^(d-[0-9a-f]{10})?$",
-            description="IdentityProviderIdentityStoreId of who is linked; empty: made from "
-            "`instance_arn`.",
-        ),
-    ] = ""
-
-
-class Identity(Section, frozen=True, kw_only=True):
-    """Signing in through OpenID Connect, and personal access tokens."""
-
-    providers: Annotated[
-        tuple[IdentityProvider, ...],
-        Meta(
-            description="One table `[[identity.providers]]` each; its keys are below. In the "
-            "environment: a list in JSON.",
-            extra=LIVE,
-        ),
-    ] = ()
-
-
 class Limits(Section, frozen=True, kw_only=True):
     """What is refused, each with its protocol's own error."""
 
@@ -318,6 +251,10 @@ class Limits(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=1, le=1_000, description="Impersonation roles of an organization.", extra=LIVE),
     ] = 20
+    availability_configurations: Annotated[
+        int,
+        Meta(ge=1, description="Availability configurations of an organization.", extra=LIVE),
+    ] = 100
     tags: Annotated[int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)] = 50
     identity_applications: Annotated[
         int, Meta(ge=1, description="Identity Center applications of an account.", extra=LIVE)
@@ -370,57 +307,6 @@ class Mailflow(Section, frozen=True, kw_only=True):
         bool,
         Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
     ] = False
-
-
-class Outside(Section, frozen=True, kw_only=True):
-    """What buckets, KMS keys and roles that the API names stand for; others do not exist."""
-
-    buckets: Annotated[
-        tuple[
-            Annotated[
-                str,
-                Meta(
-                    pattern=r"^[0-9]{12} +[A-Za-z0-9][A-Za-z0-9.-]{0,62} +"
-                    r"(folder|s3( +[A-Za-z0-9][A-Za-z0-9.-]{0,62})?)$"
-                ),
-            ],
-            ...,
-        ],
-        Meta(
-            description="`ACCOUNT BUCKET folder`: a folder in `outside/s3/` of the data directory; "
-            "`ACCOUNT BUCKET s3 [NAME]`: a bucket at the S3 endpoint, of another name if given.",
-            extra=LIVE,
-        ),
-    ] = ()
-    keys: Annotated[
-        tuple[
-            Annotated[str, Meta(pattern=r"^[0-9]{12} +arn:[^ ]{1,2000}( +[^ ]{1,2048})?$")],
-            ...,
-        ],
-        Meta(
-            description="`ACCOUNT ARN [KEY]`: a KMS key, at the endpoint known as KEY if given.",
-            extra=LIVE,
-        ),
-    ] = ()
-    roles: Annotated[
-        tuple[
-            Annotated[str, Meta(pattern=r"^[0-9]{12} +arn:[^ ]{1,2000}( +[^ ]{1,256})?$")],
-            ...,
-        ],
-        Meta(
-            description="`ACCOUNT ARN [PROFILE]`: a role; its credentials and endpoint are those "
-            "of the AWS SDK's profile, or of the default one.",
-            extra=LIVE,
-        ),
-    ] = ()
-
-
-class Exports(Section, frozen=True, kw_only=True):
-    """Mailbox export jobs."""
-
-    at_once: Annotated[
-        int, Meta(ge=1, le=16, description="Exports that one process works on at once.")
-    ] = 2
 
 
 class Ops(Section, frozen=True, kw_only=True):
@@ -491,6 +377,9 @@ class Settings(Section, frozen=True, kw_only=True):
     mailflow: Mailflow = Mailflow()
     outside: Outside = Outside()
     exports: Exports = Exports()
+    retention: Retention = Retention()
+    egress: Egress = Egress()
+    lambda_: Lambda = msgspec.field(default=Lambda(), name="lambda")
     ops: Ops = Ops()
     processes: Processes = Processes()
     passwords: Passwords = Passwords()

@@ -31,8 +31,8 @@ from workpost.kernel.errors import (
     ResourceNotFound,
     TryLater,
 )
+from workpost.kernel.outside_settings import Identity, IdentityProvider
 from workpost.kernel.principal import OWNER, Grant
-from workpost.kernel.settings import Identity, IdentityProvider
 
 WEB = "https://mail.example/signed-in"
 GRACE = ADA[:-1] + "c"

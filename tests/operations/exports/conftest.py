@@ -19,7 +19,8 @@ from tests.support.directories import Directory
 from workpost.domain.mailboxes import exports
 from workpost.domain.mailboxes.exports import NewExport
 from workpost.domain.messages import exporting
-from workpost.kernel.settings import Outside, Settings
+from workpost.kernel.outside_settings import Outside
+from workpost.kernel.settings import Settings
 from workpost.operations.exports import uploading, working
 from workpost.operations.jobs.build import build_long_jobs
 from workpost.store.tables.exports import ExportRow

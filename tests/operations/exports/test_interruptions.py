@@ -15,8 +15,8 @@ from workpost.domain.organizations.shell import delete_organization
 from workpost.integrations.s3.depot import Refused
 from workpost.integrations.s3.folder import FolderDepot
 from workpost.kernel.errors import TryLater
+from workpost.kernel.outside_settings import Outside
 from workpost.kernel.principal import Grant
-from workpost.kernel.settings import Outside
 from workpost.operations.exports import working
 from workpost.operations.jobs.runner import LEASE_MS, lease_due
 from workpost.store.tables.exports import CANCELLED, COMPLETED, FAILED, RUNNING

@@ -27,8 +27,8 @@ from workpost.domain.organizations.state import (
     require_administrator,
 )
 from workpost.kernel.errors import InvalidParameter, ResourceNotFound
+from workpost.kernel.outside_settings import IdentityProvider
 from workpost.kernel.principal import Grant
-from workpost.kernel.settings import IdentityProvider
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import identities, jobs, organizations

@@ -27,8 +27,8 @@ from workpost.domain.directory.entities import fold_name, read_props, write_prop
 from workpost.domain.directory.identities import claim_identity, identity_key
 from workpost.integrations.oidc.provider import Provider, provider_of
 from workpost.kernel.errors import AuthenticationFailed, ResourceNotFound
+from workpost.kernel.outside_settings import IdentityProvider
 from workpost.kernel.principal import Grant
-from workpost.kernel.settings import IdentityProvider
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import entities, identities, organizations

@@ -29,7 +29,7 @@ from workpost.integrations.oidc.id_token import (
 )
 from workpost.kernel.clock import Environment
 from workpost.kernel.errors import TryLater
-from workpost.kernel.settings import IdentityProvider
+from workpost.kernel.outside_settings import IdentityProvider
 
 T = TypeVar("T")
 
