@@ -1,0 +1,1 @@
+"""The one way out: HTTP requests to addresses that tenants or operators name."""

@@ -1,0 +1,1 @@
+"""Lambda functions: one interface, what stands behind an ARN is the operator's to say."""
