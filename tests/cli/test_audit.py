@@ -9,7 +9,8 @@ from workpost.cli.audit import read_since
 from workpost.cli.common import with_core
 from workpost.cli.main import main
 from workpost.kernel.settings import Settings
-from workpost.operations.audit.log import AuditLog
+from workpost.operations.audit.log import AuditLog, insert_audit
+from workpost.operations.audit.service_events import seal_service_event
 from workpost.store.core import Core
 
 ACCOUNT = "111122223333"
@@ -45,6 +46,17 @@ def test_a_line_a_call(data: str, capsys: pytest.CaptureFixture[str]) -> None:
         lines[0] == f"2026-01-01T00:00:00Z  arn:aws:iam::{ACCOUNT}:root  127.0.0.1  ListUsers  ok"
     )
     assert [line.rsplit("  ", 1)[1] for line in lines] == ["ok", "AccessDeniedException", "ok"]
+
+
+def test_what_workpost_does_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def fill(core: Core) -> None:
+        event = await seal_service_event(core, ACCOUNT, "ApplyRetentionPolicy", {"outcome": "done"})
+        await core.store.write(insert_audit, chunks=[event])
+
+    with_core(Settings(data_dir=str(tmp_path)), fill)
+    assert main(["audit", "--data", str(tmp_path)]) == 0
+    line = capsys.readouterr().out.rstrip()
+    assert line.endswith("workmail.amazonaws.com  workmail.amazonaws.com  ApplyRetentionPolicy  ok")
 
 
 def test_whole_records_of_one_account_and_action(

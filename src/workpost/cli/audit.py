@@ -58,10 +58,12 @@ def read_since(text: str, now: int) -> int:
 
 
 def _line(record: dict[str, Any]) -> str:
+    identity = record["userIdentity"]
     return "  ".join(
         (
             record["eventTime"],
-            record["userIdentity"]["arn"],
+            # What Workpost does by itself has no ARN.
+            identity.get("arn") or identity["invokedBy"],
             record["sourceIPAddress"],
             record["eventName"],
             record.get("errorCode", "ok"),

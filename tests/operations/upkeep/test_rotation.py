@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from tests.operations.upkeep.conftest import Mail, MovedClock, message
 from workpost.domain.access import accounts
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.organizations import dkim, domains_shell
+from workpost.domain.organizations import availability, dkim, domains_shell
+from workpost.domain.organizations.availability import EwsProvider, LambdaProvider
 from workpost.kernel.errors import KeyDestroyed
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.sweep import HOUR_MS, sweep_generations
@@ -259,3 +260,19 @@ async def test_the_dkim_keys_of_an_organization_outlive_the_key_that_sealed_them
     for key in keys:
         place = dkim.place(mail.organization, name, key.selector)
         serialization.load_der_private_key(sealing.unseal(current.key, key.sealed, place), None)
+
+
+async def test_passwords_of_availability_providers_outlive_the_key_that_sealed_them(
+    mail: Mail, core: Core, env: MovedClock
+) -> None:
+    grant, name = mail.directory.grant, "partner.example"
+    provider = EwsProvider("https://mail.partner.example/EWS/Exchange.asmx", "ada", "sesame")
+    await availability.create(core, grant, name, provider)
+    await availability.create(core, grant, "second.example", LambdaProvider("arn:x"))
+
+    await rotation.rotate_organization(core, mail.organization)
+    assert await settle(core, env) == 1
+
+    rows = await mail.directory.run("SELECT kind, gen FROM availability ORDER BY kind")
+    assert rows == [("EWS", 2), ("LAMBDA", 0)]
+    assert await availability.open_provider(core, grant, name) == provider

@@ -154,8 +154,7 @@ def remove_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow]) -> No
     modseq = take_counter(tx, mailbox, grow=grow, count=-len(rows))
     items.delete_items(tx, rows)
     items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
-    for content in {row.content for row in rows}:
-        contents.release_content(tx, content)
+    contents.release_contents(tx, sorted({row.content for row in rows}))
     folders.adjust_folder(
         tx,
         mailbox=mailbox,
@@ -181,12 +180,17 @@ def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> 
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     if not rows:
         return Moved(0, [], 0)
-    modseq = take_counter(tx, grant.mailbox, grow=0, count=0)
+    return move_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows, target=target)
+
+
+def move_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow], target: int) -> Moved:
+    """Move items (at least one) of a folder of a locked mailbox. Raises FolderNotFound."""
+    modseq = take_counter(tx, mailbox, grow=0, count=0)
     size = sum(row.size for row in rows)
     unread = _unread(rows)
     taken = folders.take_uids(
         tx,
-        mailbox=grant.mailbox,
+        mailbox=mailbox,
         folder=target,
         count=len(rows),
         unread=unread,
@@ -199,7 +203,7 @@ def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> 
     pairs = [(row.uid, first + position) for position, row in enumerate(rows)]
     items.replace_place(
         tx,
-        mailbox=grant.mailbox,
+        mailbox=mailbox,
         folder=folder,
         target=target,
         saved=tx.env.now(),
@@ -209,7 +213,7 @@ def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> 
     items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
     folders.adjust_folder(
         tx,
-        mailbox=grant.mailbox,
+        mailbox=mailbox,
         folder=folder,
         total=-len(rows),
         unread=-unread,

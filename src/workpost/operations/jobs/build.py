@@ -6,21 +6,24 @@ from workpost.domain.access.identity import FORGET
 from workpost.domain.mailboxes.exports import EXPORT
 from workpost.domain.mailboxes.purge import PURGE
 from workpost.domain.organizations.deletion import DELETE
+from workpost.domain.organizations.retention import RETAIN
 from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.exports.working import export_mailbox
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
 from workpost.operations.jobs.runner import Handler, JobRunner, Scheduler
+from workpost.operations.retention.running import apply_policy, schedule_runs
 from workpost.store.core import Core
 
 HANDLERS: dict[str, Handler] = {
     DELETE: delete_organization,
     FORGET: forget_tokens,
     PURGE: purge_mailbox,
+    RETAIN: apply_policy,
     TAKE_OVER: take_over_directory,
 }
-SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges,)
+SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges, schedule_runs)
 
 
 LONG_HANDLERS: dict[str, Handler] = {EXPORT: export_mailbox}

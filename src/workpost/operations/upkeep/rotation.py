@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import asyncio
 
+from workpost.domain.organizations import availability as configurations
 from workpost.domain.organizations import dkim
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import dkim_keys, rewrap
+from workpost.store.tables import availability, dkim_keys, rewrap
 
 PAGE = 250
 CHILDREN = 100
@@ -133,12 +134,13 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, DKIM keys, queue entries, events. Entries on which somebody works at this
-    moment are left for the next pass; they count as well. Returns how many were of an older
-    generation.
+    Mailbox and tag keys, DKIM keys, passwords of availability providers, queue entries, events.
+    Entries on which somebody works at this moment are left for the next pass; they count as well.
+    Returns how many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)
+    moved += await _rewrap_providers(core, organization)
     moved += await _rewrap_queue(core, organization)
     return moved + await _rewrap_events(core, organization)
 
@@ -176,6 +178,31 @@ async def _rewrap_dkim_keys(core: Core, organization: str) -> int:
         if rows:
             await core.store.write_background(
                 dkim_keys.rewrap_keys, organization=organization, gen=current.gen, rows=rows
+            )
+        moved += len(rows)
+    return moved
+
+
+async def _rewrap_providers(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = ""
+    while page := await core.store.read(
+        availability.page_passwords, organization=organization, after=after, limit=PAGE
+    ):
+        after = page[-1][0]
+        rows = []
+        for domain, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = configurations.place(organization, domain)
+                rows.append((domain, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                availability.rewrap_passwords,
+                organization=organization,
+                gen=current.gen,
+                rows=rows,
             )
         moved += len(rows)
     return moved

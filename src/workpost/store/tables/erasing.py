@@ -34,6 +34,8 @@ OF_ORGANIZATION: dict[str, str] = {
     "domain": "org, name",
     "personal_access_token": "org, id",
     "identity_provider": "org",
+    "retention_policy": "org",
+    "availability": "org, domain",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 

@@ -330,6 +330,18 @@ def deleted_uids(
     )
 
 
+def page_ages(tx: Reader, *, mailbox: int, folder: int, after: int, limit: int) -> list[Row]:
+    """Rows (uid, kind, received, saved, changed) with uids above `after`, ascending."""
+    return tx.rows(
+        "SELECT uid, kind, received, saved, changed FROM item"
+        " WHERE mailbox = ? AND folder = ? AND uid > ? ORDER BY uid LIMIT ?",
+        mailbox,
+        folder,
+        after,
+        limit,
+    )
+
+
 def update_flags(
     tx: Tx, *, mailbox: int, folder: int, modseq: int, changes: Sequence[tuple[int, int]]
 ) -> None:

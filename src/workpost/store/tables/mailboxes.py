@@ -118,6 +118,17 @@ def ids_after(tx: Reader, *, after: int, limit: int) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
+def active_after(tx: Reader, *, org: str, after: int, limit: int) -> list[int]:
+    """Ids of an organization's active mailboxes above `after`, ascending."""
+    rows = tx.rows(
+        "SELECT id FROM mailbox WHERE org = ? AND id > ? AND state = 'ACTIVE' ORDER BY id LIMIT ?",
+        org,
+        after,
+        limit,
+    )
+    return [int(row[0]) for row in rows]
+
+
 def raise_floor(tx: Tx, *, mailbox: int, modseq: int) -> None:
     """Say that tombstones up to `modseq` are gone."""
     tx.run(

@@ -1,0 +1,52 @@
+"""What Workpost does by itself, in the audit log: CloudTrail's service events."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from workpost.operations.audit.log import PURPOSE, place
+from workpost.store.core import Core
+from workpost.store.keys import sealing
+from workpost.store.tables.audit import AuditChunk
+
+SERVICE = "workmail.amazonaws.com"
+EVENT_VERSION = "1.11"
+
+
+async def seal_service_event(
+    core: Core, account: str, name: str, details: Mapping[str, Any]
+) -> AuditChunk:
+    """One event as a row for `store.tables.audit.insert_chunks`, to be written with its cause.
+
+    Raises TryLater.
+    """
+    now = core.env.now()
+    record = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": {"type": "AWSService", "invokedBy": SERVICE},
+        "eventTime": datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventSource": SERVICE,
+        "eventName": name,
+        "awsRegion": core.settings.api.region,
+        "sourceIPAddress": SERVICE,
+        "userAgent": SERVICE,
+        "requestParameters": None,
+        "responseElements": None,
+        "eventID": core.env.new_uuid(),
+        "readOnly": False,
+        "eventType": "AwsServiceEvent",
+        "managementEvent": True,
+        "recipientAccountId": account,
+        "serviceEventDetails": dict(details),
+        "eventCategory": "Management",
+    }
+    key = await core.keys.token_key(PURPOSE)
+    chunk = core.env.new_id()
+    packed = zlib.compress(orjson.dumps(record), 1)
+    sealed = sealing.seal(key, packed, place(account, chunk))
+    return AuditChunk(account, now, chunk, 1, sealed)

@@ -1,0 +1,1 @@
+"""Asking other systems for the free/busy of people who are not here."""

@@ -1,0 +1,1 @@
+"""Retention: what a policy of an organization takes out of its mailboxes, once a period."""
