@@ -15,6 +15,8 @@ DEVICES = "decisions on mobile devices"
 ACTIVESYNC = "ActiveSync (`devices.see_device`)"
 ROLES = "what its tokens are good for"
 EWS = "EWS (`impersonating.impersonate`)"
+ASKED = "asked for free/busy of the domain"
+FREE_BUSY = "EWS GetUserAvailability (`availability.query`)"
 
 EFFECTS: dict[str, str] = {
     "AssociateDelegateToResource": "kept with the resource",
@@ -22,6 +24,7 @@ EFFECTS: dict[str, str] = {
     "AssumeImpersonationRole": "a token, good for 15 minutes",
     "CancelMailboxExportJob": "the export ends, its upload is thrown away",
     "CreateAlias": MAIL,
+    "CreateAvailabilityConfiguration": ASKED,
     "CreateGroup": "none before it is registered",
     "CreateIdentityCenterApplication": "signing in, once an organization uses it",
     "CreateImpersonationRole": "none before a token is asked for",
@@ -31,6 +34,7 @@ EFFECTS: dict[str, str] = {
     "CreateUser": "none before it is registered",
     "DeleteAccessControlRule": LOGINS,
     "DeleteAlias": MAIL,
+    "DeleteAvailabilityConfiguration": "the provider is not asked any more",
     "DeleteGroup": "its names are free again",
     "DeleteIdentityCenterApplication": "nobody signs in through it any more",
     "DeleteIdentityProviderConfiguration": "logins: passwords count again, tokens are dead",
@@ -42,6 +46,7 @@ EFFECTS: dict[str, str] = {
     "DeleteOrganization": "logins and mail end; a job deletes data and shreds keys",
     "DeletePersonalAccessToken": "logins; sessions that the token opened end",
     "DeleteResource": "its names are free again",
+    "DeleteRetentionPolicy": "a run ends with its slice; no other follows",
     "DeleteUser": "its names are free again",
     "DeregisterFromWorkMail": "logins and mail end; a job deletes the mailbox after 30 days",
     "DeregisterMailDomain": "mail for the domain is refused",
@@ -51,6 +56,7 @@ EFFECTS: dict[str, str] = {
     "PutIdentityProviderConfiguration": "logins by password and by token, signing in",
     "PutMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
     "PutMobileDeviceAccessOverride": DEVICES,
+    "PutRetentionPolicy": "a job moves or deletes old messages, once a period",
     "RegisterMailDomain": "a job looks for the DNS records; DKIM keys",
     "RegisterToWorkMail": "a mailbox (users and resources), logins, delivery",
     "ResetPassword": "logins; open sessions end",
@@ -58,6 +64,7 @@ EFFECTS: dict[str, str] = {
     "StartMailboxExportJob": "a job writes all mail, as a zip, into the bucket",
     "TagResource": "conditions of IAM policies",
     "UntagResource": "conditions of IAM policies",
+    "UpdateAvailabilityConfiguration": ASKED,
     "UpdateDefaultMailDomain": "shown by the API",
     "UpdateGroup": "shown by the API",
     "UpdateImpersonationRole": ROLES,
@@ -73,6 +80,7 @@ EFFECTS: dict[str, str] = {
 PENDING: dict[str, tuple[str, ...]] = {
     "AssociateDelegateToResource": (SCHEDULING,),
     "AssumeImpersonationRole": (EWS,),
+    "CreateAvailabilityConfiguration": (FREE_BUSY,),
     "CreateGroup": (ADDRESS_BOOK,),
     "CreateIdentityCenterApplication": (WEB,),
     "CreateResource": (ADDRESS_BOOK,),
@@ -84,6 +92,7 @@ PENDING: dict[str, tuple[str, ...]] = {
     "DeleteMobileDevice": (ACTIVESYNC,),
     "DeleteMobileDeviceAccessOverride": (ACTIVESYNC,),
     "DeleteMobileDeviceAccessRule": (ACTIVESYNC,),
+    "DeleteAvailabilityConfiguration": (FREE_BUSY,),
     "DisassociateDelegateFromResource": (SCHEDULING,),
     "PutAccessControlRule": (
         "ActiveSync, EWS and the web (their logins)",
@@ -93,6 +102,7 @@ PENDING: dict[str, tuple[str, ...]] = {
     "PutMobileDeviceAccessOverride": (ACTIVESYNC,),
     "SetMobilePolicyDetails": (ACTIVESYNC,),
     "StartMailboxExportJob": ("calendar (its items in the zip)",),
+    "UpdateAvailabilityConfiguration": (FREE_BUSY,),
     "UpdateGroup": (ADDRESS_BOOK,),
     "UpdateImpersonationRole": (EWS,),
     "UpdateMobileDeviceAccessRule": (ACTIVESYNC,),
@@ -104,6 +114,10 @@ PENDING: dict[str, tuple[str, ...]] = {
 LIMITS: dict[str, tuple[str, ...]] = {
     "CreateAlias": ("limits.aliases_per_entity",),
     "CreateIdentityCenterApplication": ("limits.identity_applications", "identity.providers"),
+    "CreateAvailabilityConfiguration": (
+        "limits.availability_configurations",
+        "egress.plain_http",
+    ),
     "CreateOrganization": ("limits.organizations_per_account", "organizations.suffix"),
     "CreateGroup": ("organizations.reserved_names",),
     "CreateImpersonationRole": ("limits.impersonation_roles",),
@@ -112,6 +126,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
     "PutIdentityProviderConfiguration": ("identity.providers",),
+    "PutRetentionPolicy": ("retention.every_minutes",),
     "RegisterMailDomain": ("limits.domains_per_organization", "organizations.suffix"),
     "RegisterToWorkMail": ("limits.mailbox_megabytes",),
     "StartMailboxExportJob": (
@@ -122,6 +137,15 @@ LIMITS: dict[str, tuple[str, ...]] = {
         "outside.roles",
     ),
     "TagResource": ("limits.tags",),
+    "TestAvailabilityConfiguration": (
+        "egress.allow",
+        "egress.ca_file",
+        "egress.plain_http",
+        "egress.response_kilobytes",
+        "egress.seconds",
+        "lambda.functions",
+    ),
+    "UpdateAvailabilityConfiguration": ("egress.plain_http",),
     "UpdateMailboxQuota": ("limits.largest_mailbox_megabytes",),
     "UpdatePrimaryEmailAddress": ("limits.aliases_per_entity",),
     "UpdateResource": ("organizations.reserved_names",),

@@ -1,4 +1,4 @@
-"""Declared errors of domains, tags, permissions, rules, identity and tokens that never come: why.
+"""Declared errors of actions on what is no entity that never come, and why.
 
 Data of the same shape as `declared_errors.UNPROVOKABLE`. What the reference declares for one of the
 actions of `test_unprovokable.py` is either provoked by the test of that action or named here.
@@ -7,6 +7,11 @@ actions of `test_unprovokable.py` is either provoked by the test of that action 
 from __future__ import annotations
 
 INVALID = "InvalidParameterException"
+LIMIT = "LimitExceededException"
+CONSTRAINTS = (
+    "What breaks a constraint of the model is told as ValidationException"
+    " (docs/decisions/0014-api-front-end.md); beyond those there is nothing to refuse."
+)
 LOOKED_UP = "Every well-formed name is looked up; one that is not there is not found."
 
 LOOKED_UP_TOKEN = "Every well-formed id is looked up; taking away what is not there is no error."
@@ -19,6 +24,7 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
         INVALID: "Every identifier is looked up; taking what was never given is no error."
     },
     "DeletePersonalAccessToken": {INVALID: LOOKED_UP_TOKEN},
+    "DeleteRetentionPolicy": {INVALID: CONSTRAINTS},
     "DeregisterMailDomain": {
         "InvalidCustomSesConfigurationException": (
             "No other service has rules that refer to the domains of an installation."
@@ -28,5 +34,9 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
     "DescribeMailboxExportJob": {INVALID: LOOKED_UP},
     "GetMailDomain": {INVALID: LOOKED_UP},
     "GetPersonalAccessTokenMetadata": {INVALID: LOOKED_UP},
+    "GetDefaultRetentionPolicy": {INVALID: CONSTRAINTS},
+    "PutRetentionPolicy": {
+        LIMIT: "An organization has one policy of at most five folders; putting it replaces it."
+    },
     "UpdateDefaultMailDomain": {INVALID: LOOKED_UP},
 }

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.directories import CHEAP, PASSWORD, Directory, new_directory
 from workpost.domain.access import shell as access
-from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.protocols.imap.connection import Connection
@@ -114,7 +114,10 @@ class World:
     demo: Directory
     servers: dict[str, ImapServer]
 
-    def __init__(self, settings: Settings, certificate: Any) -> None:
+    def __init__(
+        self, settings: Settings, certificate: Any, env: Environment | None = None
+    ) -> None:
+        self._env = env or SystemEnvironment()
         self._settings = msgspec.structs.replace(settings, passwords=CHEAP)
         self._certificate = certificate
         self._ready = threading.Event()
@@ -129,7 +132,7 @@ class World:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        env = SystemEnvironment()
+        env = self._env
         store = await open_store(self._settings, env)
         keys = open_keys(self._settings, env)
         contents = open_contents(self._settings, store)

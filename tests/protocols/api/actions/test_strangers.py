@@ -14,12 +14,16 @@ APPLICATION = "arn:aws:sso::111122223333:application/ssoins-1234567890abcdef/apl
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
 ROLE_RULE = {"ImpersonationRuleId": "one", "Effect": "ALLOW", "TargetUsers": ["ada"]}
+PROVIDER = {
+    "LambdaProvider": {"LambdaArn": "arn:aws:lambda:us-east-1:111122223333:function:availability"}
+}
 CALLS: dict[str, dict[str, Any]] = {
     "AssociateDelegateToResource": {"ResourceId": "room", "EntityId": "ada"},
     "AssociateMemberToGroup": {"GroupId": "everyone", "MemberId": "ada"},
     "AssumeImpersonationRole": {"ImpersonationRoleId": "role"},
     "CancelMailboxExportJob": {"JobId": ENTITY},
     "CreateAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
+    "CreateAvailabilityConfiguration": {"DomainName": "partner.example", **PROVIDER},
     "CreateGroup": {"Name": "strangers"},
     "CreateImpersonationRole": {"Name": "x", "Type": "READ_ONLY", "Rules": [ROLE_RULE]},
     "CreateMobileDeviceAccessRule": {"Name": "x", "Effect": "DENY"},
@@ -27,6 +31,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "CreateUser": {"Name": "stranger", "DisplayName": "Stranger", "Password": PASSWORD},
     "DeleteAccessControlRule": {"Name": "default"},
     "DeleteAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
+    "DeleteAvailabilityConfiguration": {"DomainName": "partner.example"},
     "DeleteGroup": {"GroupId": "everyone"},
     "DeleteIdentityProviderConfiguration": {},
     "DeleteImpersonationRole": {"ImpersonationRoleId": "role"},
@@ -37,6 +42,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteOrganization": {"DeleteDirectory": True, "ForceDelete": True},
     "DeletePersonalAccessToken": {"PersonalAccessTokenId": ENTITY},
     "DeleteResource": {"ResourceId": "room"},
+    "DeleteRetentionPolicy": {"Id": ENTITY},
     "DeleteUser": {"UserId": "disabled"},
     "DeregisterFromWorkMail": {"EntityId": "ada"},
     "DeregisterMailDomain": {"DomainName": "mail.example"},
@@ -52,6 +58,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "GetAccessControlEffect": {"IpAddress": "10.1.2.3", "Action": "IMAP", "UserId": ENTITY},
     "GetImpersonationRole": {"ImpersonationRoleId": "role"},
     "GetImpersonationRoleEffect": {"ImpersonationRoleId": "role", "TargetUser": "ada"},
+    "GetDefaultRetentionPolicy": {},
     "GetMailDomain": {"DomainName": "demo.test"},
     "GetMailboxDetails": {"UserId": "ada"},
     "GetPersonalAccessTokenMetadata": {"PersonalAccessTokenId": ENTITY},
@@ -62,6 +69,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "GetMobilePolicyDetails": {},
     "ListAccessControlRules": {},
     "ListAliases": {"EntityId": ENTITY},
+    "ListAvailabilityConfigurations": {},
     "ListGroupMembers": {"GroupId": "everyone"},
     "ListGroups": {},
     "ListGroupsForEntity": {"EntityId": "ada"},
@@ -100,6 +108,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "ResetPassword": {"UserId": ENTITY, "Password": PASSWORD},
     "SearchMembers": {"SearchText": "ada"},
     "SetMobilePolicyDetails": {"Policy": {"PasswordRequired": True}},
+    "PutRetentionPolicy": {
+        "Name": "default",
+        "FolderConfigurations": [{"Name": "INBOX", "Action": "DELETE", "Period": 1}],
+    },
     "StartMailboxExportJob": {
         "EntityId": "ada",
         "RoleArn": "arn:aws:iam::111122223333:role/exporter",
@@ -107,6 +119,8 @@ CALLS: dict[str, dict[str, Any]] = {
         "S3BucketName": "exports",
         "S3Prefix": "mail",
     },
+    "TestAvailabilityConfiguration": {"DomainName": "partner.example"},
+    "UpdateAvailabilityConfiguration": {"DomainName": "partner.example", **PROVIDER},
     "UpdateDefaultMailDomain": {"DomainName": "demo.test"},
     "UpdateGroup": {"GroupId": "everyone", "HiddenFromGlobalAddressList": True},
     "UpdateImpersonationRole": {

@@ -14,6 +14,7 @@ from typing import Any
 from workpost.protocols.api.actions import (
     access_rules,
     addresses,
+    availability,
     device_overrides,
     device_rules,
     devices,
@@ -27,6 +28,7 @@ from workpost.protocols.api.actions import (
     permissions,
     registration,
     resources,
+    retention,
     search,
     sts,
     tags,
@@ -42,6 +44,7 @@ Handler = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 FAMILIES: tuple[ModuleType, ...] = (
     access_rules,
     addresses,
+    availability,
     device_overrides,
     device_rules,
     devices,
@@ -55,6 +58,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     permissions,
     registration,
     resources,
+    retention,
     search,
     sts,
     tags,
