@@ -84,7 +84,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
                 version=2,
             )
         elif number % 3 == 1 or number < USERS // 2:
-            entities.delete_entity(tx, org="m-1", entity=user, version=2)
+            entities.delete_entity(tx, org="m-1", entity=user, props="{}", version=2)
     writer.execute("COMMIT")
     reader = open_reader(path)
     yield Counted(reader)
