@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.moto import MotoServer
 from tests.support.peers import require_peer
 from tests.support.postgres import PostgresServer
+from tests.support.slapd import Slapd
 
 pytest_plugins = ["tests.support.stores"]
 
@@ -88,3 +89,20 @@ def moto_server(moto_process: MotoServer, monkeypatch: pytest.MonkeyPatch) -> Mo
     for name, value in moto_process.environment.items():
         monkeypatch.setenv(name, value)
     return moto_process
+
+
+@pytest.fixture(scope="session")
+def slapd_process() -> Iterator[Slapd]:
+    """The session's OpenLDAP; prefer `slapd`, which has nobody in it."""
+    server = Slapd()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def slapd(slapd_process: Slapd) -> Iterator[Slapd]:
+    """An OpenLDAP without people and groups, which is running again afterwards."""
+    yield slapd_process
+    if not slapd_process.is_running:
+        slapd_process.start()
+    slapd_process.clear()

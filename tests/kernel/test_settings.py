@@ -18,6 +18,7 @@ from workpost.kernel.configuration import (
     exposed_listeners,
     load,
     parse_address,
+    parse_ldap_url,
     to_toml,
     with_live,
 )
@@ -151,6 +152,77 @@ def test_tables_can_change_while_serving_and_are_shown(tmp_path: Path) -> None:
     fresh = load(write(tmp_path, FUNCTION), None, {})
     assert with_live(load(None, None, {}), fresh).lambda_ == fresh.lambda_
     assert load(write(tmp_path, to_toml(fresh)), None, {}).lambda_ == fresh.lambda_
+
+
+DIRECTORY = """
+[directories.d-0123456789]
+account = "111122223333"
+urls = "ldaps://ldap.example"
+bind_dn = "cn=reader,dc=example,dc=test"
+password_file = "secrets/reader"
+base_dn = "dc=example,dc=test"
+"""
+
+
+def test_tables_of_which_there_may_be_several(tmp_path: Path) -> None:
+    more = DIRECTORY.replace("0123456789", "aaaaaaaaaa").replace("3333", "4444")
+    path = write(tmp_path, DIRECTORY + more)
+    env = {
+        "WORKPOST_DIRECTORIES__D_0123456789__SYNC_SECONDS": "60",
+        "WORKPOST_DIRECTORIES__D_0123456789__URLS": "ldap://a.example, ldaps://b.example:7636",
+    }
+    directories = load(path, None, env).directories
+    assert set(directories) == {"d-0123456789", "d-aaaaaaaaaa"}
+    first, second = directories["d-0123456789"], directories["d-aaaaaaaaaa"]
+    assert first.urls == ("ldap://a.example", "ldaps://b.example:7636")
+    assert (first.sync_seconds, second.sync_seconds) == (60, 14_400)
+    assert first.password_file == str(tmp_path / "secrets" / "reader")
+    assert second.account == "111122224444"
+
+
+def test_what_is_in_force_of_them_can_be_read_again(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, DIRECTORY), None, {})
+    again = load(write(tmp_path, to_toml(settings)), None, {})
+    assert again.directories == settings.directories
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("account = ", "acount = ", "unknown setting directories.d-0123456789.acount"),
+        ('account = "111122223333"', "", "directories.d-0123456789.account: must be set"),
+        ("111122223333", "42", "directories.d-0123456789.account: expected str matching"),
+        ("ldaps://", "http://", "directories.d-0123456789.urls: 'http://ldap.example'"),
+        ("ldaps://ldap.example", "ldaps://", "directories.d-0123456789.urls: "),
+        ("base_dn", "without_tls = true\nbase_dn", ""),
+        (
+            'ldaps://ldap.example"',
+            'ldap://ldap.example"\nwithout_tls = true',
+            "directories.d-0123456789.without_tls: ldap.example is not on loopback",
+        ),
+        ("base_dn", 'attributes = ["nme=uid"]\nbase_dn', "attributes: 'nme=uid' is not possible"),
+        ("base_dn", 'attributes = ["id="]\nbase_dn', "attributes: 'id=' is not possible"),
+        ("base_dn", 'attributes = ["city="]\nbase_dn', ""),
+        ("d-0123456789", "d-0", "directories: expected str matching"),
+        ("d-0123456789]", "d-0123456789.x]", "unknown setting"),
+    ],
+)
+def test_mistakes_in_one_of_them(tmp_path: Path, before: str, after: str, words: str) -> None:
+    path = write(tmp_path, DIRECTORY.replace(before, after))
+    if not words:
+        assert load(path, None, {}).directories
+        return
+    with pytest.raises(SettingsError) as caught:
+        load(path, None, {})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ldap://[::1]:389", "ldaps://ldap.example", "ldap://127.0.0.1"])
+def test_urls_of_directories(url: str) -> None:
+    scheme, host, port = parse_ldap_url(url)
+    assert host in url
+    assert port == {"ldap": 389, "ldaps": 636}[scheme]
 
 
 # --- mistakes: one line each, which names the setting ---

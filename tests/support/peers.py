@@ -18,6 +18,7 @@ PROGRAMS = {
     "curl": ("curl", "curl"),
     "aws": ("aws", "awscli"),
     "openssl": ("openssl", "openssl"),
+    "slapd": ("slapd", "slapd"),
 }
 
 

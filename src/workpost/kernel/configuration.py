@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
 from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
 
 PREFIX = "WORKPOST_"
 MASK = "********"
+ANY = "<id>"
+"""Stands in a key's name for the id of a table that there may be several of."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -42,6 +45,9 @@ def _keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
         if isinstance(field.type, type) and issubclass(field.type, Section):
             yield from _keys_of(field.type, f"{field.encode_name}.")
             continue
+        if get_origin(field.type) is dict:
+            yield from _keys_of(get_args(field.type)[1], f"{field.name}.{ANY}.")
+            continue
         hint = hints[field.name]
         meta = next((m for m in get_args(hint)[1:] if isinstance(m, Meta)), Meta())
         yield Key(
@@ -50,6 +56,14 @@ def _keys_of(section: type[Section], prefix: str = "") -> Iterator[Key]:
 
 
 KEYS = {key.name: key for key in _keys_of(Settings)}
+MANY = frozenset(name.partition(".")[0] for name in KEYS if ANY in name)
+"""Sections of which there may be several, by id."""
+
+
+def key_of(name: str) -> Key | None:
+    """The definition of a key by its name, with or without the id of its table."""
+    section, _, rest = name.partition(".")
+    return KEYS.get(f"{section}.{ANY}.{rest.rpartition('.')[2]}" if section in MANY else name)
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -126,16 +140,13 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
     for name, value in document.items():
-        if isinstance(value, dict):
-            values |= {f"{name}.{inner}": deeper for inner, deeper in value.items()}
-        else:
-            values[name] = value
+        values |= _flat(name, value, 2 if name in MANY else 1)
     for name, value in values.items():
-        _require_known(name, f"{path}: ")
+        key = _known(name, f"{path}: ")
         folder = path.absolute().parent
-        if KEYS[name].extra.get("path") and isinstance(value, str) and value:
+        if key.extra.get("path") and isinstance(value, str) and value:
             values[name] = str(folder / value)
-        elif (kind := _table_of(KEYS[name].type)) and isinstance(value, list):
+        elif (kind := _table_of(key.type)) and isinstance(value, list):
             values[name] = [_with_paths(kind, folder, table) for table in value]
     return values
 
@@ -155,14 +166,28 @@ def _with_paths(kind: type[Section], folder: Path, table: Any) -> Any:
     return {**table, **{name: str(folder / str(table[name])) for name in paths}}
 
 
+def _flat(name: str, value: Any, depth: int) -> dict[str, Any]:
+    """Keys by dotted name, out of tables in tables up to a depth."""
+    if not isinstance(value, dict) or not depth:
+        return {name: value}
+    found: dict[str, Any] = {}
+    for inner, deeper in value.items():
+        found |= _flat(f"{name}.{inner}", deeper, depth - 1)
+    return found
+
+
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, text in sorted(env.items()):
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX).lower().replace("__", ".")
-        _require_known(name, f"{variable}: ")
-        values[name] = _from_text(KEYS[name], text)
+        section, _, rest = name.partition(".")
+        if section in MANY:
+            # Names of variables have no hyphen.
+            id, dot, field = rest.partition(".")
+            name = f"{section}.{id.replace('_', '-')}{dot}{field}"
+        values[name] = _from_text(_known(name, f"{variable}: "), text)
     return values
 
 
@@ -191,10 +216,11 @@ def _split(text: str) -> list[str]:
     return [] if parts == ["off"] else parts
 
 
-def _require_known(name: str, where: str) -> None:
-    if name in KEYS:
-        return
-    if name in {key.partition(".")[0] for key in KEYS}:
+def _known(name: str, where: str) -> Key:
+    key = key_of(name)
+    if key is not None:
+        return key
+    if name in {known.partition(".")[0] for known in KEYS}:
         raise SettingsError(f"{where}{name} is a section; write [{name}] and its keys below it")
     close = get_close_matches(name, KEYS, n=1)
     hint = f"; did you mean {close[0]}?" if close else "; see docs/settings.md"
@@ -204,14 +230,28 @@ def _require_known(name: str, where: str) -> None:
 def _build(values: Mapping[str, Any]) -> Settings:
     document: dict[str, Any] = {}
     for name, value in values.items():
-        section, dot, key = name.rpartition(".")
-        target = document.setdefault(section, {}) if dot else document
-        is_list = isinstance(KEYS[name].default, tuple)
+        *sections, key = name.split(".")
+        target = document
+        for section in sections:
+            target = target.setdefault(section, {})
+        is_list = isinstance(_known(name, "").default, tuple)
         target[key] = _split(value) if is_list and isinstance(value, str) else value
+    for field in msgspec.structs.fields(Settings):
+        if field.name in MANY:
+            for id, table in document.get(field.name, {}).items():
+                _check_table(f"{field.name}.{id}", table, get_args(field.type)[1])
     try:
         return msgspec.convert(document, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_plain(error)) from error
+
+
+def _check_table(name: str, table: Any, section: type[Section]) -> None:
+    """Say of one of several tables what is wrong with it: later its id is not known any more."""
+    try:
+        msgspec.convert(table, section)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name}.{_plain(error)}") from error
 
 
 def _plain(error: msgspec.ValidationError) -> str:
@@ -244,6 +284,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("tls: certificate and key must both be set, or neither")
     if settings.content.s3_prefix and not settings.content.s3_bucket:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
+    for id, directory in settings.directories.items():
+        _check_directory(f"directories.{id}", directory)
 
 
 def _check_identity(settings: Settings) -> None:
@@ -258,9 +300,34 @@ def _check_identity(settings: Settings) -> None:
         seen.add((provider.account, provider.instance_arn))
 
 
-def _try(name: str, parse: Any, text: str) -> None:
+def _check_directory(name: str, directory: Directory) -> None:
+    for field in ("account", "urls", "bind_dn", "password_file", "base_dn"):
+        if not getattr(directory, field):
+            raise SettingsError(f"{name}.{field}: must be set")
+    for url in directory.urls:
+        scheme, host, _ = _try(f"{name}.urls", parse_ldap_url, url)
+        if directory.without_tls and scheme == "ldap" and not is_loopback(host):
+            raise SettingsError(f"{name}.without_tls: {host} is not on loopback")
+    for pair in directory.attributes:
+        of, _, attribute = pair.partition("=")
+        if of not in ATTRIBUTES or (of in NEEDED and not attribute):
+            raise SettingsError(f"{name}.attributes: '{pair}' is not possible")
+
+
+def parse_ldap_url(url: str) -> tuple[str, str, int]:
+    """Split `ldaps://host:636`, port optional; raises ValueError with what is wrong."""
+    scheme, _, place = url.partition("://")
+    ports = {"ldap": 389, "ldaps": 636}
+    if scheme not in ports:
+        raise ValueError(f"'{url}' does not begin with ldaps:// or ldap://")
+    if not re.search(r":[0-9]+$", place):
+        place = f"{place}:{ports[scheme]}"
+    return scheme, *parse_address(place)
+
+
+def _try(name: str, parse: Any, text: str) -> Any:
     try:
-        parse(text)
+        return parse(text)
     except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
 
@@ -270,7 +337,7 @@ def with_live(current: Settings, fresh: Settings) -> Settings:
     changes: dict[str, dict[str, Any]] = {}
     for key in KEYS.values():
         section, dot, field = key.name.partition(".")
-        if dot and key.extra.get("live"):
+        if dot and section not in MANY and key.extra.get("live"):
             held = _attribute(section)
             changes.setdefault(held, {})[field] = getattr(getattr(fresh, held), field)
     sections = {
@@ -283,15 +350,27 @@ def with_live(current: Settings, fresh: Settings) -> Settings:
 def effective(settings: Settings) -> dict[str, Any]:
     """Return every key with its value in force (`workpost config show`), passwords masked."""
     values: dict[str, Any] = {}
-    for name, key in KEYS.items():
-        value: Any = settings
-        for part in name.split("."):
-            value = getattr(value, _attribute(part))
+    for name, key, value in _in_force(settings):
         if key.extra.get("secret"):
             value = re.sub(r"(?<=://)([^/:@]*):.*(?=@)", rf"\1:{MASK}", value)
             value = re.sub(r"(?i)(password=)[^&]*", rf"\1{MASK}", value)
         values[name] = value
     return values
+
+
+def _in_force(settings: Settings) -> Iterator[tuple[str, Key, Any]]:
+    """Every key that there is, with the ids of tables filled in."""
+    for name, key in KEYS.items():
+        section, _, field = name.rpartition(".")
+        if ANY not in section:
+            held = getattr(settings, _attribute(section)) if section else settings
+            yield name, key, getattr(held, field)
+    for many in sorted(MANY):
+        for id, table in getattr(settings, many).items():
+            for name, key in KEYS.items():
+                head, _, field = name.rpartition(".")
+                if head == f"{many}.{ANY}":
+                    yield f"{many}.{id}.{field}", key, getattr(table, field)
 
 
 def to_toml(settings: Settings) -> str:
@@ -332,6 +411,7 @@ def describe() -> str:
         "in force.",
     ]
     sections = {f.encode_name: f.type for f in msgspec.structs.fields(Settings)}
+    sections |= {f"{many}.{ANY}": get_args(sections[many])[1] for many in MANY}
     section = None
     for name, key in KEYS.items():
         head = name.rpartition(".")[0]

@@ -92,6 +92,10 @@ class DirectoryUnavailable(WorkpostError):
     """The directory does not exist or does not answer."""
 
 
+class DirectoryAuthenticationFailed(WorkpostError):
+    """The directory does not take the credentials that the operator has set for it."""
+
+
 class ResourceNotFound(WorkpostError):
     """A rule, role, token, policy or other named object does not exist."""
 

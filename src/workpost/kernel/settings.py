@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from workpost.kernel.directory_settings import Directory
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -384,6 +385,9 @@ class Settings(Section, frozen=True, kw_only=True):
     processes: Processes = Processes()
     passwords: Passwords = Passwords()
     log: Log = Log()
+    directories: dict[Annotated[str, Meta(pattern=r"^d-[0-9a-f]{10}$")], Directory] = msgspec.field(
+        default_factory=dict
+    )
 
     # --- what follows from the keys: the layout of the data directory ---
 
