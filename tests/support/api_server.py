@@ -20,7 +20,7 @@ from tests.support.directories import CHEAP, PASSWORD, clear
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
-from workpost.operations.jobs.build import build_jobs, build_long_jobs
+from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_jobs
 from workpost.protocols.api.build import build_front
 from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
@@ -114,9 +114,8 @@ class ApiServer:
 
     def work(self) -> int:
         """Work on all jobs that are due."""
-        return self.run(build_jobs(self.core).run_due()) + self.run(
-            build_long_jobs(self.core).run_due()
-        )
+        runners = (build_jobs, build_long_jobs, build_sync_jobs)
+        return sum(self.run(build(self.core).run_due()) for build in runners)
 
     def clear(self) -> None:
         """Empty every table but those of the machinery."""

@@ -19,6 +19,7 @@ COMMANDS = (
     "iam",
     "audit",
     "domain",
+    "directory",
     "token",
     "queue",
     "keys",

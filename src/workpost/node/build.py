@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from workpost.domain.access import shell as access
+from workpost.domain.directory.external import close_sources
 from workpost.kernel.clock import Environment
 from workpost.kernel.configuration import is_loopback, parse_address, with_live
 from workpost.kernel.logging import logger
@@ -49,7 +50,8 @@ async def build_core(
 
 
 async def close_core(core: Core) -> None:
-    """Settle and close what `build_core` opened."""
+    """Settle and close what `build_core` opened, and the connections to directories."""
+    close_sources()
     await core.store.close()
     await core.keys.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 
+from workpost.domain.directory.external import all_answer
 from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.node.http import App, Receive, Scope, Send
@@ -44,7 +45,7 @@ class Ops:
         await respond(send, status, text)
 
     async def _judge(self) -> tuple[int, bytes]:
-        """200 ok; 200 degraded when keys are out of reach; 503 when nothing can be written."""
+        """200 ok, or degraded without keys or a directory; 503 when nothing can be written."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._core.store.write(probe)
@@ -55,7 +56,12 @@ class Ops:
                 await self._core.keys.system()
         except (WorkpostError, TimeoutError):
             return 200, b"degraded\n"
-        return 200, b"ok\n"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answering = await all_answer(self._core)
+        except TimeoutError:
+            answering = False
+        return 200, b"ok\n" if answering else b"degraded\n"
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._allows(scope):

@@ -251,3 +251,18 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         True,
     ]
     assert ENTRIES > 3
+
+
+def test_of_a_directorys_person_the_last_password_alone_is_remembered() -> None:
+    known = VerifiedPasswords()
+    known.add("d/ada/1", b"first", 0.0, seconds=60, only=True)
+    known.add("d/grace/1", b"hers", 0.0, seconds=60, only=True)
+    assert known.knows("d/ada/1", b"first", 59.0)
+    assert not known.knows("d/ada/1", b"first", 60.0)
+    known.add("d/ada/1", b"second", 1.0, seconds=60, only=True)
+    assert not known.knows("d/ada/1", b"first", 2.0)
+    assert known.knows("d/ada/1", b"second", 2.0)
+    assert known.knows("d/grace/1", b"hers", 2.0)
+    for number in range(ENTRIES + 1):
+        known.add(f"d/{number}/1", b"x", 3.0, only=True)
+    assert not known.knows("d/ada/1", b"second", 4.0)

@@ -13,9 +13,13 @@ from typing import Any
 
 Parameters = dict[str, Any]
 
-NO_DIRECTORY = (
-    "An installation has its own directory for each organization; there is no outside directory"
-    " that could refuse, be away or be read-only."
+NOT_ASKED = (
+    "A directory outside is read-only: what would change it is refused before it is asked, and the"
+    " rest is answered from what was read of it."
+)
+OURS = (
+    "Resources, their delegates, and who is hidden, are kept here, whatever the directory is;"
+    " reading is never a write."
 )
 CONSTRAINTS = (
     "What breaks a constraint of the model is told as ValidationException"
@@ -26,9 +30,9 @@ NO_MORE = "An update makes no more roles, and of rules the model allows no more 
 NO_NAME = "The action names no entity."
 
 EVERYWHERE = {
-    "DirectoryServiceAuthenticationFailedException": NO_DIRECTORY,
-    "DirectoryUnavailableException": NO_DIRECTORY,
-    "UnsupportedOperationException": NO_DIRECTORY,
+    "DirectoryServiceAuthenticationFailedException": NOT_ASKED,
+    "DirectoryUnavailableException": NOT_ASKED,
+    "UnsupportedOperationException": OURS,
 }
 """Never raised by an action that has no provocation for them."""
 
@@ -278,7 +282,40 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
     "WipeMobileDevice": {NOT_FOUND: NOBODYS, UNKNOWN: NO_DEVICE},
 }
 
+ACTIONS = "tests/protocols/api/actions"
+DIRECTORIES = f"{ACTIONS}/test_directories.py"
+EXCHANGE = f"{ACTIONS}/test_interoperability.py"
+
 ELSEWHERE: dict[tuple[str, str], str] = {
+    **{
+        (action, f"{error}Exception"): f"{DIRECTORIES}::test_actions_that_ask_the_directory"
+        for action in ("DescribeUser", "RegisterToWorkMail")
+        for error in ("DirectoryServiceAuthenticationFailed", "DirectoryUnavailable")
+    },
+    **{
+        (action, "UnsupportedOperationException"): (
+            f"{DIRECTORIES}::test_the_directory_is_read_only"
+        )
+        for action in (
+            "AssociateMemberToGroup",
+            "CreateGroup",
+            "CreateUser",
+            "DeleteGroup",
+            "DeleteUser",
+            "DisassociateMemberFromGroup",
+            "ResetPassword",
+            "UpdateUser",
+        )
+    },
+    ("RegisterToWorkMail", "UnsupportedOperationException"): (
+        f"{EXCHANGE}::test_built_in_users_are_listed_and_stay_disabled"
+    ),
+    **{
+        (action, "UnsupportedOperationException"): (
+            f"{EXCHANGE}::test_addresses_and_resources_are_kept_in_exchange"
+        )
+        for action in ("CreateResource", "UpdatePrimaryEmailAddress")
+    },
     ("CreateAlias", "LimitExceededException"): (
         "tests/protocols/api/actions/test_limits.py::test_aliases_of_an_entity"
     ),
@@ -295,6 +332,13 @@ ELSEWHERE: dict[tuple[str, str], str] = {
 """Tests that provoke what this stage cannot."""
 
 UNDECLARED: dict[tuple[str, str], str] = {
+    **{
+        (action, "UnsupportedOperationException"): (
+            "Under interoperability addresses are kept in Exchange, and the reference declares no"
+            " error that says so."
+        )
+        for action in ("CreateAlias", "DeleteAlias")
+    },
     ("CreateUser", "LimitExceededException"): (
         "The reference has a limit of users and declares no error for it."
     ),

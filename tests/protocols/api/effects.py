@@ -29,7 +29,10 @@ EFFECTS: dict[str, str] = {
     "CreateIdentityCenterApplication": "signing in, once an organization uses it",
     "CreateImpersonationRole": "none before a token is asked for",
     "CreateMobileDeviceAccessRule": DEVICES,
-    "CreateOrganization": "keys, test domain, first access-control rule",
+    "CreateOrganization": (
+        "keys, test domain, first access-control rule; with DirectoryId a job reads users and"
+        " groups of an LDAP server, which then checks passwords"
+    ),
     "CreateResource": "none before it is registered",
     "CreateUser": "none before it is registered",
     "DeleteAccessControlRule": LOGINS,
@@ -83,6 +86,7 @@ PENDING: dict[str, tuple[str, ...]] = {
     "CreateAvailabilityConfiguration": (FREE_BUSY,),
     "CreateGroup": (ADDRESS_BOOK,),
     "CreateIdentityCenterApplication": (WEB,),
+    "CreateOrganization": ("address book (who is in it under interoperability)",),
     "CreateResource": (ADDRESS_BOOK,),
     "CreateUser": (ADDRESS_BOOK,),
     "DeleteAccessControlRule": ("ActiveSync, EWS and the web (their logins)",),
@@ -118,7 +122,12 @@ LIMITS: dict[str, tuple[str, ...]] = {
         "limits.availability_configurations",
         "egress.plain_http",
     ),
-    "CreateOrganization": ("limits.organizations_per_account", "organizations.suffix"),
+    "CreateOrganization": (
+        "limits.organizations_per_account",
+        "limits.users_per_organization",
+        "organizations.suffix",
+        "directories.<id>.account",
+    ),
     "CreateGroup": ("organizations.reserved_names",),
     "CreateImpersonationRole": ("limits.impersonation_roles",),
     "CreateMobileDeviceAccessRule": ("limits.device_rules",),

@@ -48,10 +48,7 @@ def test_every_code_is_modelled_or_the_front_ends() -> None:
 
 def test_every_modelled_error_of_workmail_has_a_domain_error() -> None:
     missing = {code for one in WORKMAIL.values() for code in one.errors} - set(CODES.values())
-    assert missing == {
-        "DirectoryServiceAuthenticationFailedException",  # of read-only directories
-        "InvalidCustomSesConfigurationException",
-    }
+    assert missing == {"InvalidCustomSesConfigurationException"}
 
 
 def test_messages_of_domain_errors_reach_the_caller() -> None:

@@ -9,6 +9,7 @@ from workpost.domain.access.rules import Verdict, decide, read_rule
 from workpost.domain.access.tokens import works
 from workpost.domain.directory.entities import REMOTE_USER, fold_name, read_props
 from workpost.domain.directory.identities import identity_key
+from workpost.domain.directory.external import find_entry
 from workpost.formats import addresses as syntax
 from workpost.store.database.unit import Reader, quick
 from workpost.store.tables import (
@@ -41,6 +42,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     provider: ProviderRow | None
     token: TokenRow | None = None
     """The personal access token that was asked for, whoever's it is."""
+    directory: str = ""
+    """The directory outside that knows the password, "" for passwords that are kept here."""
+    guid: str = ""
+    """The person's entry there."""
 
     def verdict(self, *, protocol: str, address: str, role: str = "") -> Verdict:
         """What the organization's access-control rules say to this protocol from this address.
@@ -53,7 +58,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_password(self) -> bool:
         """Whether there is a password that opens the mailbox."""
-        return bool(self.password) and passwords_work(self.provider)
+        return bool(self.password or self.directory) and passwords_work(self.provider)
 
     def may_use(self, token: TokenRow | None, now: int) -> bool:
         """Whether a personal access token is one of theirs that works now."""
@@ -115,17 +120,24 @@ def person_of(
     if version is None:
         return None
     props = read_props(row)
+    outside = find_entry(tx, org=row.org, entity=row.id) if row.password is None else None
+    locked = outside is not None and bool(outside[1].locked)
     return Person(
         organization=row.org,
         entity=row.id,
         mailbox=row.mailbox or 0,
-        enabled=row.state == ENABLED and props.user_role != REMOTE_USER and _is_active(tx, row),
+        enabled=row.state == ENABLED
+        and props.user_role != REMOTE_USER
+        and not locked
+        and _is_active(tx, row),
         password=row.password or "",
         password_version=props.password_version,
         policy_version=version,
         rules=list_access_rules(tx, org=row.org),
         user_id=props.identity_provider_user_id,
         provider=identities.get_provider(tx, org=row.org),
+        directory=outside[0] if outside is not None else "",
+        guid=outside[1].guid if outside is not None else "",
     )
 
 

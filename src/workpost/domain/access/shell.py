@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import msgspec
@@ -19,12 +20,15 @@ from workpost.domain.access.token_shell import note_use
 from workpost.domain.access.token_text import token_digest
 from workpost.domain.access.tokens import permits
 from workpost.domain.access.verified import verified
-from workpost.domain.directory import passwords, users
+from workpost.domain.directory import external, passwords, users
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import (
     AccessDenied,
     AuthenticationFailed,
+    DirectoryAuthenticationFailed,
+    DirectoryUnavailable,
     MailboxNotFound,
+    TryLater,
     WorkpostError,
 )
 from workpost.kernel.principal import OWNER, Grant, Principal, Right
@@ -65,7 +69,8 @@ async def log_in(
     in and for a token without the protocol's scope, TryLater.
     """
     person: Person | None = None
-    if len(username) <= MAX_USERNAME and len(password) <= MAX_PASSWORD:
+    possible = len(username) <= MAX_USERNAME and "\0" not in username
+    if possible and len(password) <= MAX_PASSWORD:
         digest = token_digest(password)
         person = await core.store.read(find_person, username=username, digest=digest)
     else:
@@ -115,6 +120,8 @@ async def _check(core: Core, person: Person | None, password: bytes) -> bool:
     if person is None or not person.has_password:
         await hasher.verify_nobody(cost, password)
         return False
+    if person.directory:
+        return await _check_outside(core, person, password)
     now = core.env.monotonic()
     if verified().knows(person.password, password, now):
         return True
@@ -124,6 +131,31 @@ async def _check(core: Core, person: Person | None, password: bytes) -> bool:
     if passwords.is_outdated(cost, person.password):
         await _replace_hash(core, person, password)
     return True
+
+
+async def _check_outside(core: Core, person: Person, password: bytes) -> bool:
+    """Whether the password is the person's in a directory outside.
+
+    Raises TryLater when the directory cannot be asked: nobody may take that for a wrong password.
+    """
+    now = core.env.monotonic()
+    mark = f"{person.directory}/{person.entity}/{person.password_version}"
+    if verified().knows(mark, password, now):
+        return True
+    try:
+        # Wrong passwords cost what those of names cost that do not exist.
+        fits, _ = await asyncio.gather(
+            external.is_password(core, person.directory, person.guid, password),
+            passwords.hasher().verify_nobody(core.settings.passwords, password),
+        )
+    except (DirectoryUnavailable, DirectoryAuthenticationFailed) as error:
+        log.warning("a password could not be checked: %s", error)
+        raise TryLater("The password cannot be checked at the moment; try again later.") from error
+    settings = core.settings.directories.get(person.directory)
+    if fits and settings is not None and settings.cache_seconds:
+        # Another password of before is worth nothing any more.
+        verified().add(mark, password, now, seconds=settings.cache_seconds, only=True)
+    return fits
 
 
 async def _replace_hash(core: Core, person: Person, password: bytes) -> None:

@@ -14,6 +14,11 @@ from workpost.store.tables import addresses, entities
 from workpost.store.tables.entities import DELETED, ENABLED, GROUP, RESOURCE, USER, EntityRow
 
 REMOTE_USER = "REMOTE_USER"
+SYSTEM_USER = "SYSTEM_USER"
+RESOURCE_USER = "RESOURCE"
+"""Of a user that stands for a room or a piece of equipment in a directory outside."""
+ROLES_OUTSIDE = frozenset({SYSTEM_USER, RESOURCE_USER})
+"""Roles that only a directory outside gives."""
 ROOM = "ROOM"
 ANY_KIND = (USER, GROUP, RESOURCE)
 

@@ -14,6 +14,7 @@ from workpost.domain.directory.entities import (
     resolve,
     resolve_existing,
 )
+from workpost.domain.directory.ownership import begin_own
 from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
@@ -28,7 +29,7 @@ MEMBER_KINDS = (USER, GROUP)
 @command
 def create_group(tx: Tx, *, grant: Grant, entity: str, name: str, hidden: bool) -> None:
     """Insert a disabled group without an address. Raises NameUnavailable."""
-    version = begin(tx, grant)
+    version = begin_own(tx, grant)
     insert(
         tx,
         org=grant.organization,
@@ -68,7 +69,7 @@ def delete_group(tx: Tx, *, grant: Grant, identifier: str) -> None:
 
     Raises EntityNotFound, EntityStateInvalid.
     """
-    version = begin(tx, grant)
+    version = begin_own(tx, grant)
     org = grant.organization
     row = resolve(tx, org, identifier, kinds=(GROUP,), by_address=False, deleted=True)
     if row.state == DELETED:
@@ -84,31 +85,32 @@ def add_member(tx: Tx, *, grant: Grant, group: str, member: str) -> None:
     Members are added to enabled groups, and only enabled ones: raises EntityStateInvalid
     otherwise, EntityNotFound, and InvalidParameter for a cycle of groups.
     """
-    begin(tx, grant)
+    begin_own(tx, grant)
     org = grant.organization
     parent = resolve_existing(tx, org, group, kinds=(GROUP,))
     child = resolve_existing(tx, org, member, kinds=MEMBER_KINDS)
     require_enabled(parent, group)
     require_enabled(child, member)
-    if child.kind == GROUP:
-        _refuse_cycle(tx, parent, child)
+    if child.kind == GROUP and is_within(tx, org=org, group=parent.id, other=child.id):
+        raise InvalidParameter(
+            f"The group {child.name} cannot be a member of {parent.name}: it contains it."
+        )
     if members.insert_member(tx, org=org, grp=parent.id, member=child.id):
         change_policy(tx, org)
 
 
-def _refuse_cycle(tx: Reader, parent: EntityRow, child: EntityRow) -> None:
-    """Raise InvalidParameter when `child` is `parent` or above it."""
+def is_within(tx: Reader, *, org: str, group: str, other: str) -> bool:
+    """Whether a group is the other one, or somewhere within it."""
     above: set[str] = set()
-    waiting = [parent.id]
+    waiting = [group]
     while waiting:
-        group = waiting.pop()
-        if group == child.id:
-            raise InvalidParameter(
-                f"The group {child.name} cannot be a member of {parent.name}: it contains it."
-            )
-        if group not in above:
-            above.add(group)
-            waiting += members.list_groups(tx, org=parent.org, member=group)
+        one = waiting.pop()
+        if one == other:
+            return True
+        if one not in above:
+            above.add(one)
+            waiting += members.list_groups(tx, org=org, member=one)
+    return False
 
 
 @command
@@ -117,7 +119,7 @@ def remove_member(tx: Tx, *, grant: Grant, group: str, member: str) -> None:
 
     Raises EntityNotFound, EntityStateInvalid for deleted ones.
     """
-    begin(tx, grant)
+    begin_own(tx, grant)
     org = grant.organization
     parent = resolve_existing(tx, org, group, kinds=(GROUP,))
     child = resolve_existing(tx, org, member, kinds=MEMBER_KINDS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from workpost.domain.directory.entities import require_enabled, resolve_existing
-from workpost.domain.organizations.state import begin, change_policy, require_active
+from workpost.domain.directory.ownership import begin_addresses
+from workpost.domain.organizations.state import change_policy, require_active
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import (
     EmailAddressInUse,
@@ -65,7 +66,7 @@ def create_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str, limit: in
     Raises EntityNotFound, EntityStateInvalid, EmailAddressInUse, MailDomainNotFound,
     MailDomainStateInvalid, InvalidParameter, LimitExceeded when it has `limit` aliases.
     """
-    begin(tx, grant)
+    begin_addresses(tx, grant)
     row = resolve_existing(tx, grant.organization, identifier)
     require_enabled(row, identifier)
     folded = check_new_address(tx, grant.organization, alias)
@@ -88,7 +89,7 @@ def delete_alias(tx: Tx, *, grant: Grant, identifier: str, alias: str) -> None:
     Raises EntityNotFound, EntityStateInvalid for a deleted entity, InvalidParameter for the
     primary address.
     """
-    begin(tx, grant)
+    begin_addresses(tx, grant)
     row = resolve_existing(tx, grant.organization, identifier)
     folded = syntax.fold(alias)
     held = addresses.get_address(tx, addr_fold=folded)
@@ -121,7 +122,7 @@ def update_primary(tx: Tx, *, grant: Grant, identifier: str, address: str, limit
 
     An alias of the entity changes places with it. Raises what `create_alias` raises.
     """
-    version = begin(tx, grant)
+    version = begin_addresses(tx, grant)
     row = resolve_existing(tx, grant.organization, identifier)
     require_enabled(row, identifier)
     folded = check_new_address(tx, grant.organization, address)

@@ -5,13 +5,20 @@ Called within the commands of `domain/mailboxes/registration.py`, which add the 
 
 from __future__ import annotations
 
-from workpost.domain.directory.entities import REMOTE_USER, read_props, resolve_existing
+from workpost.domain.directory.entities import (
+    REMOTE_USER,
+    RESOURCE_USER,
+    SYSTEM_USER,
+    read_props,
+    resolve_existing,
+)
 from workpost.domain.directory.holders import check_new_address, give_address
+from workpost.domain.directory.ownership import require_own_addresses
 from workpost.formats import addresses as syntax
-from workpost.kernel.errors import EmailAddressInUse, EntityAlreadyRegistered
+from workpost.kernel.errors import EmailAddressInUse, EntityAlreadyRegistered, Unsupported
 from workpost.store.database.unit import Reader, Tx
 from workpost.store.tables import addresses, entities
-from workpost.store.tables.entities import ENABLED, GROUP, EntityRow
+from workpost.store.tables.entities import ENABLED, GROUP, RESOURCE, EntityRow
 
 
 def check_registration(tx: Reader, org: str, identifier: str, address: str) -> EntityRow:
@@ -19,7 +26,8 @@ def check_registration(tx: Reader, org: str, identifier: str, address: str) -> E
 
     The same address again is no change. Raises EntityNotFound, EntityAlreadyRegistered for
     another address, EntityStateInvalid for a deleted entity, MailDomainNotFound,
-    MailDomainStateInvalid, EmailAddressInUse.
+    MailDomainStateInvalid, EmailAddressInUse, Unsupported for users that a directory has built in,
+    and for resources under interoperability.
     """
     row = resolve_existing(tx, org, identifier, by_address=False)
     folded = syntax.fold(address)
@@ -29,6 +37,11 @@ def check_registration(tx: Reader, org: str, identifier: str, address: str) -> E
                 f"The {row.kind.lower()} {identifier} is registered as {row.primary_address}."
             )
         return row
+    role = read_props(row).user_role
+    if row.kind == RESOURCE or role == RESOURCE_USER:
+        require_own_addresses(tx, org)
+    if role == SYSTEM_USER:
+        raise Unsupported(f"The user {identifier} belongs to the directory itself.")
     check_new_address(tx, org, address)
     if addresses.get_address(tx, addr_fold=folded) is not None:
         raise EmailAddressInUse(f"The address {address} is used by a user, group or resource.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workpost.domain.directory import resources
 from workpost.domain.directory.entities import ROOM, Entity, check_reserved
+from workpost.domain.directory.ownership import check_own_addresses
 from workpost.domain.directory.resources import ResourceChanges
 from workpost.domain.organizations.state import check_active
 from workpost.kernel.errors import NameReserved, NameUnavailable
@@ -24,7 +25,7 @@ async def create_resource(
 
     Raises NameReserved, NameUnavailable.
     """
-    await core.store.read(check_active, grant=grant)
+    await core.store.read(check_own_addresses, grant=grant)
     check_reserved(core.settings.organizations.reserved_names, name)
     entity = f"r-{core.env.new_hex()}"
     await core.store.write(

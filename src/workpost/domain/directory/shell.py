@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from workpost.domain.directory import groups, holders, listing, passwords, users
+from workpost.domain.directory import external, groups, holders, listing, passwords, users
 from workpost.domain.directory.entities import REMOTE_USER, Entity, Props, check_reserved
 from workpost.domain.directory.listing import EntityFilter, Position
+from workpost.domain.directory.ownership import check_own_directory
 from workpost.domain.directory.users import UserChanges
 from workpost.domain.organizations.state import check_active
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
-from workpost.store.tables.entities import EntityRow
+from workpost.store.tables.entities import DELETED, EntityRow
 from workpost.store.tables.members import MemberRow
 
 USER_ROLES = frozenset({"USER", REMOTE_USER})
@@ -51,7 +52,7 @@ async def create_user(
     """
     props = props or Props()
     # The organization's state comes before the password, in what a caller is told.
-    await core.store.read(check_active, grant=grant)
+    await core.store.read(check_own_directory, grant=grant)
     check_role(props.user_role)
     check_reserved(core.settings.organizations.reserved_names, name)
     entity = core.env.new_uuid()
@@ -70,8 +71,16 @@ async def create_user(
 
 
 async def describe_user(core: Core, grant: Grant, identifier: str) -> Entity:
-    """The user by id, address or name. Raises EntityNotFound."""
-    return Entity.of(await core.store.read(users.describe_user, grant=grant, identifier=identifier))
+    """The user by id, address or name, with what a directory outside says of the person now.
+
+    Raises EntityNotFound, DirectoryAuthenticationFailed, DirectoryUnavailable.
+    """
+    row = await core.store.read(users.describe_user, grant=grant, identifier=identifier)
+    user = Entity.of(row)
+    if row.state == DELETED:
+        return user
+    now = await external.look_up(core, grant.organization, row.id)
+    return user if now is None else users.with_personal_data(user, now)
 
 
 async def update_user(core: Core, grant: Grant, identifier: str, changes: UserChanges) -> None:
@@ -125,7 +134,7 @@ async def reset_password(core: Core, grant: Grant, identifier: str, password: st
     Raises EntityNotFound, PasswordUnacceptable.
     """
     # The organization's state comes before the password, in what a caller is told.
-    await core.store.read(check_active, grant=grant)
+    await core.store.read(check_own_directory, grant=grant)
     await core.store.write(
         users.reset_password,
         grant=grant,
@@ -139,7 +148,7 @@ async def create_group(core: Core, grant: Grant, *, name: str, hidden: bool = Fa
 
     Raises NameReserved, NameUnavailable.
     """
-    await core.store.read(check_active, grant=grant)
+    await core.store.read(check_own_directory, grant=grant)
     check_reserved(core.settings.organizations.reserved_names, name)
     entity = core.env.new_uuid()
     await core.store.write(

@@ -7,6 +7,8 @@ import msgspec
 from workpost.domain.directory.burial import bury
 from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
+    ROLES_OUTSIDE,
+    Entity,
     Props,
     fold_name,
     read_props,
@@ -16,12 +18,17 @@ from workpost.domain.directory.entities import (
     write_props,
 )
 from workpost.domain.directory.identities import claim_identity, identity_key
+from workpost.domain.directory.imported import PERSONAL, Wanted
+from workpost.domain.directory.ownership import begin_own, require_own_directory
 from workpost.domain.organizations.state import begin, change_policy, require_active
-from workpost.kernel.errors import EntityStateInvalid, LimitExceeded
+from workpost.kernel.errors import EntityStateInvalid, LimitExceeded, Unsupported
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import entities, organizations
 from workpost.store.tables.entities import DELETED, ENABLED, USER, EntityRow
+
+OURS = frozenset({"user_role", "identity_provider_user_id"})
+"""Properties that are kept here also where the directory is outside."""
 
 
 class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +61,7 @@ def create_user(
     InvalidParameter when another user has the IdentityProviderUserId, LimitExceeded when the
     organization has `limit` users.
     """
-    version = begin(tx, grant)
+    version = begin_own(tx, grant)
     insert(
         tx,
         org=grant.organization,
@@ -81,18 +88,33 @@ def describe_user(tx: Reader, *, grant: Grant, identifier: str) -> EntityRow:
     return resolve(tx, grant.organization, identifier, kinds=(USER,), deleted=True)
 
 
+def with_personal_data(user: Entity, wanted: Wanted) -> Entity:
+    """A user with display name and personal data as the directory has them now."""
+    personal = {field: getattr(wanted.props, field) for field in PERSONAL}
+    return Entity(
+        msgspec.structs.replace(user.row, display=wanted.display),
+        msgspec.structs.replace(user.props, **personal),
+    )
+
+
 @command
 def update_user(tx: Tx, *, grant: Grant, identifier: str, changes: UserChanges) -> None:
     """Change a user's attributes.
 
     Another IdentityProviderUserId ends what the one before has opened. Raises EntityNotFound,
     EntityStateInvalid for a deleted user and for another role of an enabled one, whose mailbox
-    would come or go, InvalidParameter when another user has the IdentityProviderUserId.
+    would come or go, InvalidParameter when another user has the IdentityProviderUserId,
+    Unsupported for what is kept in a directory outside: names, personal data, and who is built in
+    or a room.
     """
     version = begin(tx, grant)
+    if changes.display is not None or not changes.props.keys() <= OURS:
+        require_own_directory(tx, grant.organization)
     row = resolve_existing(tx, grant.organization, identifier, kinds=(USER,))
     props = read_props(row)
     role = changes.props.get("user_role", props.user_role)
+    if role != props.user_role and props.user_role in ROLES_OUTSIDE:
+        raise Unsupported(f"The role of {identifier} is kept in a directory that is read-only.")
     if role != props.user_role and row.state == ENABLED:
         raise EntityStateInvalid(
             f"The role of {identifier} can change only while it is deregistered from WorkMail."
@@ -128,7 +150,7 @@ def delete_user(tx: Tx, *, grant: Grant, identifier: str) -> None:
 
     Deleting a deleted user again changes nothing. Raises EntityNotFound, EntityStateInvalid.
     """
-    version = begin(tx, grant)
+    version = begin_own(tx, grant)
     org = grant.organization
     row = resolve(tx, org, identifier, kinds=(USER,), by_address=False, deleted=True)
     if row.state == DELETED:
@@ -144,7 +166,7 @@ def reset_password(tx: Tx, *, grant: Grant, identifier: str, password: str) -> N
 
     Raises EntityNotFound, EntityStateInvalid for a deleted user.
     """
-    version = begin(tx, grant)
+    version = begin_own(tx, grant)
     org = grant.organization
     row = resolve_existing(tx, org, identifier, kinds=(USER,))
     props = msgspec.structs.replace(read_props(row), password_version=version)

@@ -6,7 +6,8 @@ attaches it again, with everything that was in it.
 
 from __future__ import annotations
 
-from workpost.domain.directory import registration
+from workpost.domain.directory import external, registration
+from workpost.domain.directory.address_sync import follow_addresses
 from workpost.domain.directory.entities import resolve_existing
 from workpost.domain.mailboxes.provision import NewMailbox, create_mailbox, prepare_mailbox
 from workpost.domain.organizations.state import (
@@ -15,11 +16,12 @@ from workpost.domain.organizations.state import (
     check_active,
     require_active,
 )
-from workpost.kernel.errors import Conflict, KeyDestroyed
+from workpost.formats import addresses as syntax
+from workpost.kernel.errors import Conflict, InvalidParameter, KeyDestroyed
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
-from workpost.store.database.unit import Reader, Tx, command, quick
-from workpost.store.tables import mailboxes
+from workpost.store.database.unit import Reader, Tx, command
+from workpost.store.tables import mailboxes, organizations
 from workpost.store.tables.entities import ENABLED, EntityRow
 
 KEPT_MS = 30 * 24 * 60 * 60 * 1000
@@ -36,7 +38,6 @@ def _kept_mailbox(tx: Reader, row: EntityRow) -> int | None:
     return kept.id if kept.state == mailboxes.DISABLED else None
 
 
-@quick
 def plan_registration(
     tx: Reader, *, grant: Grant, identifier: str, address: str
 ) -> tuple[str, bool] | None:
@@ -44,6 +45,8 @@ def plan_registration(
 
     Raises what `check_registration` raises.
     """
+    # Not @quick: state and address have to be of one snapshot, or a registration that ends in
+    # between looks as if somebody else had the address.
     require_active(tx, grant)
     row = registration.check_registration(tx, grant.organization, identifier, address)
     if row.state == ENABLED:
@@ -52,9 +55,18 @@ def plan_registration(
 
 
 @command
-def register(tx: Tx, *, grant: Grant, entity: str, address: str, new: NewMailbox | None) -> None:
+def register(
+    tx: Tx,
+    *,
+    grant: Grant,
+    entity: str,
+    address: str,
+    new: NewMailbox | None,
+    addresses: list[str] | None = None,
+) -> None:
     """Enable an entity under its primary address, with its kept mailbox or the new one.
 
+    Under interoperability it gets all `addresses` that it has in the directory.
     Raises what `check_registration` raises, Conflict when a mailbox is needed and none was made.
     """
     version = begin(tx, grant)
@@ -72,6 +84,9 @@ def register(tx: Tx, *, grant: Grant, entity: str, address: str, new: NewMailbox
         else:
             raise Conflict("The mailbox of the entity was destroyed meanwhile.")
     registration.enable(tx, row, address, mailbox=mailbox, fresh=fresh, version=version)
+    if addresses is not None:
+        enabled = resolve_existing(tx, row.org, entity, by_address=False)
+        follow_addresses(tx, enabled, addresses, version)
     change_policy(tx, row.org)
 
 
@@ -85,6 +100,11 @@ def deregister(tx: Tx, *, grant: Grant, identifier: str) -> None:
     row = resolve_existing(tx, grant.organization, identifier)
     if row.state != ENABLED:
         return
+    end_registration(tx, row, version)
+
+
+def end_registration(tx: Tx, row: EntityRow, version: int) -> None:
+    """Disable an enabled entity within a command that holds the organization's lock."""
     now = tx.env.now()
     registration.disable(tx, row, now=now, version=version)
     if row.mailbox is not None:
@@ -102,7 +122,8 @@ async def register_to_workmail(core: Core, grant: Grant, identifier: str, addres
 
     Users and resources get a mailbox, whose keys are made before its row. Raises EntityNotFound,
     EntityAlreadyRegistered, EmailAddressInUse, MailDomainNotFound, MailDomainStateInvalid,
-    InvalidParameter, OrganizationNotFound, OrganizationStateInvalid.
+    InvalidParameter, OrganizationNotFound, OrganizationStateInvalid; of a directory outside also
+    Unsupported, DirectoryAuthenticationFailed and DirectoryUnavailable.
     """
     plan = await core.store.read(
         plan_registration, grant=grant, identifier=identifier, address=address
@@ -119,6 +140,30 @@ async def register_to_workmail(core: Core, grant: Grant, identifier: str, addres
             await core.store.read(check_active, grant=grant)
             raise
     await core.store.write(register, grant=grant, entity=entity, address=address, new=new)
+    addresses = await _addresses_outside(core, grant.organization, entity, address)
+    new = await _new_mailbox(core, grant.organization, entity) if needs_mailbox else None
+    await core.store.write(
+        register, grant=grant, entity=entity, address=address, new=new, addresses=addresses
+    )
+
+
+async def _addresses_outside(
+    core: Core, organization: str, entity: str, address: str
+) -> list[str] | None:
+    """The addresses that Exchange gives an entity, None where addresses are ours.
+
+    The entry of a directory outside has to be there. Raises EntityNotFound, InvalidParameter for
+    another primary address than Exchange's, DirectoryAuthenticationFailed, DirectoryUnavailable.
+    """
+    found = await external.look_up(core, organization, entity)
+    facts = await core.store.read(organizations.get_directory, organization=organization)
+    if found is None or facts is None or not facts.interoperability:
+        return None
+    if not found.addresses or syntax.fold(found.addresses[0]) != syntax.fold(address):
+        raise InvalidParameter(
+            f"The address of {entity} is kept in the directory; register it under that address."
+        )
+    return found.addresses
 
 
 async def _new_mailbox(core: Core, organization: str, owner: str) -> NewMailbox:

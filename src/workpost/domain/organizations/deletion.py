@@ -63,7 +63,10 @@ def begin_deletion(
 
 def _begin(tx: Tx, grant: Grant, force: bool, with_directory: bool, with_application: bool) -> str:
     row = get_organization(tx, grant)
-    if organizations.take_gal_modseq(tx, organization=row.id, account="") is None:
+    outside = bool(row.directory_kind)
+    # One whose directory cannot be read is "Creating" for as long; it need not stay for ever.
+    taken = organizations.take_gal_modseq(tx, organization=row.id, account="", creating=outside)
+    if taken is None:
         # Read again: it may be another deletion that had the lock.
         state = get_organization(tx, grant).state
         if state == DELETING:
@@ -86,7 +89,8 @@ def _begin(tx: Tx, grant: Grant, force: bool, with_directory: bool, with_applica
         kind=DELETE,
         dedupe=f"delete/{row.id}",
         due=tx.env.now(),
-        cursor=msgspec.json.encode(Deletion(with_directory)),
+        # Nothing is ever deleted in a directory outside; what was read there goes in any case.
+        cursor=msgspec.json.encode(Deletion(with_directory or outside)),
     )
     return DELETING
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.mail_domains import NewDomain, insert_domain
+from workpost.domain.organizations.outside import OutsideDirectory, begin_reading, check_unused
 from workpost.domain.organizations.state import get_organization
 from workpost.domain.organizations.takeover import begin_takeover
 from workpost.kernel.errors import LimitExceeded, NameUnavailable
@@ -30,25 +31,31 @@ def create_organization(
     device_rule_id: str,
     limit: int,
     left_by: str = "",
+    outside: OutsideDirectory | None = None,
     token: ClientToken | None = None,
 ) -> str:
     """Insert an active organization with its verified test domain and its two default rules.
 
     With `left_by`, a deleted organization, it takes over the directory that this one has left,
-    and is active when a job has moved it.
+    and is active when a job has moved it. With `outside` its users and groups are read from there,
+    and it is active when a job has read them.
     `other_domains` are registered and wait for verification. Returns the organization's id: that
     of the first call with this token. Raises NameUnavailable when another organization has the
-    alias, LimitExceeded when the account has `limit` organizations, InvalidParameter for a token
-    that came with other parameters.
+    alias, LimitExceeded when the account has `limit` organizations, DirectoryInUse,
+    InvalidParameter for a token that came with other parameters.
     """
 
     def insert() -> str:
         organizations.lock_account(tx, account=account)
         check_limit(tx, account=account, limit=limit)
-        state = CREATING if left_by else ACTIVE
-        _insert(tx, organization, account, alias, state, directory_id, test_domain)
+        state = CREATING if left_by or outside else ACTIVE
+        if outside:
+            check_unused(tx, account=account, directory_id=directory_id)
+        _insert(tx, organization, account, alias, state, directory_id, test_domain, outside)
         if left_by:
             begin_takeover(tx, organization, left_by)
+        if outside:
+            begin_reading(tx, organization)
         for new in other_domains:
             insert_domain(tx, organization, new)
         _add_rules(tx, organization, device_rule_id)
@@ -72,6 +79,7 @@ def _insert(
     state: str,
     directory_id: str,
     test_domain: str,
+    outside: OutsideDirectory | None,
 ) -> None:
     inserted = organizations.insert_organization(
         tx,
@@ -81,6 +89,8 @@ def _insert(
         state=state,
         directory_id=directory_id,
         settings="{}",
+        directory_kind=outside.kind if outside else "",
+        interoperability=outside is not None and outside.interoperability,
     )
     if not inserted or not domains.insert_domain(
         tx,

@@ -9,6 +9,7 @@ import msgspec
 from workpost.domain.organizations import deletion, lifecycle, takeover
 from workpost.domain.organizations.domains_shell import check_name, prepare_domains
 from workpost.domain.organizations.idempotency import ClientToken, read_result, recall
+from workpost.domain.organizations.outside import OutsideDirectory, check_unused
 from workpost.formats import addresses
 from workpost.kernel.errors import (
     AccessDenied,
@@ -37,10 +38,13 @@ async def create_organization(
     account: str,
     new: NewOrganization,
     token: ClientToken | None = None,
+    *,
+    outside: OutsideDirectory | None = None,
 ) -> str:
     """Create an organization of the account and return its id.
 
-    It is active at once, or, where it takes over the directory of a deleted one, after a job.
+    It is active at once, or, where it takes over the directory of a deleted one or reads one that
+    is `outside`, after a job.
 
     Its keys are made first: a row never lacks its key. A repeated `token` gets the first call's
     organization, and InvalidParameter when it came with other parameters. Raises
@@ -52,12 +56,12 @@ async def create_organization(
     if recalled := await core.store.read(recall, token=token):
         return read_result(recalled, str)
     test_domain = addresses.fold_domain(f"{new.alias}.{core.settings.organizations.suffix}")
-    others = _check(core, new)
+    others = _check(core, new, outside)
     if await core.store.read(organizations.is_alias_taken, alias=new.alias):
         raise lifecycle.alias_taken(new.alias)
     limit = core.settings.limits.organizations_per_account
     await core.store.read(lifecycle.check_limit, account=account, limit=limit)
-    left_by = await _find_directory(core, account, new)
+    left_by = await _find_directory(core, account, new, outside)
     organization = f"m-{core.env.new_hex()}"
     await core.keys.create_organization(organization, kms_key=new.kms_key or None)
     key = await core.keys.organization(organization)
@@ -72,12 +76,18 @@ async def create_organization(
         device_rule_id=core.env.new_uuid(),
         limit=limit,
         left_by=left_by,
+        outside=outside,
         token=token,
     )
 
 
-async def _find_directory(core: Core, account: str, new: NewOrganization) -> str:
+async def _find_directory(
+    core: Core, account: str, new: NewOrganization, outside: OutsideDirectory | None
+) -> str:
     if not new.directory_id:
+        return ""
+    if outside is not None:
+        await core.store.read(check_unused, account=account, directory_id=new.directory_id)
         return ""
     return await core.store.read(
         takeover.find_left_directory,
@@ -87,11 +97,11 @@ async def _find_directory(core: Core, account: str, new: NewOrganization) -> str
     )
 
 
-def _check(core: Core, new: NewOrganization) -> list[str]:
+def _check(core: Core, new: NewOrganization, outside: OutsideDirectory | None) -> list[str]:
     """The folded additional domains; raises what is wrong with the request."""
     if new.alias.startswith("d-"):
         raise NameUnavailable(f"The alias {new.alias} is not available: it starts with d-.")
-    if new.interoperability:
+    if new.interoperability and (outside is None or not outside.interoperability):
         raise InvalidParameter("EnableInteroperability needs the DirectoryId of an AD Connector.")
     # Only the operator turns an ARN into a key: theirs is the account that pays and may decrypt.
     if new.kms_key and new.kms_key != core.settings.keys.kms_key:

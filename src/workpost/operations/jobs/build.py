@@ -7,8 +7,10 @@ from workpost.domain.mailboxes.exports import EXPORT
 from workpost.domain.mailboxes.purge import PURGE
 from workpost.domain.organizations.deletion import DELETE
 from workpost.domain.organizations.retention import RETAIN
+from workpost.domain.organizations.outside import SYNC
 from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.exports.working import export_mailbox
+from workpost.operations.directories.sync import sync_directory
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
@@ -30,6 +32,10 @@ LONG_HANDLERS: dict[str, Handler] = {EXPORT: export_mailbox}
 """Jobs that take minutes or hours: they have runners of their own, so that no other job waits."""
 
 
+SYNC_HANDLERS: dict[str, Handler] = {SYNC: sync_directory}
+"""Reading a directory takes long, too, and waits neither for exports nor they for it."""
+
+
 def build_jobs(core: Core) -> JobRunner:
     """The runner of all jobs but long ones."""
     return JobRunner(core, HANDLERS, SCHEDULERS)
@@ -38,3 +44,8 @@ def build_jobs(core: Core) -> JobRunner:
 def build_long_jobs(core: Core) -> JobRunner:
     """A runner of long jobs; as many work side by side as there are runners."""
     return JobRunner(core, LONG_HANDLERS)
+
+
+def build_sync_jobs(core: Core) -> JobRunner:
+    """A runner of the jobs that read directories outside."""
+    return JobRunner(core, SYNC_HANDLERS)

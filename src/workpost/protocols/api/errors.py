@@ -28,6 +28,7 @@ CODES: dict[type[domain.WorkpostError], str] = {
     domain.OrganizationStateInvalid: "OrganizationStateException",
     domain.DirectoryInUse: "DirectoryInUseException",
     domain.DirectoryUnavailable: "DirectoryUnavailableException",
+    domain.DirectoryAuthenticationFailed: "DirectoryServiceAuthenticationFailedException",
     domain.ResourceNotFound: "ResourceNotFoundException",
     domain.InvalidConfiguration: "InvalidConfigurationException",
     domain.TooManyTags: "TooManyTagsException",

@@ -99,6 +99,12 @@ def list_domains(tx: Reader, *, org: str, after: str, limit: int) -> list[Domain
     return [DomainRow(*row) for row in rows]
 
 
+def get_test_domain(tx: Reader, *, org: str) -> str | None:
+    """The name of the domain that the organization got when it was created."""
+    row = tx.row("SELECT name FROM domain WHERE org = ? AND is_test = 1", org)
+    return str(row[0]) if row is not None else None
+
+
 def count_domains(tx: Reader, *, org: str) -> int:
     """How many domains the organization has."""
     row = tx.row("SELECT COUNT(*) FROM domain WHERE org = ?", org)

@@ -263,6 +263,18 @@ def delete_entity(tx: Tx, *, org: str, entity: str, props: str, version: int) ->
     )
 
 
+def revive_entity(tx: Tx, *, org: str, entity: str, name_fold: str, version: int) -> None:
+    """Turn a tombstone back into a disabled entity; a kept mailbox is still attached."""
+    tx.run(
+        "UPDATE entity SET state = 'DISABLED', name_fold = ?, version = ?"
+        " WHERE org = ? AND id = ? AND state = 'DELETED'",
+        name_fold,
+        version,
+        org,
+        entity,
+    )
+
+
 def update_entity(tx: Tx, row: EntityRow) -> None:
     """Store names, visibility and properties of a row; callers have checked that it is unique."""
     tx.run(

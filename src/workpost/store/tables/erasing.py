@@ -36,6 +36,9 @@ OF_ORGANIZATION: dict[str, str] = {
     "identity_provider": "org",
     "retention_policy": "org",
     "availability": "org, domain",
+    "directory_entry": "org, guid",
+    "directory_member": "org, grp, dn_fold",
+    "directory_problem": "org, guid",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 

@@ -72,6 +72,18 @@ def hasten_job(tx: Tx, *, dedupe: str, due: int) -> None:
         tx.announce(KIND, str(row[0]), due)
 
 
+def get_waiting_cursor(tx: Tx, *, dedupe: str) -> bytes | None:
+    """How far a waiting job is, b"" at its beginning; None while somebody works on it."""
+    lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
+    row = tx.row(f"SELECT cursor FROM job WHERE dedupe = ? AND state = 'waiting'{lock}", dedupe)
+    return bytes(row[0] or b"") if row is not None else None
+
+
+def set_waiting_cursor(tx: Tx, *, dedupe: str, cursor: bytes) -> None:
+    """Let a waiting job go on from elsewhere."""
+    tx.run("UPDATE job SET cursor = ? WHERE dedupe = ? AND state = 'waiting'", cursor, dedupe)
+
+
 def lease_jobs(tx: Tx, *, kinds: Sequence[str], now: int, limit: int, lease_ms: int) -> list[Lease]:
     """Lease up to `limit` jobs that are due, or whose holder let its lease run out."""
     clock = database_now(tx)

@@ -32,6 +32,9 @@ class OrganizationRow(msgspec.Struct, frozen=True):
     error: str | None
     settings: str
     default_domain: str | None = None
+    directory_kind: str = ""
+    """"" for a directory of our own, else what kind of server the organization is read from."""
+    interoperability: int = 0
 
 
 _COLUMNS = (
@@ -40,7 +43,7 @@ _COLUMNS = (
 )
 _WITH_DOMAIN = (
     "SELECT o.id, o.account, o.alias, o.state, o.directory_id, o.gal_modseq, o.policy_version,"
-    " o.created, o.completed, o.error, o.settings, d.name"
+    " o.created, o.completed, o.error, o.settings, d.name, o.directory_kind, o.interoperability"
     " FROM organization o LEFT JOIN domain d ON d.org = o.id AND d.is_default = 1"
 )
 
@@ -54,13 +57,15 @@ def insert_organization(
     state: str,
     directory_id: str,
     settings: str,
+    directory_kind: str = "",
+    interoperability: bool = False,
 ) -> bool:
     """Insert an organization, complete if it is active; False when the alias (or id) is taken."""
     now = tx.env.now()
     return (
         tx.run(
-            f"INSERT INTO organization ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, NULL, ?)"
-            " ON CONFLICT DO NOTHING",
+            f"INSERT INTO organization ({_COLUMNS}, directory_kind, interoperability)"
+            " VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, NULL, ?, ?, ?) ON CONFLICT DO NOTHING",
             organization,
             account,
             alias,
@@ -69,6 +74,8 @@ def insert_organization(
             now,
             now if state == ACTIVE else None,
             settings,
+            directory_kind,
+            int(interoperability),
         )
         == 1
     )
@@ -126,13 +133,42 @@ def only_organization(tx: Reader) -> str | None:
     return str(rows[0][0]) if len(rows) == 1 else None
 
 
-def take_gal_modseq(tx: Tx, *, organization: str, account: str) -> int | None:
+class DirectoryFacts(msgspec.Struct, frozen=True):
+    """Where the users and groups of an organization come from."""
+
+    id: str
+    kind: str
+    interoperability: int
+    state: str
+
+
+@quick
+def get_directory(tx: Reader, *, organization: str) -> DirectoryFacts | None:
+    """The directory of an organization in any state."""
+    row = tx.row(
+        "SELECT directory_id, directory_kind, interoperability, state FROM organization"
+        " WHERE id = ?",
+        organization,
+    )
+    return DirectoryFacts(*row) if row is not None else None
+
+
+def set_error(tx: Tx, *, organization: str, error: str | None) -> None:
+    """Note what is wrong with an organization, None for nothing."""
+    tx.run("UPDATE organization SET error = ? WHERE id = ?", error, organization)
+
+
+def take_gal_modseq(
+    tx: Tx, *, organization: str, account: str, creating: bool = False
+) -> int | None:
     """Raise the directory's counter and hold the organization's lock.
 
-    None unless the organization is active and, with an `account`, belongs to it.
+    None unless the organization is active (or, with `creating`, being created) and, with an
+    `account`, belongs to it.
     """
+    states = "('Active', 'Creating')" if creating else "('Active')"
     row = tx.row(
-        "UPDATE organization SET gal_modseq = gal_modseq + 1 WHERE id = ? AND state = 'Active'"
+        f"UPDATE organization SET gal_modseq = gal_modseq + 1 WHERE id = ? AND state IN {states}"
         " AND (? = '' OR account = ?) RETURNING gal_modseq",
         organization,
         account,

@@ -9,6 +9,8 @@ import pytest
 from tests.support.api_server import ApiServer, Tenant
 from tests.support.exports import Exporter
 from tests.support.identity import Center, configure
+from tests.support.outside_directory import Outside
+from tests.support.slapd import Slapd
 from tests.support.stores import ENGINES, settings_of
 
 
@@ -59,3 +61,16 @@ def exporter(api: ApiServer, demo: Tenant) -> Iterator[Exporter]:
     made.map()
     yield made
     msgspec.structs.force_setattr(api.core, "settings", settings)
+def outside(api: ApiServer, slapd: Slapd) -> Iterator[Outside]:
+    """An account that has an OpenLDAP as a directory."""
+    made = Outside(api, slapd, "open")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def active(api: ApiServer, slapd: Slapd) -> Iterator[Outside]:
+    """An account that has an Active Directory as a directory."""
+    made = Outside(api, slapd, "active")
+    yield made
+    made.close()

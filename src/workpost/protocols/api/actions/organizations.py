@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from workpost.domain.directory.founding import create_organization
+from workpost.domain.directory.imported import ACTIVE
 from workpost.domain.organizations import shell
 from workpost.domain.organizations.shell import NewOrganization
 from workpost.protocols.api.actions.context import (
@@ -19,11 +21,13 @@ from workpost.protocols.api.actions.repeats import client_token
 from workpost.protocols.api.call import Call
 from workpost.store.tables.organizations import OrganizationRow
 
-DIRECTORY_TYPE = "VpcDirectory"
+DIRECTORY_TYPES = {"": "VpcDirectory", ACTIVE: "ADConnector"}
+"""By the kind of directory; an LDAP server is none that Directory Service knows."""
+LDAP = "LDAP"
 
 
 async def CreateOrganization(api: Api, call: Call, document: Document) -> dict[str, Any]:
-    """Create an organization; it is active when this answers."""
+    """Create an organization; one over a directory of its own is active when this answers."""
     new = NewOrganization(
         alias=document["Alias"],
         domains=[domain["DomainName"] for domain in document.get("Domains", ()) if domain],
@@ -33,7 +37,7 @@ async def CreateOrganization(api: Api, call: Call, document: Document) -> dict[s
     )
     grant = grant_of(call, document)
     token = await client_token(api, call, document)
-    organization = await shell.create_organization(api.core, grant, call.account, new, token)
+    organization = await create_organization(api.core, grant, call.account, new, token)
     return {"OrganizationId": organization}
 
 
@@ -45,12 +49,12 @@ async def DescribeOrganization(api: Api, call: Call, document: Document) -> dict
         "Alias": row.alias,
         "State": row.state,
         "DirectoryId": row.directory_id,
-        "DirectoryType": DIRECTORY_TYPE,
+        "DirectoryType": DIRECTORY_TYPES.get(row.directory_kind, LDAP),
         "DefaultMailDomain": row.default_domain,
         "CompletedDate": row.completed,
         "ErrorMessage": row.error,
         "ARN": call.organization_arn(row.id),
-        "InteroperabilityEnabled": False,
+        "InteroperabilityEnabled": bool(row.interoperability),
     }
 
 

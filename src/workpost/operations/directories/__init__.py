@@ -1,0 +1,1 @@
+"""Reading directories outside, again and again."""
