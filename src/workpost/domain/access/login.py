@@ -8,8 +8,8 @@ from workpost.domain.access.identity import passwords_work
 from workpost.domain.access.rules import Verdict, decide, read_rule
 from workpost.domain.access.tokens import works
 from workpost.domain.directory.entities import REMOTE_USER, fold_name, read_props
-from workpost.domain.directory.identities import identity_key
 from workpost.domain.directory.external import find_entry
+from workpost.domain.directory.identities import identity_key
 from workpost.formats import addresses as syntax
 from workpost.store.database.unit import Reader, quick
 from workpost.store.tables import (

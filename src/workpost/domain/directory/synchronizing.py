@@ -263,7 +263,8 @@ def _update(
         user_role=_role(props, wanted.props),
         identity_provider_user_id=props.identity_provider_user_id,
         identity_provider_identity_store_id=props.identity_provider_identity_store_id,
-        password_version=work.version if ended else props.password_version,
+        # A tombstone has forgotten it.
+        password_version=work.version if ended or known is None else props.password_version,
     )
     work.policy = work.policy or ended or (known is not None and known.locked != wanted.locked)
     changed = msgspec.structs.replace(

@@ -131,6 +131,7 @@ async def register_to_workmail(core: Core, grant: Grant, identifier: str, addres
     if plan is None:
         return
     entity, needs_mailbox = plan
+    addresses = await _addresses_outside(core, grant.organization, entity, address)
     new = None
     if needs_mailbox:
         try:
@@ -139,9 +140,6 @@ async def register_to_workmail(core: Core, grant: Grant, identifier: str, addres
             # Its deletion came in between, and is what the caller is told of.
             await core.store.read(check_active, grant=grant)
             raise
-    await core.store.write(register, grant=grant, entity=entity, address=address, new=new)
-    addresses = await _addresses_outside(core, grant.organization, entity, address)
-    new = await _new_mailbox(core, grant.organization, entity) if needs_mailbox else None
     await core.store.write(
         register, grant=grant, entity=entity, address=address, new=new, addresses=addresses
     )

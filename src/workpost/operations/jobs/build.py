@@ -9,8 +9,8 @@ from workpost.domain.organizations.deletion import DELETE
 from workpost.domain.organizations.retention import RETAIN
 from workpost.domain.organizations.outside import SYNC
 from workpost.domain.organizations.takeover import TAKE_OVER
-from workpost.operations.exports.working import export_mailbox
 from workpost.operations.directories.sync import sync_directory
+from workpost.operations.exports.working import export_mailbox
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges

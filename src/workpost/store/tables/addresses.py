@@ -112,6 +112,17 @@ def list_holders_of_group(
     return [HolderRow(*row) for row in rows]
 
 
+def list_addresses(tx: Reader, *, org: str, entity: str) -> list[AddressRow]:
+    """The addresses of an entity, the primary one first."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM address WHERE org = ? AND entity = ?"
+        " ORDER BY is_primary DESC, addr_fold",
+        org,
+        entity,
+    )
+    return [AddressRow(*row) for row in rows]
+
+
 def delete_addresses(tx: Tx, *, org: str, entity: str) -> None:
     """Free all addresses of an entity."""
     tx.run("DELETE FROM address WHERE org = ? AND entity = ?", org, entity)

@@ -266,7 +266,7 @@ def delete_entity(tx: Tx, *, org: str, entity: str, props: str, version: int) ->
 def revive_entity(tx: Tx, *, org: str, entity: str, name_fold: str, version: int) -> None:
     """Turn a tombstone back into a disabled entity; a kept mailbox is still attached."""
     tx.run(
-        "UPDATE entity SET state = 'DISABLED', name_fold = ?, version = ?"
+        "UPDATE entity SET state = 'DISABLED', name_fold = ?, identity = NULL, version = ?"
         " WHERE org = ? AND id = ? AND state = 'DELETED'",
         name_fold,
         version,

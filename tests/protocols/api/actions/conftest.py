@@ -61,6 +61,9 @@ def exporter(api: ApiServer, demo: Tenant) -> Iterator[Exporter]:
     made.map()
     yield made
     msgspec.structs.force_setattr(api.core, "settings", settings)
+
+
+@pytest.fixture
 def outside(api: ApiServer, slapd: Slapd) -> Iterator[Outside]:
     """An account that has an OpenLDAP as a directory."""
     made = Outside(api, slapd, "open")
