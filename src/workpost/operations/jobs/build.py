@@ -6,8 +6,8 @@ from workpost.domain.access.identity import FORGET
 from workpost.domain.mailboxes.exports import EXPORT
 from workpost.domain.mailboxes.purge import PURGE
 from workpost.domain.organizations.deletion import DELETE
-from workpost.domain.organizations.retention import RETAIN
 from workpost.domain.organizations.outside import SYNC
+from workpost.domain.organizations.retention import RETAIN
 from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.directories.sync import sync_directory
 from workpost.operations.exports.working import export_mailbox

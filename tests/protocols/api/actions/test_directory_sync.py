@@ -10,7 +10,15 @@ import msgspec
 import pytest
 
 from tests.support.api_server import Tenant
-from tests.support.outside_directory import ALIAS, DIRECTORY, Outside, groups, members, problems, users
+from tests.support.outside_directory import (
+    ALIAS,
+    DIRECTORY,
+    Outside,
+    groups,
+    members,
+    problems,
+    users,
+)
 from tests.support.slapd import sid
 from workpost.domain.directory import sync_runs
 from workpost.domain.directory.sync_runs import Run

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from tests.support.api_server import Tenant, refused
-from tests.support.outside_directory import ALIAS, DIRECTORY, Outside, groups, members, problems, users
+from tests.support.outside_directory import (
+    ALIAS,
+    DIRECTORY,
+    Outside,
+    groups,
+    members,
+    problems,
+    users,
+)
 
 pytestmark = pytest.mark.peer("slapd")
 
