@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from workpost.formats.mime.envelope import Correspondents, envelope
-from workpost.formats.mime.headers import Parameters, parameters
+from workpost.formats.mime.headers import Fields, parameters
 from workpost.formats.mime.scanner import Node
-from workpost.formats.mime.wire import NIL, nstring, string
+from workpost.formats.mime.wire import NIL, nstring, parameter_list, string
 
 _LANGUAGE = re.compile(rb"[A-Za-z0-9-]{1,64}")
 
@@ -17,34 +17,32 @@ def structures(raw: bytes, node: Node) -> tuple[bytes, bytes]:
 
     Types, encodings, dispositions and names of parameters are upper case, values as they stand.
     """
-    if node.is_multipart:
+    media = node.media
+    if media.is_multipart:
         parts = [structures(raw, child) for child in node.children]
-        subtype = string(node.minor.upper())
+        subtype = string(media.minor.upper())
         return (
             b"(%b %b)" % (b"".join([short for short, _ in parts]), subtype),
             b"(%b %b %b %b)"
             % (
                 b"".join([long for _, long in parts]),
                 subtype,
-                _parameter_list(node.params),
-                _placement(node),
+                parameter_list(media.params),
+                _placement(node.fields),
             ),
         )
     fields = node.fields
-    start = b'("%b" "%b" %b %b %b "%b" %d' % (
-        node.major.upper(),
-        node.minor.upper(),
-        _parameter_list(node.params),
+    start = b'%b %b %b "%b" %d' % (
+        media.wire,
         nstring(fields.get(b"content-id")),
         nstring(fields.get(b"content-description")),
         node.encoding.upper(),
         node.end - node.body,
     )
-    md5 = nstring(fields.get(b"content-md5"))
-    tail = b" %b %b)" % (md5, _placement(node))
-    if node.major == b"text":
+    tail = b" %b %b)" % (nstring(fields.get(b"content-md5")), _placement(fields))
+    if media.major == b"text":
         start += b" %d" % raw.count(b"\n", node.body, node.end)
-    elif node.is_message:
+    elif media.is_message:
         inner = node.children[0]
         short, long = structures(raw, inner)
         lines = raw.count(b"\n", node.body, node.end)
@@ -56,17 +54,8 @@ def structures(raw: bytes, node: Node) -> tuple[bytes, bytes]:
     return start + b")", start + tail
 
 
-def _parameter_list(params: Parameters) -> bytes:
-    if not params:
-        return NIL
-    return b"(%b)" % b" ".join(
-        [b"%b %b" % (string(name.upper()), string(value)) for name, value in params]
-    )
-
-
-def _placement(node: Node) -> bytes:
+def _placement(fields: Fields) -> bytes:
     """Return disposition, language and location, the extension data that all parts share."""
-    fields = node.fields
     disposition = fields.get(b"content-disposition")
     language = fields.get(b"content-language")
     location = nstring(fields.get(b"content-location"))
@@ -81,7 +70,7 @@ def _disposition(value: bytes | None) -> bytes:
     kind = disposition_type(value)
     if not kind:
         return NIL
-    return b"(%b %b)" % (string(kind.upper()), _parameter_list(parameters(value)))
+    return b"(%b %b)" % (string(kind.upper()), parameter_list(parameters(value)))
 
 
 def disposition_type(value: bytes) -> bytes:

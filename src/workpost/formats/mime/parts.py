@@ -6,7 +6,7 @@ import msgspec
 
 from workpost.formats.charsets import decode
 from workpost.formats.mime.bodystructure import disposition_type
-from workpost.formats.mime.headers import decoded_parameter, message_ids, parameter, parameters
+from workpost.formats.mime.headers import decoded_parameter, message_ids, parameters
 from workpost.formats.mime.scanner import Node
 
 _SIGNATURES = frozenset(
@@ -49,7 +49,7 @@ class PartTable:
         self.parts: list[Part] = []
         self.attached = False
         self.readable: Part | None = None
-        if root.is_multipart:
+        if root.media.is_multipart:
             self._add(root, "")
             self._children(root, "", outer=True)
         else:
@@ -58,7 +58,7 @@ class PartTable:
     def _children(self, node: Node, prefix: str, *, outer: bool) -> None:
         for number, child in enumerate(node.children, 1):
             path = f"{prefix}{number}"
-            if child.is_multipart:
+            if child.media.is_multipart:
                 self._add(child, path)
                 self._children(child, f"{path}.", outer=outer)
             else:
@@ -67,41 +67,36 @@ class PartTable:
     def _leaf(self, node: Node, path: str, parent: Node | None, *, outer: bool) -> None:
         part = self._add(node, path)
         if outer:
-            self._note(part, parent is not None and parent.minor == b"related")
-        if node.is_message:
+            self._note(part, parent is not None and parent.media.minor == b"related")
+        if node.media.is_message:
             inner = node.children[0]
-            if inner.is_multipart:
+            if inner.media.is_multipart:
                 self._children(inner, f"{path}.", outer=False)
             else:
                 self._leaf(inner, f"{path}.1", None, outer=False)
 
     def _add(self, node: Node, path: str) -> Part:
-        fields = node.fields
-        disposition = filename = content_id = charset = ""
+        fields, media = node.fields, node.media
+        disposition = filename = content_id = ""
         placed = fields.get(b"content-disposition")
         if placed:
             disposition = decode(disposition_type(placed))
             filename = decoded_parameter(parameters(placed), b"filename")
-        params = node.params
-        if params:
-            if not filename:
-                filename = decoded_parameter(params, b"name")
-            charset = decode(parameter(params, b"charset")[:64]).lower()
         identity = fields.get(b"content-id")
         if identity:
             content_id = next(iter(message_ids(identity)), "")
         part = Part(
             path,
-            f"{node.major.decode()}/{node.minor.decode()}",
-            charset or ("us-ascii" if node.major == b"text" else ""),
+            media.name,
+            media.charset,
             node.encoding.decode(),
             disposition,
-            filename,
+            filename or media.filename,
             content_id,
             node.start,
             node.body,
             node.end,
-            node.children[0].body if node.is_message else 0,
+            node.children[0].body if media.is_message else 0,
         )
         self.parts.append(part)
         return part

@@ -8,18 +8,9 @@ boundary each have a limit, beyond which the rest stays opaque text of the part 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
-from workpost.formats.mime.headers import (
-    MAX_BLOCK,
-    MAX_BOUNDARY,
-    Fields,
-    Parameters,
-    collect,
-    media_type,
-    parameter,
-    parameters,
-)
+from workpost.formats.mime.headers import MAX_BLOCK, MAX_BOUNDARY, Fields, collect, parameter
+from workpost.formats.mime.media import MESSAGE, OPAQUE, PLAIN, MediaType, read_type
 
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
@@ -31,11 +22,7 @@ MAX_FALSE_BOUNDARIES = 20_000
 """Lines that begin like a boundary and are none, in all, before the search is given up."""
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-_DEFAULT_CHARSET: Parameters = [(b"charset", b"US-ASCII")]
-REMEMBERED = 1_024
-REMEMBERED_LENGTH = 100
-"""This many Content-Types up to this long are kept read."""
-
+_ENCODINGS = frozenset((b"7bit", b"8bit", b"quoted-printable", b"base64"))
 _ENCODING = re.compile(rb"[^\s;\x00-\x1f\"()\\\x7f-\xff]{1,64}")
 
 
@@ -43,39 +30,21 @@ class Node:
     """One entity: its header is raw[start:body], its body raw[body:end].
 
     `children` are the parts of a multipart, or the one message inside a message/rfc822.
-    Types and encoding are lower case.
+    The encoding is lower case.
     """
 
-    __slots__ = (
-        "body",
-        "children",
-        "encoding",
-        "end",
-        "fields",
-        "major",
-        "minor",
-        "params",
-        "start",
-    )
+    __slots__ = ("body", "children", "encoding", "end", "fields", "media", "start")
 
-    def __init__(self, start: int, body: int, end: int, fields: Fields) -> None:
+    def __init__(
+        self, start: int, body: int, end: int, fields: Fields, media: MediaType, encoding: bytes
+    ) -> None:
         self.start = start
         self.body = body
         self.end = end
         self.fields = fields
-        self.major = b"text"
-        self.minor = b"plain"
-        self.params: Parameters = []
-        self.encoding = b"7bit"
+        self.media = media
+        self.encoding = encoding
         self.children: list[Node] = []
-
-    @property
-    def is_multipart(self) -> bool:
-        return self.major == b"multipart"
-
-    @property
-    def is_message(self) -> bool:
-        return self.major == b"message" and self.minor == b"rfc822"
 
 
 def header_end(raw: bytes, start: int, end: int) -> int:
@@ -103,45 +72,32 @@ class _Scan:
         body = header_end(self._raw, start, end)
         block_end = min(body, start + MAX_BLOCK, start + self._header_bytes_left)
         self._header_bytes_left -= block_end - start
-        node = Node(start, body, end, collect(self._raw[start:block_end]))
-        self._read_type(node, digest)
-        if node.is_multipart:
+        fields = collect(self._raw[start:block_end])
+        media = _media(fields.get(b"content-type"), digest)
+        encoding = _encoding(fields.get(b"content-transfer-encoding"))
+        node = Node(start, body, end, fields, media, encoding)
+        if media.is_multipart:
             self._multipart(node, depth)
-        elif node.is_message:
+        elif media.is_message:
             if self._parts_left > 0 and self._may_descend(node, depth):
                 self._parts_left -= 1
                 node.children.append(self.entity(node.body, end, depth + 1, digest=False))
             else:
-                _make_opaque(node)
+                node.media = OPAQUE
         return node
 
     def _may_descend(self, node: Node, depth: int) -> bool:
         self._bytes_left -= node.end - node.body
         return depth < MAX_DEPTH and self._bytes_left >= 0
 
-    def _read_type(self, node: Node, digest: bool) -> None:
-        value = node.fields.get(b"content-type")
-        found = _type_of(value) if value else None
-        if found is not None:
-            node.major, node.minor, node.params = found
-        elif digest and value is None:
-            node.major, node.minor = b"message", b"rfc822"
-        else:
-            node.params = _DEFAULT_CHARSET
-        encoding = node.fields.get(b"content-transfer-encoding")
-        if encoding:
-            match = _ENCODING.match(encoding)
-            if match is not None:
-                node.encoding = match[0].lower()
-
     def _multipart(self, node: Node, depth: int) -> None:
-        boundary = parameter(node.params, b"boundary").rstrip()
+        boundary = parameter(node.media.params, b"boundary").rstrip()
         if boundary and len(boundary) <= MAX_BOUNDARY and self._may_descend(node, depth):
-            digest = node.minor == b"digest"
+            digest = node.media.minor == b"digest"
             for start, end in self._split(node, b"\n--" + boundary):
                 node.children.append(self.entity(start, end, depth + 1, digest=digest))
         if not node.children:
-            _make_opaque(node)
+            node.media = OPAQUE
 
     def _split(self, node: Node, needle: bytes) -> list[tuple[int, int]]:
         """Return the offsets of the parts between the delimiter lines of a multipart."""
@@ -179,21 +135,18 @@ def _before_line_end(raw: bytes, newline: int) -> int:
     return newline - 1 if newline > 0 and raw[newline - 1] == 13 else newline
 
 
-def _type_of(value: bytes) -> tuple[bytes, bytes, Parameters] | None:
-    """Major and minor type and parameters of a Content-Type; None where it is none."""
-    return _known_type(value) if len(value) <= REMEMBERED_LENGTH else _read_type(value)
+def _media(value: bytes | None, digest: bool) -> MediaType:
+    found = read_type(value) if value else None
+    if found is not None:
+        return found
+    return MESSAGE if digest and value is None else PLAIN
 
 
-def _read_type(value: bytes) -> tuple[bytes, bytes, Parameters] | None:
-    found = media_type(value)
-    return (*found, parameters(value)) if found is not None else None
-
-
-# Nearly all messages have one of a few types; nobody changes the parameters of a node.
-_known_type = lru_cache(REMEMBERED)(_read_type)
-
-
-def _make_opaque(node: Node) -> None:
-    """Present what cannot be taken apart as the plain text it is to a reader (RFC 2045 5.2)."""
-    node.major, node.minor = b"text", b"plain"
-    node.params = []
+def _encoding(value: bytes | None) -> bytes:
+    if not value:
+        return b"7bit"
+    lower = value.lower()
+    if lower in _ENCODINGS:
+        return lower
+    match = _ENCODING.match(lower)
+    return match[0] if match is not None else b"7bit"

@@ -21,3 +21,12 @@ def string(value: bytes) -> bytes:
 def nstring(value: bytes | None) -> bytes:
     """Return `string(value)`, or NIL for None."""
     return NIL if value is None else string(value)
+
+
+def parameter_list(params: list[tuple[bytes, bytes]]) -> bytes:
+    """Return parameters as a list, names in upper case, or NIL for none."""
+    if not params:
+        return NIL
+    return b"(%b)" % b" ".join(
+        [b"%b %b" % (string(name.upper()), string(value)) for name, value in params]
+    )
