@@ -27,8 +27,17 @@ def decode_words(value: bytes) -> str:
     characters between them. What looks like an encoded word and is none stays as it is. Control
     characters become spaces: the result can be put into a line of any protocol.
     """
-    text = _decode(value) if b"=?" in value else decode(value)
-    if _CONTROL.search(text):
+    return _safe(_decode(value) if b"=?" in value else decode(value))
+
+
+def decode_words_in(text: str) -> str:
+    """Return what `decode_words` makes of the UTF-8 of `text`, which holds no lone surrogates."""
+    return decode_words(text.encode()) if "=?" in text else _safe(text)
+
+
+def _safe(text: str) -> str:
+    # All that is unsafe is unprintable, and hardly any text has something unprintable.
+    if not text.isprintable() and _CONTROL.search(text):
         text = text.translate(_UNSAFE)
     return text.strip()
 

@@ -41,17 +41,22 @@ def structures(raw: bytes, node: Node) -> tuple[bytes, bytes]:
     )
     tail = b" %b %b)" % (nstring(fields.get(b"content-md5")), _placement(fields))
     if media.major == b"text":
-        start += b" %d" % raw.count(b"\n", node.body, node.end)
+        start += b" %d" % _count_lines(raw, node)
     elif media.is_message:
         inner = node.children[0]
         short, long = structures(raw, inner)
-        lines = raw.count(b"\n", node.body, node.end)
+        lines = _count_lines(raw, node)
         about = envelope(inner.fields, Correspondents(inner.fields))
         return (
             b"%b %b %b %d)" % (start, about, short, lines),
             b"%b %b %b %d%b" % (start, about, long, lines, tail),
         )
     return start + b")", start + tail
+
+
+def _count_lines(raw: bytes, node: Node) -> int:
+    node.lines = raw.count(b"\n", node.body, node.end)
+    return node.lines
 
 
 def _placement(fields: Fields) -> bytes:

@@ -169,8 +169,12 @@ def message_ids(value: bytes) -> list[str]:
 
     A value without brackets counts as one id if it is one word.
     """
-    found = [decode("".join(i.decode("latin-1").split()).encode("latin-1"))
-             for i in _MESSAGE_ID.findall(value)]  # fmt: skip
+    found = [_without_space(each) for each in _MESSAGE_ID.findall(value)]
     if not found and value and b" " not in value and len(value) <= 998 and b"<" not in value:
         return [decode(value)]
     return [i for i in found if i]
+
+
+def _without_space(value: bytes) -> str:
+    text = "".join(value.decode("latin-1").split())
+    return text if text.isascii() else decode(text.encode("latin-1"))

@@ -30,10 +30,10 @@ class Node:
     """One entity: its header is raw[start:body], its body raw[body:end].
 
     `children` are the parts of a multipart, or the one message inside a message/rfc822.
-    The encoding is lower case.
+    The encoding is lower case, `lines` the line feeds in the body, once they have been counted.
     """
 
-    __slots__ = ("body", "children", "encoding", "end", "fields", "media", "start")
+    __slots__ = ("body", "children", "encoding", "end", "fields", "lines", "media", "start")
 
     def __init__(
         self, start: int, body: int, end: int, fields: Fields, media: MediaType, encoding: bytes
@@ -45,6 +45,7 @@ class Node:
         self.media = media
         self.encoding = encoding
         self.children: list[Node] = []
+        self.lines: int | None = None
 
 
 def header_end(raw: bytes, start: int, end: int) -> int:

@@ -10,20 +10,23 @@ import struct
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from workpost.formats.charsets import decode
 from workpost.formats.dates import parse_date
-from workpost.formats.encoded_words import decode_words
+from workpost.formats.encoded_words import decode_words, decode_words_in
 from workpost.formats.mime.bodystructure import structures
 from workpost.formats.mime.envelope import Correspondents, decoded, envelope
 from workpost.formats.mime.headers import message_ids
 from workpost.formats.mime.parts import Part, PartTable
-from workpost.formats.mime.scanner import scan_message
+from workpost.formats.mime.scanner import Node, scan_message
 from workpost.formats.mime.transfer import decode_transfer, html_to_text
 
 PREVIEW_LENGTH = 200
 MAX_REFERENCES = 100
 _PREVIEW_SOURCE = 1_000
+_PREVIEW_FIRST = 250
+"""Characters that are enough where words stand apart by single spaces."""
 _PREVIEW_HTML_SOURCE = 64_000
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
 _LEADS = bytes(range(0xC0, 0x100))
@@ -91,7 +94,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
             structure_end,
             structure_end + len(parts),
         )
-        details = _encode(tuple(getattr(self, name) for name in _DETAILS))
+        details = _encode(astuple(self)[_PARTS_END:])
         return b"".join((head, self.envelope, self.body, self.bodystructure, parts, details))
 
     @staticmethod
@@ -116,7 +119,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
             raise SummaryError("the packed summary is damaged") from error
 
 
-_DETAILS = Summary.__struct_fields__[7:]
+_PARTS_END = 1 + Summary.__struct_fields__.index("parts")
 _Details = tuple[
     str, tuple[Address, ...], tuple[Address, ...], tuple[Address, ...], tuple[Address, ...],
     tuple[Address, ...], tuple[Address, ...], str, tuple[str, ...], tuple[str, ...],
@@ -181,7 +184,7 @@ def summarize(raw: bytes) -> Summary:
         body=body,
         bodystructure=bodystructure,
         size=len(raw),
-        lines=raw.count(b"\n"),
+        lines=_lines(raw, root),
         header_end=root.body,
         parts=tuple(table.parts),
         subject=decode_words(subject) if subject else "",
@@ -198,6 +201,12 @@ def summarize(raw: bytes) -> Summary:
         preview=_preview(raw, table.readable),
         has_attachment=table.attached,
     )
+
+
+def _lines(raw: bytes, root: Node) -> int:
+    if root.lines is None:
+        return raw.count(b"\n")
+    return raw.count(b"\n", 0, root.body) + root.lines
 
 
 def _references(value: bytes | None) -> tuple[str, ...]:
@@ -224,7 +233,7 @@ def _preview(raw: bytes, part: Part | None) -> str:
     if is_html:
         words = html_to_text(text, 2 * PREVIEW_LENGTH)
     else:
-        words = " ".join(text[: 2 * PREVIEW_LENGTH].split())
+        words = " ".join(text[:_PREVIEW_FIRST].split())
         if len(words) < PREVIEW_LENGTH < len(text):
             words = " ".join(text.split())
-    return decode_words(words[:PREVIEW_LENGTH].encode())
+    return decode_words_in(words[:PREVIEW_LENGTH])
