@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from workpost.formats.dates import format_date
 
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+./:=?^_`{|}~\[\]-]")
 _NOT_ADDRESS = re.compile(r'[\x00-\x20\x7f-\x9f<>()",;\\\u2028\u2029]')
 _NOT_COMMENT = re.compile(r"[^A-Za-z0-9 _.,:/=+-]")
+
+REMEMBERED = 256
+"""Clients whose part of a Received field is kept: those who send many messages, one by one."""
 
 
 def _token(value: str, limit: int = 255) -> str:
@@ -40,17 +44,23 @@ def received_header(
     there is exactly one, so that no recipient sees another. Every value is cleaned, none can
     end the line or leave its place.
     """
+    text = f"{_origin(helo, client_name, client_ip, by, protocol)}{_token(queue_id, 80)}"
+    if tls:
+        text += f"\r\n\t({_NOT_COMMENT.sub('?', tls[:120])})"
+    if recipient:
+        text += f"\r\n\tfor <{_address(recipient)}>"
+    return f"{text};\r\n\t{format_date(epoch)}\r\n".encode("utf-8", "replace")
+
+
+@lru_cache(REMEMBERED)
+def _origin(helo: str, client_name: str, client_ip: str, by: str, protocol: str) -> str:
+    """What all messages of a connection have in common, up to the id."""
     ip = f"IPv6:{client_ip}" if ":" in client_ip else client_ip
     name = f"{_token(client_name)} " if client_name else ""
-    lines = [
-        f"Received: from {_token(helo)} ({name}[{_token(ip, 60)}])",
-        f"by {_token(by)} with {_token(protocol, 20)} id {_token(queue_id, 80)}",
-    ]
-    if tls:
-        lines.append(f"({_NOT_COMMENT.sub('?', tls[:120])})")
-    if recipient:
-        lines.append(f"for <{_address(recipient)}>")
-    return ("\r\n\t".join(lines) + f";\r\n\t{format_date(epoch)}\r\n").encode("utf-8", "replace")
+    return (
+        f"Received: from {_token(helo)} ({name}[{_token(ip, 60)}])"
+        f"\r\n\tby {_token(by)} with {_token(protocol, 20)} id "
+    )
 
 
 def return_path(address: str) -> bytes:

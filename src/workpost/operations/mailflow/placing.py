@@ -66,9 +66,23 @@ async def make_outgoing(
     direct, waiting = split_direct(
         routed, message.content.size, core.settings.mailflow.direct_recipients
     )
+    queued: list[Queued] = []
+    if waiting or routed.external:
+        queued = await _make_queue(core, message, waiting, routed.external, home, direction)
+    return Outgoing(message.content, await make_items(core, message, direct), queued)
+
+
+async def _make_queue(
+    core: Core,
+    message: Message,
+    waiting: Sequence[Local],
+    external: Sequence[str],
+    home: str,
+    direction: str,
+) -> list[Queued]:
     # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
     written = {fold(address): address for address in message.envelope.recipients}
-    external = [written[folded] for folded in routed.external]
+    elsewhere = [written[folded] for folded in external]
     queued: list[Queued] = []
     for organization in sorted({home, *(one.organization for one in waiting)}):
         entry = await make_queued(
@@ -76,17 +90,19 @@ async def make_outgoing(
             message,
             organization=organization,
             local=[one for one in waiting if one.organization == organization],
-            external=external if organization == home else [],
+            external=elsewhere if organization == home else [],
             direction=direction,
         )
         if entry is not None:
             queued.append(entry)
-    return Outgoing(message.content, await make_items(core, message, direct), queued)
+    return queued
 
 
 def split_direct(routed: Expansion, size: int, limit: int) -> tuple[list[Local], list[Local]]:
     """Who is delivered to now, and who waits here: full mailboxes, and those over `limit`."""
     direct = [one for one in routed.local if one.bytes + size <= one.quota][:limit]
+    if len(direct) == len(routed.local):
+        return direct, []
     chosen = {one.mailbox for one in direct}
     return direct, [one for one in routed.local if one.mailbox not in chosen]
 

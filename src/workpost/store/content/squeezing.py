@@ -16,7 +16,7 @@ import zstandard
 VERSION = b"\x02"
 """The first byte of the stored form; a packed summary as it is begins with 1."""
 
-LEVEL = 1
+LEVEL = -1
 MOST = 64 * 1024 * 1024
 """Bytes that a stored summary may open to."""
 

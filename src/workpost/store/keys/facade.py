@@ -59,15 +59,18 @@ class Keys:
 
     async def organization(self, organization: str, gen: int | None = None) -> DataKey:
         """An organization's data key; without `gen` the current generation."""
-        return await self._open(org_scope(organization), gen, "")
+        scope = org_scope(organization)
+        return self._clear.get(scope, gen or 0) or await self._open(scope, gen, "")
 
     async def mailbox(self, organization: str, mailbox: int, gen: int | None = None) -> DataKey:
         """A mailbox's key; without `gen` the current generation."""
-        return await self._open(mailbox_scope(mailbox), gen, org_scope(organization))
+        scope, parent = mailbox_scope(mailbox), org_scope(organization)
+        return self._clear.get(scope, gen or 0, parent) or await self._open(scope, gen, parent)
 
     async def tag_key(self, organization: str, mailbox: int) -> bytes:
         """The key of a mailbox's tags; never replaced."""
-        return (await self._open(tag_scope(mailbox), None, org_scope(organization))).key
+        scope, parent = tag_scope(mailbox), org_scope(organization)
+        return (self._clear.get(scope, 0, parent) or await self._open(scope, None, parent)).key
 
     async def create_organization(self, organization: str, *, kms_key: str | None = None) -> None:
         """Make an organization's data key, before its row; `kms_key` is the ARN of its own key."""
@@ -114,9 +117,6 @@ class Keys:
         self.hierarchy.store.close()
 
     async def _open(self, scope: str, gen: int | None, parent: str) -> DataKey:
-        cached = self._clear.get(scope, gen or 0, parent)
-        if cached is not None:
-            return cached
         return await self._share(
             (scope, gen or 0, parent), lambda: self.hierarchy.open(scope, gen, parent)
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +26,8 @@ _HEAD = b"\x01"
 NONCE = 12
 OVERHEAD = 1 + NONCE + 16
 KEY = 32
+REMEMBERED = 4_096
+"""Mailboxes whose prefixes of additional data are kept; they are no secrets."""
 TAG = 16
 
 SummaryRow = tuple[int, int, bytes, bytes]
@@ -41,7 +44,10 @@ def place(table: str, column: str, organization: str, owner: object, row: object
 
 def seal(key: bytes, data: bytes, ad: bytes) -> bytes:
     """Seal `data` under a 32-byte key for the place `ad`; 29 bytes longer than `data`."""
-    nonce = os.urandom(NONCE)
+    return _seal(key, os.urandom(NONCE), data, ad)
+
+
+def _seal(key: bytes, nonce: bytes, data: bytes, ad: bytes) -> bytes:
     return _HEAD + nonce + AESGCM(key).encrypt(nonce, data, ad)
 
 
@@ -69,6 +75,7 @@ def tag(tag_key: bytes, kind: str, value: str | bytes) -> bytes:
     return blake2b(data, digest_size=TAG, key=tag_key, person=kind.encode()).digest()
 
 
+@lru_cache(REMEMBERED)
 def _summary_places(organization: str, mailbox: int) -> tuple[bytes, bytes]:
     return (
         place("summary", "wrapped_content_key", organization, mailbox, ""),
@@ -88,9 +95,10 @@ def seal_summary(
     """The columns `sealed` and `wrapped_content_key` of an item's summary row."""
     wrap_ad, seal_ad = _summary_places(organization, mailbox)
     row = b"%d" % item
+    nonces = os.urandom(2 * NONCE)
     return (
-        seal(content_key, packed, seal_ad + row),
-        seal(mailbox_key, content_key, wrap_ad + row),
+        _seal(content_key, nonces[:NONCE], packed, seal_ad + row),
+        _seal(mailbox_key, nonces[NONCE:], content_key, wrap_ad + row),
     )
 
 
