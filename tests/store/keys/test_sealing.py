@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +79,7 @@ def test_an_unknown_version_is_refused():
 def row(item: int, gen: int = 1, key: bytes = KEY) -> tuple[int, int, bytes, bytes]:
     content_key = os.urandom(32)
     sealed, wrapped = sealing.seal_summary(
-        key, content_key, b"summary %d" % item, organization="m-1", mailbox=7, item=item
+        AESGCM(key), content_key, b"summary %d" % item, organization="m-1", mailbox=7, item=item
     )
     return item, gen, wrapped, sealed
 

@@ -92,7 +92,7 @@ def seal_row(
 ) -> tuple[bytes, bytes]:
     """The sealed summary and the wrapped content key of one item."""
     return sealing.seal_summary(
-        keys.key.key,
+        keys.key.cipher,
         content_key,
         stored,
         organization=keys.organization,

@@ -15,21 +15,14 @@ REMEMBERED_LENGTH = 160
 
 
 class AddressField:
-    """One address field: as IMAP shows it, and decoded when asked for."""
+    """One address field: as IMAP shows it, and as (display name, address) pairs."""
 
-    __slots__ = ("_decoded", "_entries", "wire")
+    __slots__ = ("decoded", "wire")
 
     def __init__(self, value: bytes) -> None:
-        self._entries = scan(value.decode("latin-1"))
-        self._decoded: tuple[tuple[str, str], ...] | None = None
-        self.wire = _address_list(self._entries)
-
-    @property
-    def decoded(self) -> tuple[tuple[str, str], ...]:
-        """(display name, address) pairs."""
-        if self._decoded is None:
-            self._decoded = decode_entries(self._entries)
-        return self._decoded
+        entries = scan(value.decode("latin-1"))
+        self.wire = _address_list(entries)
+        self.decoded: tuple[tuple[str, str], ...] = decode_entries(entries)
 
 
 _remembered = lru_cache(REMEMBERED)(AddressField)
@@ -41,29 +34,20 @@ class Correspondents:
     __slots__ = ("bcc", "cc", "from_", "reply_to", "sender", "to")
 
     def __init__(self, fields: Fields) -> None:
-        self.from_ = _read(fields, b"from")
-        self.sender = _read(fields, b"sender") or self.from_
-        self.reply_to = _read(fields, b"reply-to") or self.from_
-        self.to = _read(fields, b"to")
-        self.cc = _read(fields, b"cc")
-        self.bcc = _read(fields, b"bcc")
+        get = fields.get
+        self.from_ = _read(get(b"from")) or _NOBODY
+        self.sender = _read(get(b"sender")) or self.from_
+        self.reply_to = _read(get(b"reply-to")) or self.from_
+        self.to = _read(get(b"to")) or _NOBODY
+        self.cc = _read(get(b"cc")) or _NOBODY
+        self.bcc = _read(get(b"bcc")) or _NOBODY
 
 
-def _read(fields: Fields, name: bytes) -> AddressField | None:
-    value = fields.get(name)
+def _read(value: bytes | None) -> AddressField | None:
     if not value:
         return None
     field = _remembered(value) if len(value) <= REMEMBERED_LENGTH else AddressField(value)
     return field if field.wire != NIL else None
-
-
-def decoded(field: AddressField | None) -> tuple[tuple[str, str], ...]:
-    """The (display name, address) pairs of a field that may be missing."""
-    return field.decoded if field is not None else ()
-
-
-def _wire(field: AddressField | None) -> bytes:
-    return field.wire if field is not None else NIL
 
 
 def envelope(fields: Fields, people: Correspondents) -> bytes:
@@ -71,12 +55,12 @@ def envelope(fields: Fields, people: Correspondents) -> bytes:
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         nstring(fields.get(b"date")),
         nstring(fields.get(b"subject")),
-        _wire(people.from_),
-        _wire(people.sender),
-        _wire(people.reply_to),
-        _wire(people.to),
-        _wire(people.cc),
-        _wire(people.bcc),
+        people.from_.wire,
+        people.sender.wire,
+        people.reply_to.wire,
+        people.to.wire,
+        people.cc.wire,
+        people.bcc.wire,
         nstring(fields.get(b"in-reply-to") or None),
         nstring(fields.get(b"message-id") or None),
     )
@@ -101,3 +85,7 @@ def _address_list(entries: list[Mailbox]) -> bytes:
 
 def _nstring(value: str | None) -> str:
     return "NIL" if value is None else string(value.encode("latin-1")).decode("latin-1")
+
+
+_NOBODY = AddressField(b"")
+"""A field that is missing or names nobody."""

@@ -16,7 +16,7 @@ from workpost.formats.charsets import decode
 from workpost.formats.dates import parse_date
 from workpost.formats.encoded_words import decode_words, decode_words_in
 from workpost.formats.mime.bodystructure import structures
-from workpost.formats.mime.envelope import Correspondents, decoded, envelope
+from workpost.formats.mime.envelope import Correspondents, envelope
 from workpost.formats.mime.headers import message_ids
 from workpost.formats.mime.parts import Part, PartTable
 from workpost.formats.mime.scanner import Node, scan_message
@@ -188,12 +188,12 @@ def summarize(raw: bytes) -> Summary:
         header_end=root.body,
         parts=tuple(table.parts),
         subject=decode_words(subject) if subject else "",
-        from_=decoded(people.from_),
-        sender=decoded(people.sender),
-        reply_to=decoded(people.reply_to),
-        to=decoded(people.to),
-        cc=decoded(people.cc),
-        bcc=decoded(people.bcc),
+        from_=people.from_.decoded,
+        sender=people.sender.decoded,
+        reply_to=people.reply_to.decoded,
+        to=people.to.decoded,
+        cc=people.cc.decoded,
+        bcc=people.bcc.decoded,
         message_id=next(iter(message_ids(fields.get(b"message-id", b""))), ""),
         in_reply_to=_references(fields.get(b"in-reply-to")),
         references=_references(fields.get(b"references")),

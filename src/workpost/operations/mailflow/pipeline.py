@@ -8,6 +8,8 @@ the commit that makes the message durable; whoever calls then says 250.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from workpost.domain.access import shell as access
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import Expansion, lookup_address
@@ -113,10 +115,10 @@ async def _organizations(core: Core, routed: Expansion) -> list[str]:
     return sorted(concerned)
 
 
-async def _event(
+def _event(
     core: Core, organization: str, kind: str, message: Message, routed: Expansion, actor: str
-) -> NewEvent:
-    return await trace.make_event(
+) -> Awaitable[NewEvent]:
+    return trace.make_event(
         core,
         organization,
         kind,

@@ -74,7 +74,9 @@ async def check_header(core: Core, grant: Grant, summary: Summary, raw: bytes) -
         raise SenderNotAllowed("The message has no From.")
     authors = {address for _, address in summary.from_}
     senders = {address for _, address in summary.sender}
-    rights = {each: await _rights(core, grant, each) for each in sorted(authors | senders)}
+    rights = {}
+    for each in sorted(authors | senders):
+        rights[each] = await _rights(core, grant, each)
     on_behalf = False
     for author in sorted(authors):
         if not rights[author]:

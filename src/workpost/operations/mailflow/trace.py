@@ -80,8 +80,8 @@ async def seal_event(
     """An event with its story sealed. Raises KeyDestroyed, TryLater."""
     key = await core.keys.organization(organization)
     event = core.env.new_id()
-    sealed = sealing.seal(
-        key.key,
+    sealed = sealing.seal_with(
+        key.cipher,
         msgspec.json.encode(story),
         sealing.place("event", "sealed", organization, "event", event),
     )

@@ -44,11 +44,13 @@ def place(table: str, column: str, organization: str, owner: object, row: object
 
 def seal(key: bytes, data: bytes, ad: bytes) -> bytes:
     """Seal `data` under a 32-byte key for the place `ad`; 29 bytes longer than `data`."""
-    return _seal(key, os.urandom(NONCE), data, ad)
+    return seal_with(AESGCM(key), data, ad)
 
 
-def _seal(key: bytes, nonce: bytes, data: bytes, ad: bytes) -> bytes:
-    return _HEAD + nonce + AESGCM(key).encrypt(nonce, data, ad)
+def seal_with(cipher: AESGCM, data: bytes, ad: bytes) -> bytes:
+    """`seal` under a key that is ready (`DataKey.cipher`)."""
+    nonce = os.urandom(NONCE)
+    return _HEAD + nonce + cipher.encrypt(nonce, data, ad)
 
 
 def unseal(key: bytes, sealed: bytes, ad: bytes) -> bytes:
@@ -84,7 +86,7 @@ def _summary_places(organization: str, mailbox: int) -> tuple[bytes, bytes]:
 
 
 def seal_summary(
-    mailbox_key: bytes,
+    mailbox_key: AESGCM,
     content_key: bytes,
     packed: bytes,
     *,
@@ -95,10 +97,9 @@ def seal_summary(
     """The columns `sealed` and `wrapped_content_key` of an item's summary row."""
     wrap_ad, seal_ad = _summary_places(organization, mailbox)
     row = b"%d" % item
-    nonces = os.urandom(2 * NONCE)
     return (
-        _seal(content_key, nonces[:NONCE], packed, seal_ad + row),
-        _seal(mailbox_key, nonces[NONCE:], content_key, wrap_ad + row),
+        seal(content_key, packed, seal_ad + row),
+        seal_with(mailbox_key, content_key, wrap_ad + row),
     )
 
 
