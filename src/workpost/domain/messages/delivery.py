@@ -101,10 +101,21 @@ def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
 
 def _place_each(tx: Tx, new: list[NewItem]) -> list[Placement]:
     """Place items in the INBOX of each mailbox, mailboxes in ascending id."""
-    return [
-        place_items(tx, folder=inbox(tx, item.mailbox), new=[item])
-        for item in sorted(new, key=lambda item: item.mailbox)
-    ]
+    if len(new) > 1:
+        new = sorted(new, key=lambda item: item.mailbox)
+    return [_place_in_inbox(tx, item) for item in new]
+
+
+def _place_in_inbox(tx: Tx, item: NewItem) -> Placement:
+    mailbox, size = item.mailbox, item.size
+    modseq = take_counter(tx, mailbox, grow=size, count=1)
+    unread = 0 if item.flags & bits.SEEN else 1
+    taken = folders.take_inbox_uid(tx, mailbox=mailbox, unread=unread, grow=size, modseq=modseq)
+    if taken is None:
+        raise MailboxNotFound("The mailbox does not exist.")
+    folder, uid, uidvalidity = taken
+    _insert(tx, item, folder=folder, uid=uid, modseq=modseq, now=tx.env.now())
+    return Placement(mailbox, folder, uidvalidity, uid, modseq)
 
 
 @command
@@ -152,14 +163,6 @@ def append(
     return place_items(tx, folder=folder, new=new)
 
 
-def inbox(tx: Tx, mailbox: int) -> int:
-    """The id of a mailbox's INBOX. Raises MailboxNotFound."""
-    folder = folders.id_of_role(tx, mailbox=mailbox, role="inbox")
-    if folder is None:
-        raise MailboxNotFound("The mailbox does not exist.")
-    return folder
-
-
 def take_counter(tx: Tx, mailbox: int, *, grow: int, count: int) -> int:
     """Raise a mailbox's counter and sizes, telling a full mailbox from one that is not there."""
     modseq = mailboxes.take_modseq(tx, mailbox=mailbox, grow=grow, items=count)
@@ -200,27 +203,21 @@ def _insert(tx: Tx, new: NewItem, *, folder: int, uid: int, modseq: int, now: in
     if not thread:
         found = items.thread_of(tx, mailbox=new.mailbox, tags=new.reference_tags)
         thread = found if found is not None else new.object
-    items.insert_item(
+    items.insert_message(
         tx,
-        items.ItemRow(
-            mailbox=new.mailbox,
-            folder=folder,
-            uid=uid,
-            id=new.id,
-            object=new.object,
-            thread=thread,
-            kind=items.MESSAGE,
-            flags=new.flags,
-            size=new.size,
-            received=new.received,
-            saved=now,
-            changed=now,
-            created_modseq=modseq,
-            content_modseq=modseq,
-            modseq=modseq,
-            content=new.content,
-            message_tag=new.message_tag,
-        ),
+        mailbox=new.mailbox,
+        folder=folder,
+        uid=uid,
+        item=new.id,
+        object=new.object,
+        thread=thread,
+        flags=new.flags,
+        size=new.size,
+        received=new.received,
+        now=now,
+        modseq=modseq,
+        content=new.content,
+        message_tag=new.message_tag,
     )
     items.insert_summary(
         tx,

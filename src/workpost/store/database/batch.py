@@ -146,30 +146,29 @@ class Engine:
             raise Broken(str(error)) from error
 
     def _together(self, batch: list[Waiting]) -> tuple[list[Done], list[Hint]]:
-        hints: list[Hint] = []
+        tx = SqliteTx(self._connection, self._env)
         done = None
         if self._careful:
             self._careful -= 1
         else:
-            done = self._without_savepoints(batch, hints)
+            done = self._without_savepoints(batch, tx)
         if done is None:
-            hints.clear()
-            done = self._with_savepoints(batch, hints)
+            tx.hints.clear()
+            done = self._with_savepoints(batch, tx)
         self._commit()
         self.counters.committed(len(batch))
-        return done, _coalesced(hints)
+        return done, _coalesced(tx.hints)
 
-    def _without_savepoints(self, batch: list[Waiting], hints: list[Hint]) -> list[Done] | None:
+    def _without_savepoints(self, batch: list[Waiting], tx: SqliteTx) -> list[Done] | None:
         """Begin, and run a batch; None, and nothing has begun, when it takes savepoints."""
         connection = self._connection
         done: list[Done] = []
         connection.execute("BEGIN IMMEDIATE")
         for waiting in batch:
             before = connection.total_changes()
-            tx = SqliteTx(connection, self._env)
+            announced = len(tx.hints)
             try:
                 end = self._perform(waiting, tx)
-                hints += tx.hints
             except BROKEN:
                 raise
             except Exception as error:  # noqa: BLE001 - logged and told to the caller
@@ -177,21 +176,21 @@ class Engine:
                     connection.execute("ROLLBACK")
                     self._careful = CAREFUL
                     return None
+                del tx.hints[announced:]
                 end = self._refused(waiting, tx, error)
             done.append(end)
         return done
 
-    def _with_savepoints(self, batch: list[Waiting], hints: list[Hint]) -> list[Done]:
+    def _with_savepoints(self, batch: list[Waiting], tx: SqliteTx) -> list[Done]:
         execute = self._connection.execute
         done: list[Done] = []
         execute("BEGIN IMMEDIATE")
         for waiting in batch:
             execute("SAVEPOINT command")
-            tx = SqliteTx(self._connection, self._env)
+            announced = len(tx.hints)
             end = self._attempt(waiting, tx)
-            if end.kept:
-                hints += tx.hints
-            else:
+            if not end.kept:
+                del tx.hints[announced:]
                 execute("ROLLBACK TO command")
             execute("RELEASE command")
             done.append(end)

@@ -74,6 +74,7 @@ class InlineWriter:
                 _abandon(connection)
                 connection = None
                 done, hints = self._settle(batch, error)
+            self._counters.tell()
             try:
                 self._loop.call_soon_threadsafe(self._deliver, done, hints)
             except RuntimeError:  # the loop is closed: nobody waits any more

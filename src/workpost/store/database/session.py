@@ -178,6 +178,7 @@ class Session:
                 self._roll_back()
             return self._ended(waiting, error), []
         counters.committed(1)
+        counters.tell()
         return Done(waiting, "", result, kept=True), tx.hints
 
     def _replayed(self, waiting: Waiting, cursor: Cursor) -> Done:

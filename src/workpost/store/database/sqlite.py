@@ -99,7 +99,9 @@ class SqliteReader:
 
     def __init__(self, connection: apsw.Connection, env: Environment) -> None:
         self._connection = connection
-        self._execute = connection.execute
+        # One cursor for all statements, each of which is read to its end: the connection would
+        # make one a statement, half a microsecond each.
+        self._execute = connection.cursor().execute
         self.env = env
 
     def row(self, sql: str, *params: Value) -> Row | None:

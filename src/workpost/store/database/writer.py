@@ -57,6 +57,8 @@ STOP_PATIENCE = 7.5
 """Seconds after SIGTERM in which front ends that are still connected are served."""
 IDLE = 1.0
 """Seconds without work after which the log is moved into the database."""
+TELL_EVERY = 1.0
+"""Seconds between updates of the metrics."""
 
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 
@@ -64,13 +66,16 @@ _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 class _Peer:
     """One front end's connection."""
 
-    __slots__ = ("out", "socket", "splitter")
+    __slots__ = ("awaited", "out", "socket", "splitter")
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self.socket = connection
         self.splitter = Splitter()
         self.out = bytearray()
+        """What the socket did not take yet."""
+        self.awaited = _IN
+        """What epoll was told to look for."""
 
 
 class Writer:
@@ -86,7 +91,8 @@ class Writer:
         listener.setblocking(False)
         self._listener = listener
         self._checkpointer = checkpointer
-        self._engine = Engine(connection, env, Counters())
+        self._counters = Counters()
+        self._engine = Engine(connection, env, self._counters)
         self._lanes = Lanes()
         self._peers: dict[int, _Peer] = {}
         self._epoll = select.epoll()
@@ -133,10 +139,12 @@ class Writer:
         if batch:
             self._unsaved = True
             self._answer(*self._engine.run(batch))
+            self._counters.tell(every=TELL_EVERY)
             if self._checkpointer.due:
                 self._checkpointer.finish()
         elif self._unsaved and not self._stopping:
             self._unsaved = False
+            self._counters.tell()
             self._checkpointer.finish()
 
     def _regulate(self) -> None:
@@ -152,11 +160,14 @@ class Writer:
             connection, _ = self._listener.accept()
             peer = _Peer(connection)
             self._peers[connection.fileno()] = peer
-            self._epoll.register(connection, _IN if self._reading else 0)
+            peer.awaited = _IN if self._reading else 0
+            self._epoll.register(connection, peer.awaited)
 
     def _listen(self, peer: _Peer) -> None:
         wanted = (_IN if self._reading else 0) | (_OUT if peer.out else 0)
-        self._epoll.modify(peer.socket, wanted)
+        if wanted != peer.awaited:
+            peer.awaited = wanted
+            self._epoll.modify(peer.socket, wanted)
 
     def _drop(self, peer: _Peer) -> None:
         if self._peers.pop(peer.socket.fileno(), None) is not None:
@@ -211,18 +222,18 @@ class Writer:
                 self._drop(peer)
 
     def _send(self, peer: _Peer) -> None:
-        waited = bool(peer.out)
-        with contextlib.suppress(BlockingIOError):
+        try:
             while peer.out:
                 sent = peer.socket.send(peer.out)
                 del peer.out[:sent]
-        if len(peer.out) > MOST_UNSENT:
-            raise ConnectionAbortedError("it does not read its replies")
-        if waited:
-            self._listen(peer)
+        except BlockingIOError:
+            if len(peer.out) > MOST_UNSENT:
+                raise ConnectionAbortedError("it does not read its replies") from None
+        self._listen(peer)
 
     def close(self) -> None:
         """Close all connections."""
+        self._counters.tell()
         for peer in list(self._peers.values()):
             self._drop(peer)
         self._epoll.close()

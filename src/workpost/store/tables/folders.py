@@ -89,13 +89,6 @@ def get_folder(tx: Reader, *, mailbox: int, folder: int) -> FolderRow | None:
 
 
 @quick
-def id_of_role(tx: Reader, *, mailbox: int, role: str) -> int | None:
-    """The id of the folder that has a role."""
-    row = tx.row("SELECT id FROM folder WHERE mailbox = ? AND role = ?", mailbox, role)
-    return int(row[0]) if row is not None else None
-
-
-@quick
 def find_path(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> FolderRow | None:
     """Walk from the root, one index lookup per name tag."""
     parent = 0
@@ -145,6 +138,23 @@ def take_uids(
         folder,
     )
     return (int(row[0]) - count, int(row[1])) if row is not None else None
+
+
+def take_inbox_uid(
+    tx: Tx, *, mailbox: int, unread: int, grow: int, modseq: int
+) -> tuple[int, int, int] | None:
+    """`take_uids` of one item for the INBOX; returns its id, the uid, the uidvalidity shown."""
+    row = tx.row(
+        "UPDATE folder SET uidnext = uidnext + 1, total = total + 1, unread = unread + ?,"
+        " bytes = bytes + ?, modseq = ? WHERE mailbox = ? AND role = 'inbox' AND hidden < 2"
+        " RETURNING id, uidnext,"
+        " (uidvalidity + (SELECT epoch FROM mailbox m WHERE m.id = folder.mailbox)) & 2147483647",
+        unread,
+        grow,
+        modseq,
+        mailbox,
+    )
+    return (int(row[0]), int(row[1]) - 1, int(row[2])) if row is not None else None
 
 
 def adjust_folder(

@@ -49,27 +49,43 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO item ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"
 
 
-def insert_item(tx: Tx, row: ItemRow) -> None:
-    """Insert one item."""
+def insert_message(
+    tx: Tx,
+    *,
+    mailbox: int,
+    folder: int,
+    uid: int,
+    item: int,
+    object: int,
+    thread: int,
+    flags: int,
+    size: int,
+    received: int,
+    now: int,
+    modseq: int,
+    content: bytes,
+    message_tag: bytes | None,
+) -> None:
+    """Insert an item that came at `now`, at the mailbox's `modseq`."""
     tx.run(
         _INSERT,
-        row.mailbox,
-        row.folder,
-        row.uid,
-        row.id,
-        row.object,
-        row.thread,
-        row.kind,
-        row.flags,
-        row.size,
-        row.received,
-        row.saved,
-        row.changed,
-        row.created_modseq,
-        row.content_modseq,
-        row.modseq,
-        row.content,
-        row.message_tag,
+        mailbox,
+        folder,
+        uid,
+        item,
+        object,
+        thread,
+        MESSAGE,
+        flags,
+        size,
+        received,
+        now,
+        now,
+        modseq,
+        modseq,
+        modseq,
+        content,
+        message_tag,
     )
 
 
