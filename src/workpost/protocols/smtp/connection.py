@@ -128,7 +128,8 @@ class Connection(asyncio.Protocol):
         self.deadline = self._loop.time() + self._server.limits.command
         try:
             while (line := self.take_line()) is None:
-                await self._wait_for_input()
+                self._before_waiting()
+                await self.task.pause()
             return line
         finally:
             self.deadline = NEVER
@@ -145,7 +146,8 @@ class Connection(asyncio.Protocol):
         self._intake = intake
         try:
             while not intake.done:
-                await self._wait_for_input()
+                self._before_waiting()
+                await self.task.pause()
         finally:
             self._intake = None
             self.deadline = NEVER
@@ -155,7 +157,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._loop.time() + self._server.limits.command
         try:
             while self.congested and not self._lost:
-                await self._wait()
+                await self.task.pause()
         finally:
             self.deadline = NEVER
 
@@ -194,10 +196,11 @@ class Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Let the queued replies go in one write."""
-        if self._output:
+        output = self._output
+        if output:
             if not self._transport.is_closing():
-                self._transport.write(b"".join(self._output))
-            self._output.clear()
+                self._transport.write(output[0] if len(output) == 1 else b"".join(output))
+            output.clear()
             self._output_size = 0
 
     def close(self) -> None:
@@ -234,17 +237,14 @@ class Connection(asyncio.Protocol):
             self._reading_paused = True
             self._transport.pause_reading()
 
-    async def _wait_for_input(self) -> None:
+    def _before_waiting(self) -> None:
+        """Replies leave before the peer is waited for."""
         if self._ended:
             raise SessionEnd
         self.flush()
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()
-        await self._wait()
-
-    async def _wait(self) -> None:
-        await self.task.pause()
 
     def _wake(self) -> None:
         if self._begun:

@@ -78,8 +78,7 @@ class Counters(msgspec.Struct):
 
     def took(self, name: str, seconds: float) -> None:
         """Note how long a command took; one that is over its budget is logged now and then."""
-        if seconds > self.slowest:
-            self.slowest = seconds
+        self.slowest = max(self.slowest, seconds)
         if seconds > BUDGET:
             self.count("over_budget")
             now = time.monotonic()

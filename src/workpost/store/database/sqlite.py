@@ -170,14 +170,22 @@ class _Counted:
     engine = "sqlite"
     __slots__ = ("_execute", "_most", "env", "statements")
 
-    def __init__(self, reader: SqliteReader, most: float) -> None:
+    def __init__(self, reader: SqliteReader) -> None:
         self._execute = reader._execute
-        self._most = most
+        self._most = 0.0
         self.statements = 0
         self.env = reader.env
 
+    def begin(self, most: float) -> None:
+        """A new query, of so many statements."""
+        self._most = most
+        self.statements = 0
+
     def row(self, sql: str, *params: Value) -> Row | None:
-        found = self.rows(sql, *params)
+        self.statements += 1
+        if self.statements > self._most:
+            raise _AsksTwice
+        found = self._execute(sql, params).fetchall()
         return found[0] if found else None
 
     def rows(self, sql: str, *params: Value) -> list[Row]:
@@ -205,6 +213,7 @@ class Snapshots:
     ) -> None:
         self._connection = connection
         self._reader = SqliteReader(connection, env)
+        self._counted = _Counted(self._reader)
         self._limit = limit
         self._clock = clock
         self._deadline = math.inf
@@ -264,15 +273,17 @@ class Snapshots:
                 connection.execute("ROLLBACK")
 
     def _lightly(self, query: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        counted = self._counted
         if query not in self._askers:
             self._deadline = self._clock() + self._limit
+            counted.begin(1)
             try:
-                return query(_Counted(self._reader, 1), *args, **kwargs)
+                return query(counted, *args, **kwargs)
             except _AsksTwice:
                 self._askers.add(query)
             finally:
                 self._deadline = math.inf
-        counted = _Counted(self._reader, math.inf)
+        counted.begin(math.inf)
         result = self._in_snapshot(lambda _: query(counted, *args, **kwargs), (), {})
         if counted.statements < 2:
             self._askers.discard(query)

@@ -14,6 +14,10 @@ from enum import Enum
 from typing import ClassVar
 
 
+_LINE_END = (b"", b"\r", b"\n")
+_NO_LINE_END = bytes(octet for octet in range(256) if octet not in b"\r\n")
+
+
 class Fault(Enum):
     """Why a message is refused at its end."""
 
@@ -61,9 +65,8 @@ class Gather:
         """Take decoded octets that neither start nor end inside a CRLF."""
         if self.fault is not None:
             return
-        pairs = piece.count(b"\r\n")
-        bare_lf = piece.count(b"\n") != pairs
-        if piece.count(b"\r") != pairs or (bare_lf and not self._lenient):
+        bare_cr, bare_lf = _bare_ends(piece)
+        if bare_cr or (bare_lf and not self._lenient):
             self.drop(Fault.BARE_LINE_END)
         elif b"\0" in piece:
             self.drop(Fault.NUL)
@@ -72,3 +75,16 @@ class Gather:
         else:
             self._data += piece
             self.mending = self.mending or bare_lf
+
+
+def _bare_ends(piece: bytes) -> tuple[bool, bool]:
+    """Whether there is a CR, an LF outside of CRLF.
+
+    ``splitlines`` ends a line at CRLF, CR and LF. If these octets are twice as many as the ends, then
+    each end has two. That takes half the time of counting CRLF, which bytes do slowly.
+    """
+    ends = len(piece.splitlines()) - (piece[-1:] not in _LINE_END)
+    if len(piece.translate(None, _NO_LINE_END)) == 2 * ends:
+        return False, False
+    pairs = piece.count(b"\r\n")
+    return piece.count(b"\r") != pairs, piece.count(b"\n") != pairs

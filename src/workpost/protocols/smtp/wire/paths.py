@@ -6,6 +6,7 @@ without its quotes, so that ``"ada"@a.test`` and ``ada@a.test`` are the same add
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from workpost.protocols.smtp.wire.errors import CommandError
@@ -14,6 +15,8 @@ MAX_LOCAL_PART = 64  # octets, RFC 5321 4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 4.5.3.1.2
 MAX_PATH = 256  # octets with the brackets, RFC 5321 4.5.3.1.3
 MAX_LABEL = 63  # octets, RFC 1035 2.3.4
+REMEMBERED = 1_024
+"""Addresses kept as they are written: each is asked for twice or more a message."""
 
 # C1 controls are left out of UTF8-non-ascii: they have no business in an address.
 _UTF8 = "\u00a0-\U0010ffff"
@@ -47,10 +50,14 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         """The address as it may stand in a path or header, quoted where it has to be."""
-        local = self.local
-        if not _DOTS.fullmatch(local):
-            local = '"' + _NEEDS_ESCAPE.sub(r"\\\1", local) + '"'
-        return f"{local}@{self.domain}" if self.domain else local
+        return _written(self.local, self.domain)
+
+
+@lru_cache(REMEMBERED)
+def _written(local: str, domain: str) -> str:
+    if not _DOTS.fullmatch(local):
+        local = '"' + _NEEDS_ESCAPE.sub(r"\\\1", local) + '"'
+    return f"{local}@{domain}" if domain else local
 
 
 def parse_path(text: str, at: int, status: str) -> tuple[Address, int]:

@@ -6,6 +6,7 @@ can break a line or start another reply. Lines stay within the 512 octets of RFC
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 MAX_REPLY_LINE = 512
 _UNPRINTABLE = re.compile(r"[^ -~]")
@@ -17,9 +18,17 @@ def reply(code: int, status: str, text: str) -> bytes:
 
     Raises ValueError where code and status do not belong together (RFC 3463 2).
     """
+    start = _start(code, status)
+    if text.isascii() and text.isprintable() and len(start) + len(text) + 2 <= MAX_REPLY_LINE:
+        return f"{start}{text}\r\n".encode("ascii")
+    return _assemble(code, f"{status} ", text.split("\n"))
+
+
+@lru_cache(256)
+def _start(code: int, status: str) -> str:
     if not 200 <= code <= 599 or not _STATUS.fullmatch(status) or int(status[0]) != code // 100:
         raise ValueError(f"reply {code} {status} is not one of RFC 3463")
-    return _assemble(code, f"{status} ", text.split("\n"))
+    return f"{code} {status} "
 
 
 def plain_reply(code: int, lines: Iterable[str]) -> bytes:
