@@ -89,6 +89,13 @@ def get_folder(tx: Reader, *, mailbox: int, folder: int) -> FolderRow | None:
 
 
 @quick
+def id_of_role(tx: Reader, *, mailbox: int, role: str) -> int | None:
+    """The id of the folder that has a role."""
+    row = tx.row("SELECT id FROM folder WHERE mailbox = ? AND role = ?", mailbox, role)
+    return int(row[0]) if row is not None else None
+
+
+@quick
 def find_path(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> FolderRow | None:
     """Walk from the root, one index lookup per name tag."""
     parent = 0
