@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workpost.formats.xml import MAX_DEPTH, XmlError, parse_xml
+from workpost.formats.xml import MAX_DEPTH, MAX_NAME, XmlError, parse_xml
 
 
 def test_names_texts_and_attributes() -> None:
@@ -41,11 +43,27 @@ def test_names_texts_and_attributes() -> None:
         b"<a " + b" ".join(b'b%d="1"' % n for n in range(65)) + b"/>",
         b'<?xml version="1.0" encoding="no-such"?><a/>',
         b"<x:a/>",
+        b"<" + b"a" * (MAX_NAME + 1) + b"/>",
+        b'<a xmlns:x="urn:' + b"x" * MAX_NAME + b'" x:b=""/>',
     ],
 )
 def test_what_is_refused(raw: bytes) -> None:
     with pytest.raises(XmlError):
         parse_xml(raw, limit=10_000)
+
+
+def test_a_long_namespace_is_not_repeated_in_every_name() -> None:
+    inner = b"<a/>" * 500
+    tracemalloc.start()
+    try:
+        with pytest.raises(XmlError, match="name"):
+            parse_xml(b'<e xmlns="' + b"n" * 50_000 + b'">' + inner + b"</e>", limit=60_000)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        tracemalloc.reset_peak()
+        root = parse_xml(b'<e xmlns="' + b"n" * 200 + b'">' + inner + b"</e>", limit=60_000)
+        assert len({id(each.name) for each in root.children}) == 1
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_size_is_bounded() -> None:

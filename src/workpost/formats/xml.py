@@ -1,7 +1,8 @@
 """Reading XML from outside: elements and texts, nothing that XML can do to its reader.
 
 Expat of the standard library with document types refused at their first letter, so that there are
-no entities to expand and nothing to load; size, depth and number of elements are bounded.
+no entities to expand and nothing to load; size, depth and number of elements are bounded. So are
+names: each element and attribute bears its whole namespace, which stands in the text only once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from xml.parsers import expat
 MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
 MAX_ATTRIBUTES = 64
+MAX_NAME = 256
+"""Characters of a name with its namespace."""
 
 
 class XmlError(ValueError):
@@ -57,6 +60,7 @@ class _Builder:
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
         self._count = 0
+        self._names: dict[str, str] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1
@@ -64,13 +68,24 @@ class _Builder:
             raise XmlError("the document has too many elements")
         if len(attributes) > MAX_ATTRIBUTES:
             raise XmlError("an element has too many attributes")
-        made = Element(_name(name), {_name(key): text for key, text in attributes.items()})
+        made = Element(
+            self._name(name), {self._name(key): text for key, text in attributes.items()}
+        )
         if self._open:
             self._open[-1].children.append(made)
         else:
             self.root = made
         self._open.append(made)
         self._texts.append([])
+
+    def _name(self, name: str) -> str:
+        if len(name) > MAX_NAME:
+            raise XmlError("a name is too long")
+        known = self._names.get(name)
+        if known is None:
+            namespace, separator, local = name.rpartition("\n")
+            known = self._names[name] = f"{{{namespace}}}{local}" if separator else local
+        return known
 
     def end(self, name: str) -> None:
         self._open.pop().text = "".join(self._texts.pop())
@@ -80,11 +95,6 @@ class _Builder:
 
     def doctype(self, *args: object) -> None:
         raise XmlError("the document has a document type")
-
-
-def _name(name: str) -> str:
-    namespace, separator, local = name.rpartition("\n")
-    return f"{{{namespace}}}{local}" if separator else local
 
 
 def parse_xml(raw: bytes, *, limit: int) -> Element:
