@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.moto import MotoServer
 from workpost.integrations.s3 import uploads
-from workpost.integrations.s3.depot import Depot, Refused
+from workpost.integrations.s3.depot import Depot, Gone, Refused
 from workpost.integrations.s3.folder import FolderDepot
 from workpost.integrations.s3.uploads import BucketDepot
 from workpost.kernel.errors import TryLater
@@ -166,6 +166,7 @@ def test_a_profile_brings_its_endpoint_and_credentials(
         ("KMS.DisabledException", 400, Refused),
         ("NotImplemented", 501, Refused),
         ("SlowDown", 503, TryLater),
+        ("NoSuchUpload", 404, Gone),
         ("ExpiredToken", 400, TryLater),
         ("RequestTimeout", 408, TryLater),
     ],
@@ -260,10 +261,10 @@ def test_what_a_folder_refuses(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="200 bytes"):
         depot.put("x" * 201, b"")
     upload = depot.begin("c")
-    with pytest.raises(Refused, match="not there"):
+    with pytest.raises(Gone, match="not there"):
         depot.put_part("c", upload, 3, b"")
     (tmp_path / "outside" / f"c.uploading-{upload}").unlink()
-    with pytest.raises(Refused, match="not there"):
+    with pytest.raises(Gone, match="not there"):
         depot.put_part("c", upload, 1, b"")
 
 

@@ -179,6 +179,30 @@ async def test_a_bucket_that_is_away_for_a_moment_is_waited_for(
     assert (row.state, row.attempts) == (COMPLETED, 1)
 
 
+async def test_an_answer_that_is_lost_is_no_failure(
+    exporter: Exporter, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(exporter.house.core, ada, 1)
+    real = FolderDepot.complete
+    calls = iter([True])
+
+    def complete(self: FolderDepot, *args: Any) -> None:
+        real(self, *args)
+        if next(calls, False):
+            _away()
+
+    monkeypatch.setattr(FolderDepot, "complete", complete)
+    id = await exporter.start()
+    await exporter.work()
+    row = await exporter.row(id)
+    assert (row.state, row.error) == (RUNNING, f"The upload of mail/{id}.zip is not there.")
+    await exporter.due_now()
+    await exporter.work()
+    row = await exporter.row(id)
+    assert (row.state, row.attempts) == (COMPLETED, 2)
+    assert exporter.files == [f"mail/{id}.json", f"mail/{id}.zip"]
+
+
 async def test_after_some_attempts_an_export_fails_with_the_last_reason(
     exporter: Exporter, ada: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

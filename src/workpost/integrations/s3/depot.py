@@ -16,11 +16,15 @@ class Refused(InvalidParameter):
     """The bucket or the key says no, or is not there; asking again will not help."""
 
 
+class Gone(Refused):
+    """The upload is not there: somebody threw it away, or it was completed and the answer lost."""
+
+
 class Depot(Protocol):
     """One bucket, seen by who may add objects to it. Blocking; called in threads.
 
-    Every method raises Refused, and TryLater when the bucket is out of reach. An object appears
-    whole or not at all, and replaces one of the same name.
+    Every method raises Refused (Gone for an upload that is not there), and TryLater when the bucket
+    is out of reach. An object appears whole or not at all, and replaces one of the same name.
     """
 
     def check(self) -> None:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from workpost.integrations.s3.depot import Refused
+from workpost.integrations.s3.depot import Gone, Refused
 from workpost.kernel.errors import TryLater
 
 UPLOADING = ".uploading-"
@@ -51,7 +51,7 @@ class FolderDepot:
     def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
         ends = self._ends.get(upload, [])
         if not 1 <= number <= len(ends):
-            raise Refused(f"the upload of {name} is not there")
+            raise Gone(f"the upload of {name} is not there")
         try:
             handle = os.open(self._working(name, upload), os.O_WRONLY)
             try:
@@ -64,7 +64,7 @@ class FolderDepot:
             finally:
                 os.close(handle)
         except FileNotFoundError:
-            raise Refused(f"the upload of {name} is not there") from None
+            raise Gone(f"the upload of {name} is not there") from None
         except OSError as error:
             raise _translated(error) from error
         ends[number:] = [start + len(data)]
@@ -77,7 +77,7 @@ class FolderDepot:
             working.rename(path)
             self._sync_folders(path.parent)
         except FileNotFoundError:
-            raise Refused(f"the upload of {name} is not there") from None
+            raise Gone(f"the upload of {name} is not there") from None
         except OSError as error:
             raise _translated(error) from error
         self._ends.pop(upload, None)

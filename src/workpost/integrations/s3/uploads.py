@@ -13,11 +13,12 @@ from http import HTTPStatus
 from typing import Any
 
 from workpost.integrations.s3.client import make_client
-from workpost.integrations.s3.depot import Refused
+from workpost.integrations.s3.depot import Gone, Refused
 from workpost.kernel.errors import TryLater
 
 ENCRYPTION = "aws:kms"
-NOT_THERE = frozenset({"NoSuchUpload", "404"})
+NO_UPLOAD = "NoSuchUpload"
+NOT_THERE = frozenset({NO_UPLOAD, "404"})
 NO_POLICY = frozenset({"NoSuchBucketPolicy", "NotImplemented", "MethodNotAllowed", "501", "405"})
 """Answers of buckets without a policy, and of endpoints that know none."""
 PASSING = frozenset(
@@ -106,6 +107,8 @@ class BucketDepot:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
             text = f"S3 refused {operation} in the bucket {self._bucket}: {code}"
             passing = status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED
+            if code == NO_UPLOAD:
+                raise Gone(text) from error
             if passing or status in PASSING_STATUS or code in PASSING:
                 raise TryLater(text) from error
             raise Refused(text) from error

@@ -15,7 +15,7 @@ import msgspec
 
 from workpost.domain.mailboxes import export_work
 from workpost.domain.mailboxes.exports import log_path
-from workpost.integrations.s3.depot import Depot, Refused
+from workpost.integrations.s3.depot import Depot, Gone, Refused
 from workpost.kernel.errors import Conflict, Fault, KeyDestroyed, TryLater, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
@@ -119,6 +119,10 @@ class _Attempt:
             earlier = row.attempts - (row.state == RUNNING)
             await clear_uploads(depot, row, earlier=earlier)
             return ending if ending.state != RUNNING else await self._export(depot)
+        except Gone as error:
+            # The answer to its completion may have been lost, or another holder of the job has
+            # thrown it away: whether there is an object cannot be asked, so it is made anew.
+            raise TryLater(error.message) from error
         except Refused as error:
             return _Ending(FAILED, _sentence(error))
         except KeyDestroyed:
