@@ -268,6 +268,22 @@ async def test_a_mailbox_whose_key_is_destroyed(exporter: Exporter, ada: Grant) 
     assert exporter.files == []
 
 
+async def test_a_mailbox_that_is_destroyed_meanwhile(
+    exporter: Exporter, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(exporter.house.core, ada, 2)
+    gate = Gate(monkeypatch)
+    id = await exporter.start()
+    working_on = asyncio.create_task(exporter.work())
+    await gate.reached.wait()
+    await exporter.house.change("UPDATE mailbox SET state = 'PURGING' WHERE id = ?", ada.mailbox)
+    gate.go.set()
+    await working_on
+    row = await exporter.row(id)
+    assert (row.state, row.error, row.upload) == (FAILED, "The mailbox was deleted.", "")
+    assert exporter.files == []
+
+
 async def test_a_cancelled_export_whose_worker_died_leaves_no_upload(
     exporter: Exporter, ada: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

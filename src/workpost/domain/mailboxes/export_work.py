@@ -96,8 +96,9 @@ def end_export(tx: Tx, *, lease: Lease, state: str, error: str) -> None:
 
 
 def read_mailbox(tx: Reader, *, mailbox: int) -> MailboxRow | None:
-    """The mailbox of an export, in any state."""
-    return mailboxes.get_mailbox(tx, mailbox=mailbox)
+    """The mailbox of an export; None when it is gone or is being destroyed."""
+    row = mailboxes.get_mailbox(tx, mailbox=mailbox)
+    return row if row is not None and row.state != mailboxes.PURGING else None
 
 
 def read_open(tx: Reader, *, org: str) -> ExportRow | None:

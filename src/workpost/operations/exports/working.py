@@ -29,6 +29,7 @@ from workpost.operations.jobs.runner import LEASE_MS
 from workpost.store.core import Core
 from workpost.store.tables.exports import CANCELLED, COMPLETED, FAILED, RUNNING, ExportRow
 from workpost.store.tables.jobs import Lease
+from workpost.store.tables.mailboxes import MailboxRow
 
 ACTOR = "export"
 BEAT_SECONDS = 2.0
@@ -146,8 +147,8 @@ class _Attempt:
 
     async def _export(self, depot: Depot) -> _Ending:
         await patiently(depot.check)
-        mailbox = await self._core.store.read(export_work.read_mailbox, mailbox=self._row.mailbox)
-        if mailbox is None or mailbox.org != self._row.org:
+        mailbox = await self._mailbox()
+        if mailbox is None:
             return _Ending(FAILED, GONE)
         await self._record({"state": RUNNING, "attempt": self._row.attempts})
         self._weight = max(1, weight_of(mailbox.bytes, mailbox.items))
@@ -166,11 +167,15 @@ class _Attempt:
         except WorkpostError:
             await _throw_away(target)
             raise
-        if ending.state == CANCELLED:
+        if ending.state != COMPLETED:
             await _throw_away(target)
         if self._lost:
             raise Conflict("the lease of the export is lost")
         return ending
+
+    async def _mailbox(self) -> MailboxRow | None:
+        found = await self._core.store.read(export_work.read_mailbox, mailbox=self._row.mailbox)
+        return found if found is not None and found.org == self._row.org else None
 
     async def _send(self, depot: Depot, target: PartUpload) -> _Ending:
         """Send all parts, then make the object and its log unless the export was cancelled."""
@@ -184,6 +189,9 @@ class _Attempt:
         finally:
             spool.close()
             BYTES.inc(target.sent)
+        if await self._mailbox() is None:
+            # Its keys may still be known here: what is removed meanwhile was only not found.
+            return _Ending(FAILED, GONE)
         if not await self._core.store.write_background(
             export_work.begin_finish, lease=self._lease, lease_ms=LEASE_MS
         ):
