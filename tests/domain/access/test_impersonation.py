@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.operations.jobs.conftest import MovedClock, env
 from tests.support.directories import Directory, new_directory
 from tests.support.mailboxes import ada, fill, house, inbox, log_in, mail_core, message
 from workpost.domain.access import permissions, role_shell, rule_shell
@@ -37,7 +38,7 @@ from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.upkeep.expiry import expire
 
-__all__ = ["ada", "house", "mail_core"]
+__all__ = ["ada", "env", "house", "mail_core"]
 
 USERS = ("ada", "grace", "eve")
 PEER = "10.1.2.3"
@@ -191,6 +192,18 @@ async def test_a_token_is_good_for_15_minutes(house: Directory) -> None:
     assert await expire(house.core) == 1
     assert await house.run("SELECT role FROM impersonation_token") == [(made,)]
     assert await act(house, third)
+
+
+async def test_what_a_token_has_opened_ends_with_it(house: Directory, env: MovedClock) -> None:
+    _, token = await assume(house, role(rule()))
+    grant = await act(house, token)
+    assert await access.renew(house.core, grant) == grant
+    assert await inbox(house.core, grant)
+    env.moved = role_shell.LIFETIME_SECONDS * 1000
+    with pytest.raises(StaleGrant):
+        await inbox(house.core, grant)
+    with pytest.raises(AuthenticationFailed):
+        await access.renew(house.core, grant)
 
 
 async def test_what_is_no_token(house: Directory) -> None:

@@ -32,6 +32,8 @@ class Assumed(msgspec.Struct, frozen=True):
     role: ImpersonationRole
     actor: str
     person: Person | None
+    expires: int
+    """When the token ends by which it is used, in ms."""
 
 
 @quick
@@ -42,22 +44,30 @@ def find_assumed(tx: Reader, *, org: str, hash: bytes, address: str) -> Assumed 
         return None
     held = addresses.get_address(tx, addr_fold=syntax.fold(address))
     entity = held.entity if held is not None and held.org == org else ""
-    return _assumed(tx, org, token.role, token.actor, entity)
+    return _assumed(tx, org, token.role, token.actor, entity, token.expires)
 
 
 @quick
 def find_again(tx: Reader, *, grant: Grant) -> Assumed | None:
-    """The role and the person of a grant, as they are now; None when the role is gone."""
-    principal = grant.principal
-    return _assumed(tx, grant.organization, principal.role, principal.actor, grant.entity)
+    """The role and the person of a grant, as they are now.
+
+    None when the role is gone or the token has expired that the grant was given for.
+    """
+    if grant.expires <= tx.env.now():
+        return None
+    principal, org = grant.principal, grant.organization
+    return _assumed(tx, org, principal.role, principal.actor, grant.entity, grant.expires)
 
 
-def _assumed(tx: Reader, org: str, role_id: str, actor: str, entity: str) -> Assumed | None:
+def _assumed(
+    tx: Reader, org: str, role_id: str, actor: str, entity: str, expires: int
+) -> Assumed | None:
     row = table.get_role(tx, org=org, id=role_id)
     if row is None or get_policy_version(tx, organization=org) is None:
         return None
     holder = entities.get_entity(tx, org=org, entity=entity) if entity else None
-    return Assumed(role_id, read_role(row.role), actor, person_of(tx, holder, kinds=TARGETS))
+    person = person_of(tx, holder, kinds=TARGETS)
+    return Assumed(role_id, read_role(row.role), actor, person, expires)
 
 
 def _grant(found: Assumed | None, address: str) -> Grant:
@@ -86,6 +96,7 @@ def _grant(found: Assumed | None, address: str) -> Grant:
         rights=int(RIGHTS[found.role.type]),
         policy_version=person.policy_version,
         password_version=person.password_version,
+        expires=found.expires,
     )
 
 
@@ -93,7 +104,7 @@ async def impersonate(core: Core, *, token: str, target: str, address: str) -> G
     """Open the mailbox of somebody as the role of a token may.
 
     `target` is any address of the person, `address` the client's IP address. What the person may
-    do with the mailboxes of others, the grant may, within the role's type.
+    do with the mailboxes of others, the grant may, within the role's type. It ends with the token.
 
     Raises AuthenticationFailed (token unknown or expired, role deleted, organization not active),
     MailboxNotFound (no such mailbox in the organization, or one that is not in use), AccessDenied
@@ -110,8 +121,8 @@ async def impersonate(core: Core, *, token: str, target: str, address: str) -> G
 async def impersonate_again(core: Core, grant: Grant) -> Grant:
     """The grant to the mailbox of the same person under the role and rules of now.
 
-    Raises what `impersonate` raises; AuthenticationFailed also when the
-    person has another mailbox by now.
+    Raises what `impersonate` raises; AuthenticationFailed also when the token has expired and when
+    the person has another mailbox by now.
     """
     fresh = _grant(await core.store.read(find_again, grant=grant), grant.principal.address)
     own = grant.principal.on_behalf_of == grant.entity
