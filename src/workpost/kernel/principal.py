@@ -62,6 +62,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Who the identity provider said that it is, where it opened this instead of a password."""
     expires: int = 0
     """Milliseconds since the epoch after which the grant is stale; 0: never."""
+    provider: int = 0
+    """With `identity`, the configuration under which it said so."""
 
     def allows(self, right: Right) -> bool:
         """True when every bit of `right` was granted."""

@@ -221,6 +221,20 @@ async def test_the_configuration_has_to_be_that_of_the_beginning(
     assert await association(demo, "ada") == ("", "")
 
 
+async def test_a_session_ends_with_the_configuration_that_it_came_by(
+    demo: Directory, provider: OidcProvider, application: str
+) -> None:
+    await demo.user("ada")
+    grant = await sign_in(demo, provider)
+    await change_provider(demo, application, token_status="INACTIVE")
+    renewed = await access.renew(demo.core, grant)
+    assert (renewed.identity, renewed.provider) == (ADA, grant.provider)
+    await identity.delete_identity_provider(demo.core, demo.grant)
+    await change_provider(demo, application)
+    with pytest.raises(AuthenticationFailed):
+        await access.renew(demo.core, grant)
+
+
 async def test_without_provider_or_application_nobody_begins(
     demo: Directory, provider: OidcProvider, application: str
 ) -> None:

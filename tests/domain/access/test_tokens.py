@@ -104,6 +104,7 @@ class Home:
             organization=self.demo.organization,
             entity=self.ada,
             identity=UUID,
+            provider=(await identity.describe_identity_provider(self.core, self.demo.grant)).id,
             address="192.0.2.10",
         )
 

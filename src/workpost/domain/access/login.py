@@ -71,9 +71,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
             now=now,
         )
 
-    def signs_in_as(self, identity: str) -> bool:
-        """Whether they are still who the identity provider said."""
-        return self.provider is not None and identity == identity_key(self.user_id) != ""
+    def signs_in_as(self, identity: str, provider: int) -> bool:
+        """Whether they are still who the identity provider said, by the same configuration."""
+        known = self.provider is not None and self.provider.id == provider
+        return known and identity == identity_key(self.user_id) != ""
 
 
 @quick

@@ -99,18 +99,19 @@ async def _enter_by_token(
 
 
 async def enter_by_identity(
-    core: Core, *, organization: str, entity: str, identity: str, address: str
+    core: Core, *, organization: str, entity: str, identity: str, provider: int, address: str
 ) -> Grant:
     """The grant to the web of who has signed in through the identity provider.
 
+    `provider` is the id of the configuration that was asked: the grant ends with it.
     Raises AuthenticationFailed for who is not enabled or not associated, AccessDenied when the
     rules do not let them in.
     """
     person = await core.store.read(get_person, organization=organization, entity=entity)
-    if person is None or not person.enabled or not person.signs_in_as(identity):
+    if person is None or not person.enabled or not person.signs_in_as(identity, provider):
         raise AuthenticationFailed("There is no mailbox for who has signed in.")
     grant = _grant(person, Principal(actor="", protocol=WEB, address=address))
-    return msgspec.structs.replace(grant, identity=identity)
+    return msgspec.structs.replace(grant, identity=identity, provider=provider)
 
 
 async def _check(core: Core, person: Person | None, password: bytes) -> bool:
@@ -224,7 +225,11 @@ async def _renew_own(core: Core, grant: Grant, foreign: str) -> Grant:
         raise AuthenticationFailed("The login is not valid any more.")
     own = _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
     return msgspec.structs.replace(
-        own, token=grant.token, identity=grant.identity, expires=grant.expires
+        own,
+        token=grant.token,
+        identity=grant.identity,
+        provider=grant.provider,
+        expires=grant.expires,
     )
 
 
@@ -232,7 +237,7 @@ def _is_still_open(person: Person, grant: Grant, now: int) -> bool:
     if grant.token:
         return person.may_use(person.token, now)
     if grant.identity:
-        return person.signs_in_as(grant.identity)
+        return person.signs_in_as(grant.identity, grant.provider)
     return person.has_password and person.password_version == grant.password_version
 
 

@@ -197,7 +197,12 @@ async def finish_sign_in(
         )
         log.info("user %s of %s was associated at the first sign-in", entity, organization)
     return await enter_by_identity(
-        core, organization=organization, entity=entity, identity=identity, address=address
+        core,
+        organization=organization,
+        entity=entity,
+        identity=identity,
+        provider=begun.provider,
+        address=address,
     )
 
 
