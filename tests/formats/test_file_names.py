@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workpost.formats import file_names
 from workpost.formats.file_names import FolderNames, message_name, safe_name
 
 DEVICES = ["CON", "nul", "Aux.txt", "com1", "LPT9.old.x", "COM¹"]
@@ -71,6 +72,19 @@ def test_a_folder_lies_in_the_one_above_it() -> None:
     assert names.claim(["Work", "a"]) == "Work/a/"
     assert names.claim(["Work", "a"]) == "Work/a (2)/"
     assert names.claim(["Work", "a", "b"]) == "Work/a (2)/b/"
+
+
+def test_thousands_of_names_that_become_one_are_told_apart_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folded: list[str] = []
+    real = file_names._fold
+    monkeypatch.setattr(file_names, "_fold", lambda path: folded.append(path) or real(path))
+    names = FolderNames()
+    given = [names.claim(["x" * 80 + str(number)]) for number in range(2_000)]
+    assert given[-1] == "x" * 80 + " (2000)/"
+    assert len(set(given)) == len(given)
+    assert len(folded) < 3 * len(given)
 
 
 def test_messages_sort_as_they_came() -> None:

@@ -49,6 +49,8 @@ class FolderNames:
         self._given: dict[tuple[str, ...], str] = {(): ""}
         self._taken: set[str] = set()
         self._claimed: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        """The last number by folded path: many names may become the same one."""
 
     def claim(self, parts: Sequence[str]) -> str:
         """A path for one more folder of this name, ending in a slash.
@@ -69,11 +71,13 @@ class FolderNames:
 
     def _fresh(self, key: tuple[str, ...]) -> str:
         above, name = self._path(key[:-1]), safe_name(key[-1])
-        path, number = f"{above}{name}/", 1
-        while _fold(path) in self._taken:
-            number += 1
+        path = f"{above}{name}/"
+        first = folded = _fold(path)
+        while folded in self._taken:
+            number = self._numbers[first] = self._numbers.get(first, 1) + 1
             path = f"{above}{name} ({number})/"
-        self._taken.add(_fold(path))
+            folded = _fold(path)
+        self._taken.add(folded)
         return path
 
 
