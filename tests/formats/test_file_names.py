@@ -79,7 +79,12 @@ def test_thousands_of_names_that_become_one_are_told_apart_at_once(
 ) -> None:
     folded: list[str] = []
     real = file_names._fold
-    monkeypatch.setattr(file_names, "_fold", lambda path: folded.append(path) or real(path))
+
+    def fold(path: str) -> str:
+        folded.append(path)
+        return real(path)
+
+    monkeypatch.setattr(file_names, "_fold", fold)
     names = FolderNames()
     given = [names.claim(["x" * 80 + str(number)]) for number in range(2_000)]
     assert given[-1] == "x" * 80 + " (2000)/"
