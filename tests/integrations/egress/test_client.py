@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,14 @@ from typing import Any
 import pytest
 
 from tests.support.outside import Asked, Authority, OutsideServer, Reply
-from workpost.integrations.egress.client import Bounds, EgressFailed, Problem, Response, post
+from workpost.integrations.egress.client import (
+    Bounds,
+    EgressFailed,
+    Problem,
+    Response,
+    post,
+    resolve,
+)
 from workpost.kernel.errors import TryLater
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -215,3 +224,25 @@ def test_proxies_of_the_environment_are_not_used(
 def test_urls_of_the_operator_may_lead_anywhere(plain: OutsideServer) -> None:
     response = send(f"http://127.0.0.1:{plain.port}/", allow=(), anywhere=True)
     assert response.status == 200
+
+
+async def test_names_whose_servers_are_silent_keep_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, heard = socket.getaddrinfo, threading.Event()
+
+    def silent(host: str, *args: Any, **options: Any) -> Any:
+        if host.startswith("silent"):
+            heard.wait(30)
+            raise socket.gaierror
+        return real(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    for number in range(32):
+        with pytest.raises(TimeoutError):
+            # Given up at once, as a request is after its seconds; the thread waits on.
+            await asyncio.wait_for(resolve(f"silent{number}.example", 443), 0.001)
+    try:
+        assert await asyncio.wait_for(resolve("127.0.0.1", 443), 5) == ["127.0.0.1"]
+    finally:
+        heard.set()

@@ -34,10 +34,12 @@ ADDRESSES = 4
 REDIRECTS = 5
 REDIRECTING = frozenset({301, 302, 307, 308})
 
-LOOKUPS = 16
+LOOKUPS = 64
 
 _lookups = ThreadPoolExecutor(LOOKUPS, "egress")
-"""Threads of our own: names whose servers are silent keep nobody else waiting."""
+"""Threads of our own, made when they are needed: names whose servers are silent keep nobody else
+waiting. A request that is given up leaves its thread with the resolver for as long as that waits,
+so there are many times those that one organization may use at once."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
