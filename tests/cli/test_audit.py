@@ -8,6 +8,7 @@ import pytest
 from workpost.cli.audit import read_since
 from workpost.cli.common import with_core
 from workpost.cli.main import main
+from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.operations.audit.log import AuditLog, insert_audit
 from workpost.operations.audit.service_events import seal_service_event
@@ -50,13 +51,14 @@ def test_a_line_a_call(data: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_workpost_does_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def fill(core: Core) -> None:
-        event = await seal_service_event(core, ACCOUNT, "ApplyRetentionPolicy", {"outcome": "done"})
+        actor, details = Grant.system("retention", "m-1"), {"outcome": "done"}
+        event = await seal_service_event(core, ACCOUNT, actor, "ApplyRetentionPolicy", details)
         await core.store.write(insert_audit, chunks=[event])
 
     with_core(Settings(data_dir=str(tmp_path)), fill)
     assert main(["audit", "--data", str(tmp_path)]) == 0
     line = capsys.readouterr().out.rstrip()
-    assert line.endswith("workmail.amazonaws.com  workmail.amazonaws.com  ApplyRetentionPolicy  ok")
+    assert line.endswith("system:retention  system:retention  ApplyRetentionPolicy  ok")
 
 
 def test_whole_records_of_one_account_and_action(

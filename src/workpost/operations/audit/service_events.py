@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from workpost.formats.arn import organization_arn
+from workpost.kernel.principal import Grant
 from workpost.operations.audit.log import PURPOSE, place
 from workpost.store.core import Core
 from workpost.store.keys import sealing
@@ -19,26 +21,35 @@ EVENT_VERSION = "1.11"
 
 
 async def seal_service_event(
-    core: Core, account: str, name: str, details: Mapping[str, Any]
+    core: Core,
+    account: str,
+    grant: Grant,
+    name: str,
+    details: Mapping[str, Any],
+    *,
+    read_only: bool = False,
 ) -> AuditChunk:
     """One event as a row for `store.tables.audit.insert_chunks`, to be written with its cause.
 
-    Raises TryLater.
+    `grant` is the system actor's, for the organization concerned. Raises TryLater.
     """
     now = core.env.now()
+    region = core.settings.api.region
+    actor = grant.principal.actor
     record = {
         "eventVersion": EVENT_VERSION,
-        "userIdentity": {"type": "AWSService", "invokedBy": SERVICE},
+        "userIdentity": {"type": "AWSService", "invokedBy": actor},
         "eventTime": datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "eventSource": SERVICE,
         "eventName": name,
-        "awsRegion": core.settings.api.region,
-        "sourceIPAddress": SERVICE,
-        "userAgent": SERVICE,
+        "awsRegion": region,
+        "sourceIPAddress": actor,
+        "userAgent": actor,
         "requestParameters": None,
         "responseElements": None,
         "eventID": core.env.new_uuid(),
-        "readOnly": False,
+        "readOnly": read_only,
+        "resources": [{"ARN": organization_arn(region, account, grant.organization)}],
         "eventType": "AwsServiceEvent",
         "managementEvent": True,
         "recipientAccountId": account,

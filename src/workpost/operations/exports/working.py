@@ -20,7 +20,8 @@ from workpost.kernel.errors import Conflict, Fault, KeyDestroyed, TryLater, Work
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
 from workpost.kernel.principal import Grant
-from workpost.operations.audit.system import record_system_event
+from workpost.operations.audit.log import insert_audit
+from workpost.operations.audit.service_events import seal_service_event
 from workpost.operations.exports.archiving import MailboxArchive, Tally, weight_of
 from workpost.operations.exports.outbox import clear_uploads, open_depot
 from workpost.operations.exports.spool import Spool
@@ -254,7 +255,11 @@ class _Attempt:
     async def _record(self, details: dict[str, Any]) -> None:
         row = self._row
         named = {"jobId": row.id, "entityId": row.entity, "s3Path": row.path, **details}
-        await record_system_event(self._core, row.account, self._grant, EVENT, named)
+        core = self._core
+        event = await seal_service_event(
+            core, row.account, self._grant, EVENT, named, read_only=True
+        )
+        await core.store.write_background(insert_audit, chunks=[event])
 
 
 async def _throw_away(target: PartUpload) -> None:

@@ -113,7 +113,8 @@ async def _end(core: Core, lease: Lease, run: Run, outcome: str) -> None:
     }
     records = []
     if known is not None:
-        records.append(await seal_service_event(core, known[0], EVENT, details))
+        grant = Grant.system("retention", lease.org)
+        records.append(await seal_service_event(core, known[0], grant, EVENT, details))
     await core.store.write_background(end, lease=lease, records=records)
     _RUNS.labels(outcome).inc()
     log.info("a retention policy was applied", **details)

@@ -13,7 +13,6 @@ import re
 from enum import Enum
 from typing import ClassVar
 
-
 _LINE_END = (b"", b"\r", b"\n")
 _NO_LINE_END = bytes(octet for octet in range(256) if octet not in b"\r\n")
 
