@@ -79,8 +79,8 @@ class Gather:
 def _bare_ends(piece: bytes) -> tuple[bool, bool]:
     """Whether there is a CR, an LF outside of CRLF.
 
-    ``splitlines`` ends a line at CRLF, CR and LF. If these octets are twice as many as the ends, then
-    each end has two. That takes half the time of counting CRLF, which bytes do slowly.
+    ``splitlines`` ends a line at CRLF, CR and LF. If there are twice as many of these octets as
+    ends, then each end has two. That takes half the time of counting CRLF, which is slow.
     """
     ends = len(piece.splitlines()) - (piece[-1:] not in _LINE_END)
     if len(piece.translate(None, _NO_LINE_END)) == 2 * ends:
