@@ -105,7 +105,10 @@ async def test_connections_of_one_address_are_counted() -> None:
 
 @pytest.mark.parametrize(
     "head",
-    [b"\x00\x01\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"],
+    [
+        b"\x00\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    ],
     ids=["junk", "upgrade"],
 )
 async def test_what_strangers_send_fills_no_log(

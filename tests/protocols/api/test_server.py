@@ -363,7 +363,9 @@ class TestAsgi:
     ) -> None:
         host, port = urlsplit(url).netloc.split(":")
         with socket.create_connection((host, int(port)), timeout=10) as link:
-            head = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+            head = (
+                b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+            )
             link.sendall(head % length)
             assert link.recv(100).startswith(b"HTTP/1.1 413")
 
