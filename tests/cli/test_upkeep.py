@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from workpost.kernel.settings import Settings
 from workpost.node.build import attached_core
 from workpost.operations.mailflow import pipeline
 from workpost.store.database.unit import Tx, command
+from workpost.store.keys.build import open_key_store
 
 Out = pytest.CaptureFixture[str]
 
@@ -123,6 +125,30 @@ def test_the_queue_shows_times_for_people(place: Place, capsys: Out) -> None:
     assert waiting["recipient"] == "grace@elsewhere.example"
     for moment in (waiting["created"], waiting["due"]):
         assert abs(datetime.fromisoformat(moment).timestamp() - time.time()) < 60
+
+
+def test_a_key_store_that_is_not_the_datas_is_refused_and_left_alone(
+    place: Place, tmp_path: Path, capsys: Out
+) -> None:
+    """As without the --config that names it: nothing is sealed there, and no backup is empty."""
+    shutil.move(place.data / "keys", tmp_path / "elsewhere")
+    backup = tmp_path / "keys.tar"
+    assert place.run("serve", "--random-ports") == 78
+    for verb in (["keys", "backup", str(backup)], ["check"]):
+        assert place.run(*verb) == 78
+        assert f"{place.data}/keys/keys.db holds no key" in capsys.readouterr().err
+    assert not backup.exists()
+    assert not (place.data / "keys").exists()
+    open_key_store(Settings(data_dir=str(place.data))).close()
+    for verb in (["keys", "backup", str(backup)], ["check"]):
+        assert place.run(*verb) == 78
+    assert not backup.exists()
+    config = tmp_path / "workpost.toml"
+    elsewhere = tmp_path / "elsewhere"
+    config.write_text(
+        f'[keys]\nurl = "sqlite:{elsewhere}/keys.db"\nkeyring = "{elsewhere}/keyring.json"\n'
+    )
+    assert place.run("check", "--full", "--config", str(config)) == 0
 
 
 def test_a_backup_of_data_and_keys_restores(place: Place, tmp_path: Path, capsys: Out) -> None:
