@@ -2,18 +2,25 @@
 
 import asyncio
 import json
+import shutil
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from tests.operations.mailflow.mails import envelope
 from tests.support.directories import CHEAP, new_directory
+from tests.support.mailboxes import log_in, message
 from workpost.cli.main import main
 from workpost.domain.messages import shell as messages
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.node.build import attached_core
+from workpost.operations.mailflow import pipeline
 from workpost.store.database.unit import Tx, command
+from workpost.store.keys.build import open_key_store
 
 Out = pytest.CaptureFixture[str]
 
@@ -87,6 +94,7 @@ def test_rebuild_says_how_much_it_made(place: Place, capsys: Out) -> None:
 def test_every_key_can_be_rotated(place: Place, capsys: Out) -> None:
     for which in (
         ["--mailbox", str(place.mailbox)],
+        ["--mailbox", "Ada@demo.test"],
         ["--organization", place.organization, "--mailboxes"],
         ["--system"],
     ):
@@ -95,6 +103,52 @@ def test_every_key_can_be_rotated(place: Place, capsys: Out) -> None:
     assert place.run("keys", "rotate", "--master") == 0
     assert json.loads(capsys.readouterr().out)["Rewrapped"] >= 3
     assert place.run("check", "--full") == 0
+
+
+def test_a_mailbox_that_is_not_there_is_said(place: Place, capsys: Out) -> None:
+    for who in ("nobody@demo.test", "4", "9" * 30):
+        for verb in (["keys", "rotate"], ["rebuild"]):
+            assert place.run(*verb, "--mailbox", who) == 1
+            assert capsys.readouterr().err == f"workpost: there is no mailbox {who}\n"
+
+
+def test_the_queue_shows_times_for_people(place: Place, capsys: Out) -> None:
+    async def send() -> None:
+        settings = Settings(data_dir=str(place.data), passwords=CHEAP)
+        async with attached_core(settings, SystemEnvironment()) as core:
+            ada = await log_in(core, "ada@demo.test")
+            await pipeline.submit(core, ada, envelope("grace@elsewhere.example"), message())
+
+    asyncio.run(send())
+    assert place.run("queue", "list") == 0
+    (waiting,) = json.loads(capsys.readouterr().out)
+    assert waiting["recipient"] == "grace@elsewhere.example"
+    for moment in (waiting["created"], waiting["due"]):
+        assert abs(datetime.fromisoformat(moment).timestamp() - time.time()) < 60
+
+
+def test_a_key_store_that_is_not_the_datas_is_refused_and_left_alone(
+    place: Place, tmp_path: Path, capsys: Out
+) -> None:
+    """As without the --config that names it: nothing is sealed there, and no backup is empty."""
+    shutil.move(place.data / "keys", tmp_path / "elsewhere")
+    backup = tmp_path / "keys.tar"
+    assert place.run("serve", "--random-ports") == 78
+    for verb in (["keys", "backup", str(backup)], ["check"]):
+        assert place.run(*verb) == 78
+        assert f"{place.data}/keys/keys.db holds no key" in capsys.readouterr().err
+    assert not backup.exists()
+    assert not (place.data / "keys").exists()
+    open_key_store(Settings(data_dir=str(place.data))).close()
+    for verb in (["keys", "backup", str(backup)], ["check"]):
+        assert place.run(*verb) == 78
+    assert not backup.exists()
+    config = tmp_path / "workpost.toml"
+    elsewhere = tmp_path / "elsewhere"
+    config.write_text(
+        f'[keys]\nurl = "sqlite:{elsewhere}/keys.db"\nkeyring = "{elsewhere}/keyring.json"\n'
+    )
+    assert place.run("check", "--full", "--config", str(config)) == 0
 
 
 def test_a_backup_of_data_and_keys_restores(place: Place, tmp_path: Path, capsys: Out) -> None:

@@ -33,13 +33,18 @@ def ops(*, write: Any = fine, system: Any = fine, allow: tuple[str, ...] = ()) -
     return Ops(core)
 
 
-def ask(app: Ops, path: str = "/healthz", client: object = ("127.0.0.1", 1)) -> tuple[int, bytes]:
+def ask(
+    app: Ops,
+    path: str = "/healthz",
+    client: object = ("127.0.0.1", 1),
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> tuple[int, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(app.paths()[path]({"client": client}, fine, send))
+    asyncio.run(app.paths()[path]({"client": client, "headers": headers}, fine, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -78,3 +83,12 @@ def test_only_loopback_and_allowed_networks_are_answered(
 
 def test_a_peer_without_an_address_is_refused() -> None:
     assert ask(ops(), client=None)[0] == 403
+
+
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded"])
+@pytest.mark.parametrize(("allow", "status"), [((), 403), (("127.0.0.1/32",), 200)])
+def test_what_a_proxy_on_loopback_passes_on_is_not_from_loopback(
+    name: bytes, allow: tuple[str, ...], status: int
+) -> None:
+    headers = ((b"host", b"mail.example"), (name, b"203.0.113.9"))
+    assert ask(ops(allow=allow), headers=headers)[0] == status

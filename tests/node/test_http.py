@@ -101,3 +101,19 @@ async def test_connections_of_one_address_are_counted() -> None:
             await writer.wait_closed()
         closing = REQUEST % (2, b"Connection: close\r\n") + b"ok"
         assert (await exchange(port, closing)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\x00\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    ],
+    ids=["junk", "upgrade"],
+)
+async def test_what_strangers_send_fills_no_log(
+    head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as (port, _):
+        await exchange(port, head)
+    assert [record.getMessage() for record in caplog.records if record.name[:4] == "uvic"] == []

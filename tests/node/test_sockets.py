@@ -62,3 +62,13 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         with pytest.raises(OSError, match="cannot listen at") as refused:
             sockets.bind_all(settings(imap=(at,)), ("imap",), 1)
     assert at in str(refused.value)
+
+
+def test_the_port_of_another_server_is_taken_too() -> None:
+    """It listens with SO_REUSEPORT, and would share its connections with us."""
+    running = sockets.bind_all(settings(), ("imap",), 1)
+    at = str(sockets.endpoints(running[0], 42)["imap"])
+    with pytest.raises(OSError, match=f"cannot listen at {at}"):
+        sockets.bind_all(settings(imap=(at,)), ("imap",), 1)
+    close(running)
+    close(sockets.bind_all(settings(imap=(at,)), ("imap",), 2))

@@ -18,6 +18,7 @@ from workpost.cli.common import (
     require_data,
     with_core,
 )
+from workpost.cli.mailbox import HELP, METAVAR, find_mailbox
 from workpost.operations.upkeep.check import check
 from workpost.operations.upkeep.findings import Report
 from workpost.operations.upkeep.rebuild import Rebuilt, rebuild
@@ -40,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="make derived data again",
         description="Makes summaries, Message-ID tags and sums again from the messages.",
     )
-    again.add_argument("--mailbox", type=int, metavar="ID", help="of one mailbox only")
+    again.add_argument("--mailbox", metavar=METAVAR, help=f"of one mailbox only: {HELP}")
     add_settings(again)
     again.set_defaults(run=run_rebuild)
 
@@ -81,7 +82,8 @@ def run_rebuild(args: argparse.Namespace) -> int:
     require_data(settings)
 
     async def work(core: Core) -> Rebuilt:
-        return await rebuild(core, only=args.mailbox)
+        only = (await find_mailbox(core, args.mailbox)).id if args.mailbox else None
+        return await rebuild(core, only=only)
 
     done = with_core(settings, work)
     print_json(msgspec.to_builtins(done))

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from workpost.kernel import configuration
@@ -52,6 +53,11 @@ def fail(message: str, code: int = EX_FAILED) -> int:
 def print_json(value: object) -> None:
     """Print a result for people and programs."""
     print(json.dumps(value, indent=2))
+
+
+def shown_time(milliseconds: int) -> str:
+    """Milliseconds since 1970 as people read them, in UTC."""
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def with_core(settings: Settings, work: Callable[..., Awaitable[T]]) -> T:

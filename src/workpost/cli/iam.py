@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workpost.cli.common import EX_USAGE, add_settings, fail, load_settings, print_json, with_core
+from workpost.cli.common import (
+    EX_USAGE,
+    add_settings,
+    fail,
+    load_settings,
+    print_json,
+    shown_time,
+    with_core,
+)
 from workpost.domain.access import iam
 from workpost.domain.access.accounts import create_access_key
 from workpost.kernel.errors import InvalidParameter
@@ -62,10 +69,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _date(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 # --- users ---------------------------------------------------------------------------------------
 
 
@@ -85,7 +88,7 @@ def _user(row: UserRow) -> dict[str, Any]:
         "UserName": row.name,
         "UserId": row.id,
         "Arn": iam.user_arn(row.account, row.name),
-        "CreateDate": _date(row.created),
+        "CreateDate": shown_time(row.created),
     }
 
 
@@ -147,7 +150,7 @@ def _role(row: RoleRow) -> dict[str, Any]:
         "RoleName": row.name,
         "RoleId": row.id,
         "Arn": iam.role_arn(row.account, row.name),
-        "CreateDate": _date(row.created),
+        "CreateDate": shown_time(row.created),
         "MaxSessionDuration": row.max_session,
         "AssumeRolePolicyDocument": json.loads(row.trust),
     }
@@ -282,7 +285,7 @@ def _key(row: AccessKeyRow) -> dict[str, Any]:
         "AccessKeyId": row.id,
         "UserName": row.name,
         "Status": row.state,
-        "CreateDate": _date(row.created),
+        "CreateDate": shown_time(row.created),
     }
 
 

@@ -16,14 +16,13 @@ from workpost.cli.common import (
     require_data,
     with_core,
 )
+from workpost.cli.mailbox import HELP, METAVAR, find_mailbox
 from workpost.kernel.clock import SystemEnvironment
-from workpost.kernel.errors import KeyDestroyed
 from workpost.kernel.settings import Settings
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.backup import back_up_keys
 from workpost.store.core import Core
 from workpost.store.keys.build import open_key_store
-from workpost.store.tables.mailboxes import get_mailbox
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "after nothing refers to it any more.",
     )
     which = rotate.add_mutually_exclusive_group(required=True)
-    which.add_argument("--mailbox", type=int, metavar="ID", help="the key of one mailbox")
+    which.add_argument("--mailbox", metavar=METAVAR, help=f"the key of one mailbox: {HELP}")
     which.add_argument("--organization", metavar="ID", help="the data key of an organization")
     which.add_argument("--system", action="store_true", help="the key of access keys")
     which.add_argument(
@@ -67,9 +66,7 @@ def run_rotate(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> dict[str, int]:
         if args.mailbox is not None:
-            row = await core.store.read(get_mailbox, mailbox=args.mailbox)
-            if row is None:
-                raise KeyDestroyed(f"there is no mailbox {args.mailbox}")
+            row = await find_mailbox(core, args.mailbox)
             gen = await rotation.rotate_mailbox(core, row.org, row.id)
         elif args.organization:
             gen = await rotation.rotate_organization(

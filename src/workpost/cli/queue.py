@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from workpost.cli.common import add_settings, load_settings, print_json, require_data, with_core
+from workpost.cli.common import (
+    add_settings,
+    load_settings,
+    print_json,
+    require_data,
+    shown_time,
+    with_core,
+)
 from workpost.operations.mailflow.listing import list_queue
 
 
@@ -20,5 +27,8 @@ def run(args: argparse.Namespace) -> int:
     """List the queue as JSON; returns the exit code."""
     settings = load_settings(args)
     require_data(settings)
-    print_json(with_core(settings, list_queue))
+    queue = with_core(settings, list_queue)
+    for one in queue:
+        one |= {"created": shown_time(one["created"]), "due": shown_time(one["due"])}
+    print_json(queue)
     return 0

@@ -5,10 +5,16 @@ through an identity provider. A token is shown once, when it is made.
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from typing import Any
 
-from workpost.cli.common import add_settings, load_settings, print_json, require_data, with_core
+from workpost.cli.common import (
+    add_settings,
+    load_settings,
+    print_json,
+    require_data,
+    shown_time,
+    with_core,
+)
 from workpost.domain.access import token_shell
 from workpost.domain.access.tokens import SCOPES, NewToken
 from workpost.kernel.principal import Grant
@@ -105,9 +111,7 @@ def _shown(row: TokenRow) -> dict[str, Any]:
 
 
 def _time(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    return None if milliseconds is None else shown_time(milliseconds)
 
 
 def delete(args: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ from workpost.store.database.build import open_store
 from workpost.store.database.sockets import connect_to
 from workpost.store.database.writer import SOCKET
 from workpost.store.keys.build import open_keys
+from workpost.store.tables.accounts import depends_on_keys
 
 log = logger("node")
 
@@ -42,9 +43,17 @@ log = logger("node")
 async def build_core(
     settings: Settings, env: Environment, writer_socket: Path | None = None
 ) -> Core:
-    """Open store, keys and contents of one process. Raises TryLater, SchemaTooNew."""
-    keys = await asyncio.to_thread(open_keys, settings, env)
+    """Open store, keys and contents of one process.
+
+    Raises TryLater, SchemaTooNew, and SettingsError when the keys are not those of the data.
+    """
     store = await open_store(settings, env, writer_socket=writer_socket)
+    try:
+        needed = await store.read(depends_on_keys)
+        keys = await asyncio.to_thread(open_keys, settings, env, needed=needed)
+    except BaseException:
+        await store.close()
+        raise
     contents = open_contents(settings, store)
     return Core(store=store, keys=keys, contents=contents, env=env, settings=settings)
 
@@ -189,7 +198,7 @@ def build_servers(core: Core, listeners: list[Listener], self_signed: Path) -> S
 async def attached_core(settings: Settings, env: Environment) -> AsyncIterator[Core]:
     """A core for the command line: through the running server's writer, or as the only one.
 
-    Raises TryLater, SchemaTooNew.
+    Raises TryLater, SchemaTooNew, SettingsError.
     """
     at = settings.run_dir / SOCKET
     core = await build_core(settings, env, at if _is_listening(at) else None)

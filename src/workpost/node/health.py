@@ -1,4 +1,7 @@
-"""`/healthz` and `/metrics`: what monitoring asks, answered to loopback and `ops.allow` only."""
+"""`/healthz` and `/metrics`: what monitoring asks, answered to loopback and `ops.allow` only.
+
+A request that a proxy on this machine passes on comes from loopback too, and is anybody's.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from workpost.store.core import Core
 from workpost.store.tables.commands import probe
 
 PATIENCE = 2.0
+FORWARDED = {b"forwarded", b"x-forwarded-for"}
 
 
 class Ops:
@@ -33,7 +37,8 @@ class Ops:
             return False
         mapped = getattr(address, "ipv4_mapped", None) or address
         allowed = self._core.settings.ops.allow
-        return mapped.is_loopback or any(
+        forwarded = any(name in FORWARDED for name, _ in scope.get("headers", ()))
+        return (mapped.is_loopback and not forwarded) or any(
             mapped in ipaddress.ip_network(network, strict=False) for network in allowed
         )
 

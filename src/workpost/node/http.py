@@ -130,6 +130,8 @@ class HttpServer:
             access_log=False,
             server_header=False,
             date_header=False,
+            # Its warnings are about what strangers send, one line for each request.
+            log_level="error",
             proxy_headers=False,
             timeout_keep_alive=75,
         )

@@ -3,6 +3,9 @@
 Each front end has its own socket per address, all with SO_REUSEPORT, so that the kernel spreads
 connections. The supervisor keeps them open: connections that arrive while a front end is being
 replaced wait for the next one instead of being refused.
+
+SO_REUSEPORT would let a second server of the same user join in, and each would get some of the
+other's connections. So an address is tried without it first.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ def bind_all(settings: Settings, roles: tuple[str, ...], count: int) -> list[lis
         rows: list[list[socket.socket]] = [[] for _ in range(count)]
         for text in getattr(settings.listeners, name):
             host, port = parse_address(text)
+            if port:
+                _bind(host, port, shared=False).close()
             for row in rows:
                 bound = _bind(host, port)
                 port = bound.getsockname()[1]
@@ -54,16 +59,17 @@ def bind_all(settings: Settings, roles: tuple[str, ...], count: int) -> list[lis
     return fronts
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, shared: bool = True) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))
-        bound.listen(BACKLOG)
+        if shared:
+            bound.listen(BACKLOG)
         bound.setblocking(False)
     except OSError as error:
         bound.close()

@@ -297,6 +297,17 @@ async def test_runs_of_one_organization_never_overlap(
     assert await house.run("SELECT kind FROM job") == [(retention.RETAIN,)]
 
 
+async def test_a_shorter_time_between_runs_counts_for_the_next_one(
+    house: Directory, ada: Grant, env: MovedClock
+) -> None:
+    await put(house, ("INBOX", "DELETE", 10))
+    assert await house.core.store.write(retention.schedule_runs, every_ms=DAY_MS) == 1
+    env.moved = 60_000
+    assert await house.core.store.write(retention.schedule_runs, every_ms=30_000) == 0
+    env.moved = 91_000
+    assert await house.core.store.write(retention.schedule_runs, every_ms=30_000) == 1
+
+
 async def test_organizations_that_are_not_active_and_mailboxes_that_are_off_are_left_alone(
     house: Directory, ada: Grant, env: MovedClock
 ) -> None:

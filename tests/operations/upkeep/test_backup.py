@@ -400,6 +400,7 @@ def test_a_place_that_is_not_empty_is_refused(
 async def test_files_in_the_wrong_order_or_missing_are_refused(
     core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
+    await core.keys.system()
     await back_up(core, files, env)
     with pytest.raises(RestoreRefused, match="backup of keys"):
         restore(target, files[1], files[1], env)

@@ -357,6 +357,18 @@ class TestAsgi:
         assert sent[0]["status"] == 413
         assert events
 
+    @pytest.mark.parametrize("length", [MAX_DRAINED + 1, 10**12])
+    def test_a_length_beyond_that_is_refused_before_anything_is_sent(
+        self, url: str, length: int
+    ) -> None:
+        host, port = urlsplit(url).netloc.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as link:
+            head = (
+                b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+            )
+            link.sendall(head % length)
+            assert link.recv(100).startswith(b"HTTP/1.1 413")
+
     def test_websockets_are_closed_and_lifespans_ignored(self) -> None:
         events = [{"type": "websocket.connect"}]
         sent = serve(self.application(), events, type="websocket")

@@ -127,9 +127,11 @@ def rules_in_force(tx: Reader, org: str) -> dict[str, FolderRule] | None:
 def schedule_runs(tx: Tx, *, every_ms: int) -> int:
     """Make a job for each policy that is due; returns how many were.
 
-    Where the last run still goes on it is that one which goes on.
+    Where the last run still goes on it is that one which goes on. Runs that were planned while the
+    time between them was longer are brought forward.
     """
     now = tx.env.now()
+    retention.hasten(tx, latest=now + every_ms)
     due = retention.due_policies(tx, now=now, limit=SCHEDULED)
     for org in due:
         if retention.take_due(tx, org=org, now=now, due=now + every_ms):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from workpost.kernel.errors import Fault, KeyDestroyed
@@ -14,13 +16,13 @@ from workpost.store.tables.queue import list_entries
 PAGE = 500
 
 
-async def list_queue(core: Core) -> list[dict[str, object]]:
+async def list_queue(core: Core) -> list[dict[str, Any]]:
     """All recipients in the queue, oldest entry first, those of one row together.
 
     A row that cannot be opened is shown as one without trace, sender, recipient and size, and with
     what is wrong under `error`.
     """
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     after = (0, -1)
     while True:
         rows = await core.store.read(list_entries, after=after, limit=PAGE)

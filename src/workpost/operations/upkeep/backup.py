@@ -155,10 +155,11 @@ def content_objects(settings: Settings) -> ContentObjects | None:
 def back_up_keys(settings: Settings, path: Path, env: Environment) -> BackedUp:
     """Write the backup of the key store, the shred list and the local key ring, if in use.
 
-    Take it after the data's: keys that the data needs are then in it. Blocking; raises TryLater.
+    Take it after the data's: keys that the data needs are then in it. Blocking; raises TryLater,
+    and SettingsError for a key store without any key.
     """
     done = BackedUp()
-    store = open_key_store(settings)
+    store = open_key_store(settings, needed=True)
     try:
         with ArchiveWriter(path, Head(KEYS, env.now())) as archive:
             for number, page in enumerate(_key_pages(store)):

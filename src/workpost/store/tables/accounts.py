@@ -13,6 +13,13 @@ ACTIVE = "Active"
 INACTIVE = "Inactive"
 
 
+@quick
+def depends_on_keys(tx: Reader) -> bool:
+    """Whether something is sealed: then a key store without any key is not this database's."""
+    sql = "SELECT 1 FROM access_key UNION ALL SELECT 1 FROM organization LIMIT 1"
+    return tx.row(sql) is not None
+
+
 class AccountRow(msgspec.Struct, frozen=True):
     """One account: twelve digits, and a name for the operator."""
 

@@ -49,6 +49,11 @@ def due_policies(tx: Reader, *, now: int, limit: int) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def hasten(tx: Tx, *, latest: int) -> None:
+    """Bring runs that are due later than that forward to it."""
+    tx.run("UPDATE retention_policy SET due = ? WHERE due > ?", latest, latest)
+
+
 def take_due(tx: Tx, *, org: str, now: int, due: int) -> bool:
     """Say when the run after the one that is due begins; False when somebody else was faster."""
     sql = "UPDATE retention_policy SET due = ? WHERE org = ? AND due <= ?"
