@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from workpost.formats.charsets import decode
 from workpost.formats.encoded_words import decode_words
+from workpost.formats.mime.wire import CR, NUL
 
 MAX_BLOCK = 256 * 1024
 """Bytes of one header block that are looked at; what follows is kept, not interpreted."""
@@ -56,9 +57,9 @@ def unfold(block: bytes) -> bytes:
         text = text.replace(b"\n ", b" ")
     if b"\n\t" in text:
         text = text.replace(b"\n\t", b"\t")
-    if b"\r" in text:
+    if CR in text:
         text = text.replace(b"\r", b" ")
-    if b"\0" in text:
+    if NUL in text:
         text = text.replace(b"\0", b"")
     return text
 

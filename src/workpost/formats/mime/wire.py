@@ -4,14 +4,18 @@ from __future__ import annotations
 
 NIL = b"NIL"
 
+# As numbers: looking for one byte is five times as fast as looking for bytes.
+NUL, LF, CR = b"\0\n\r"
+_QUOTE, _BACKSLASH = b'"\\'
+
 
 def string(value: bytes) -> bytes:
     """Return `value` as a quoted string, or as a literal if it has 8-bit or line-end bytes.
 
     NUL cannot be sent at all and is dropped.
     """
-    if value.isascii() and b"\n" not in value and b"\r" not in value and b"\0" not in value:
-        if b'"' in value or b"\\" in value:
+    if value.isascii() and LF not in value and CR not in value and NUL not in value:
+        if _QUOTE in value or _BACKSLASH in value:
             value = value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         return b'"%b"' % value
     value = value.replace(b"\0", b"")
