@@ -13,12 +13,17 @@ _NOT_COMMENT = re.compile(r"[^A-Za-z0-9 _.,:/=+-]")
 
 REMEMBERED = 256
 """Clients whose part of a Received field is kept: those who send many messages, one by one."""
+KNOWN_ADDRESSES = 1_024
+"""Addresses that are kept cleaned."""
 
 
 def _token(value: str, limit: int = 255) -> str:
+    if value.isalnum() and value.isascii() and len(value) <= limit:
+        return value
     return _NOT_TOKEN.sub("?", value[:limit]) or "unknown"
 
 
+@lru_cache(KNOWN_ADDRESSES)
 def _address(value: str) -> str:
     # Quoted local parts are kept readable, never able to end the angle brackets.
     return _NOT_ADDRESS.sub("?", value[:320])
