@@ -51,6 +51,16 @@ def test_format_and_parse_agree_with_the_standard_library(epoch):
     assert text == email.utils.formatdate(epoch, usegmt=False).replace("-0000", "+0000")
 
 
+@given(
+    st.sampled_from(["Mon, 23 Nov 2026", "29 Feb 2023", "1 Jan 70", "Nov 3", "", "1 Jan 1970"]),
+    st.tuples(*[st.integers(0, 70)] * 3),
+    st.sampled_from(["+0000", "-0530", "+9999", "+00 0", "EST", "+1", "-\u0660123", "+00:00", ""]),
+)
+def test_the_usual_spelling_is_read_as_any_other(day, clock, zone):
+    time = ":".join(f"{number:02}" for number in clock)
+    assert parse_date(f"{day} {time} {zone}") == parse_date(f"{day} {time}  {zone}")
+
+
 @given(st.text("0123456789 :+-,.()JanFebMonGMT", max_size=60))
 @settings(max_examples=200)
 def test_no_date_raises(value):

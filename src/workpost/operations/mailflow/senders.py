@@ -72,10 +72,10 @@ async def check_header(core: Core, grant: Grant, summary: Summary, raw: bytes) -
         raise InvalidParameter("The header of the message is too long.")
     if not summary.from_:
         raise SenderNotAllowed("The message has no From.")
-    if summary.sender == summary.from_ and len(summary.from_) == 1:
-        # Nearly all mail: one author, who sends it.
-        if await _rights(core, grant, summary.from_[0][1]) & SEND_AS:
-            return
+    # Nearly all mail has one author, who sends it.
+    alone = summary.sender == summary.from_ and len(summary.from_) == 1
+    if alone and await _rights(core, grant, summary.from_[0][1]) & SEND_AS:
+        return
     authors = {address for _, address in summary.from_}
     senders = {address for _, address in summary.sender}
     rights = {}
