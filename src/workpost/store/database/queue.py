@@ -35,11 +35,17 @@ class Room:
     def _fits(self, size: int) -> bool:
         return self._commands > 0 and self._bytes >= size
 
+    def take_now(self, size: int) -> bool:
+        """Take room for one command; False, and nothing taken, when it would have to wait."""
+        if self._line or not self._fits(size):
+            return False
+        self._commands -= 1
+        self._bytes -= size
+        return True
+
     async def take(self, size: int) -> None:
         """Take room for one command. Raises Busy when there is none in time."""
-        if not self._line and self._fits(size):
-            self._commands -= 1
-            self._bytes -= size
+        if self.take_now(size):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append((size, turn))
@@ -109,12 +115,13 @@ class WriteQueue:
             raise Fault(f"{call.name}: {size} bytes of arguments are too many")
         self._check_open()
         room = self._rooms[lane]
-        await room.take(size)
-        try:
-            self._check_open()
-        except Busy:
-            room.give(size)
-            raise
+        if not room.take_now(size):
+            await room.take(size)
+            try:
+                self._check_open()
+            except Busy:
+                room.give(size)
+                raise
         future: asyncio.Future[Any] = self._loop.create_future()
         waiting = Waiting(new_command_id(), call, packed, lane, owner=future)
         self.waiting[waiting.id] = waiting

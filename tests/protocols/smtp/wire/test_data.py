@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workpost.protocols.smtp.wire.data import DataDecoder
-from workpost.protocols.smtp.wire.gather import Fault
+from workpost.protocols.smtp.wire.gather import Fault, Gather
 
 PIECES = [
     b"a",
@@ -161,3 +161,21 @@ def test_a_lenient_decoder_still_refuses_bare_cr_and_nul(bad):
     assert decoder.done
     assert decoder.fault is not None
     assert decoder.content() == b""
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"\x0b", b"\x0c", b"\x1c", b"\x85"]),
+        max_size=20,
+    )
+)
+def test_section_2_3_8_an_octet_ends_a_line_exactly_where_it_is_part_of_crlf(pieces):
+    content = b"".join(pieces)
+    strict, lenient = Gather(1_000), Gather(1_000, lenient=True)
+    for gather in (strict, lenient):
+        gather._add(content)
+    bare_cr = re.search(rb"\r(?!\n)", content) is not None
+    bare_lf = re.search(rb"(?<!\r)\n", content) is not None
+    assert (strict.fault is Fault.BARE_LINE_END) == (bare_cr or bare_lf)
+    assert (lenient.fault is Fault.BARE_LINE_END) == bare_cr
+    assert lenient.mending == (bare_lf and not bare_cr)

@@ -44,22 +44,23 @@ class DataDecoder(Gather):
         if end >= 0:
             self.done = True
             self._carry = b""
-            self._decode(buffer[: end + 2], stuffed=dot < end)
+            self._decode(buffer, end + 2, stuffed=dot < end)
             return end + len(_END) - carried
         keep = _possible_end(buffer)
         self._carry = buffer[len(buffer) - keep :]
-        self._decode(buffer[: len(buffer) - keep], stuffed=dot >= 0)
+        self._decode(buffer, len(buffer) - keep, stuffed=dot >= 0)
         return len(data)
 
-    def _decode(self, raw: bytes, *, stuffed: bool) -> None:
+    def _decode(self, buffer: bytes, end: int, *, stuffed: bool) -> None:
         # A read never starts or ends inside CRLF or between CRLF and a dot: _possible_end kept it.
-        if not raw:
+        if not end:
             return
-        piece = raw.replace(_DOT, b"\r\n") if stuffed else raw
-        if not self._started:
-            self._started = True
-            piece = piece[2:]
-        self._add(piece)
+        if stuffed:
+            piece = buffer[:end].replace(_DOT, b"\r\n")
+            self._add(piece if self._started else piece[2:])
+        else:
+            self._add(buffer[0 if self._started else 2 : end])
+        self._started = True
 
 
 def _possible_end(buffer: bytes) -> int:
