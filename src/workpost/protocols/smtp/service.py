@@ -99,9 +99,13 @@ class MailFlowService:
 
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
-        inside = transaction.login is not None
+        login = transaction.login
         recipient.notes = await check_recipient(
-            self._core, str(recipient.address), inside=inside, size=transaction.size
+            self._core,
+            str(recipient.address),
+            inside=login is not None,
+            size=transaction.size,
+            grant=login.grant if isinstance(login, GrantedLogin) else None,
         )
 
     async def message(self, transaction: Transaction, content: bytes) -> Accepted:
