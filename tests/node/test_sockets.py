@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import msgspec
 import pytest
@@ -62,6 +63,15 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         with pytest.raises(OSError, match="cannot listen at") as refused:
             sockets.bind_all(settings(imap=(at,)), ("imap",), 1)
     assert at in str(refused.value)
+
+
+def test_a_predecessor_that_is_just_ending_is_waited_for() -> None:
+    running = sockets.bind_all(settings(), ("imap",), 1)
+    at = str(sockets.endpoints(running[0], 42)["imap"])
+    ending = threading.Timer(0.1, close, [running])
+    ending.start()
+    close(sockets.bind_all(settings(imap=(at,)), ("imap",), 1))
+    ending.join()
 
 
 def test_the_port_of_another_server_is_taken_too() -> None:

@@ -10,7 +10,9 @@ other's connections. So an address is tried without it first.
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 
 import msgspec
 
@@ -26,6 +28,8 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 JOBS = "jobs"
 BACKLOG = 1024
+PATIENCE = 0.5
+"""Seconds to wait for the ports of a predecessor that was killed."""
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -48,7 +52,7 @@ def bind_all(settings: Settings, roles: tuple[str, ...], count: int) -> list[lis
         for text in getattr(settings.listeners, name):
             host, port = parse_address(text)
             if port:
-                _bind(host, port, shared=False).close()
+                _be_alone(host, port)
             for row in rows:
                 bound = _bind(host, port)
                 port = bound.getsockname()[1]
@@ -57,6 +61,20 @@ def bind_all(settings: Settings, roles: tuple[str, ...], count: int) -> list[lis
             if row:
                 front.append(Listener(name, row))
     return fronts
+
+
+def _be_alone(host: str, port: int) -> None:
+    """Raises OSError when another server listens there and is not just ending."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            _bind(host, port, shared=False).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _bind(host: str, port: int, *, shared: bool = True) -> socket.socket:
