@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,19 @@ def test_each_further_failure_doubles_the_delay_up_to_the_longest():
         guard.failed(0, "192.0.2.1", f"user{number}@a.test")
         waits.append(guard.wait(0, "192.0.2.1", "nobody@a.test"))
     assert waits == [1, 2, 4, 8, 16, 32, 64, 100, 100]
+
+
+def test_a_guessing_peer_is_told_to_the_operator_without_the_name_it_tries():
+    guard = Guard(LIMITS)
+    with structlog.testing.capture_logs() as logs:
+        fail(guard, 3)
+        assert logs == []
+        fail(guard, 2)
+    assert [(one["peer"], one["failures"], one["seconds"]) for one in logs] == [
+        ("192.0.2.1", 4, 1),
+        ("192.0.2.1", 5, 2),
+    ]
+    assert ADA not in str(logs)
 
 
 def test_the_delay_passes():

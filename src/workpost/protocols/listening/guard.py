@@ -1,9 +1,10 @@
 """A guard against guessing passwords: counts failures by peer and by login name.
 
-Pure and bounded: the caller passes the time in seconds of a clock that never goes back. After a
-number of free failures each further one doubles the time for which the peer (or the name) is
-refused without asking for the password. A name is guarded more loosely than a peer, and not at all
-against peers where its owner has lately logged in, so that a stranger cannot lock a person out.
+Bounded, and pure but for its log: the caller passes the time in seconds of a clock that never goes
+back. After a number of free failures each further one doubles the time for which the peer (or the
+name) is refused without asking for the password. A name is guarded more loosely than a peer, and
+not at all against peers where its owner has lately logged in, so that a stranger cannot lock a
+person out.
 
 Attempts that are being checked count as failures until their outcome is known: only as many are
 checked at a time as would be free, the others wait for their turn.
@@ -15,7 +16,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from workpost.kernel.logging import logger
 from workpost.protocols.listening.limits import peer_network
+
+log = logger("login")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,12 @@ class Guard:
         """A checked attempt did not succeed."""
         limits = self._limits
         network, name = peer_network(host), _name(username)
-        self._count(self._peers, network, now, limits.peer_free, limits.peer_longest)
+        beyond = self._count(self._peers, network, now, limits.peer_free, limits.peer_longest)
+        if beyond > 0:
+            # Few lines: what follows is refused unseen, twice as long each time.
+            seconds = round(self._until(self._peers, network) - now)
+            failures = limits.peer_free + beyond
+            log.warning("too many wrong passwords", peer=host, failures=failures, seconds=seconds)
         if not self._is_trusted(now, network, name):
             self._count(self._names, name, now, limits.name_free, limits.name_longest)
 
@@ -173,7 +182,8 @@ class Guard:
         now: float,
         free: int,
         longest: float,
-    ) -> None:
+    ) -> int:
+        """How many failures beyond the free ones there are now."""
         entry = table.get(key)
         if entry is None or now - entry.last > self._limits.forget_after:
             entry = table[key] = _Failures()
@@ -187,3 +197,4 @@ class Guard:
         table.move_to_end(key)
         if len(table) > self._limits.entries:
             table.popitem(last=False)
+        return beyond
