@@ -51,6 +51,24 @@ def test_sqlite_is_brought_up_to_date_step_by_step_and_once(tmp_path: Path) -> N
         prepare_sqlite(path, [FIRST])
 
 
+THIRD = Migration(3, "third", "CREATE TABLE c (id INTEGER PRIMARY KEY);")
+
+
+def test_a_step_that_lacks_below_the_newest_is_made_up_for(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    path = tmp_path / "x.db"
+    for prepare in (
+        lambda steps: prepare_sqlite(path, steps),
+        lambda steps: prepare_postgresql(postgres_database, steps),
+    ):
+        assert prepare([FIRST, THIRD]) == 3
+        assert prepare([FIRST, SECOND, THIRD]) == 3
+    assert apsw.Connection(str(path)).execute("SELECT count(*) FROM b").fetchall() == [(0,)]
+    with psycopg.connect(postgres_database) as connection:
+        assert connection.execute("SELECT count(*) FROM b").fetchone() == (0,)
+
+
 def test_a_broken_step_leaves_nothing_behind() -> None:
     connection = apsw.Connection(":memory:")
     with pytest.raises(apsw.SQLError):

@@ -21,6 +21,7 @@ from workpost.kernel.errors import WorkpostError
 
 TABLE = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied INTEGER)"
 APPLIED = "SELECT COALESCE(MAX(version), 0) FROM schema_version"
+VERSIONS = "SELECT version FROM schema_version"
 RECORD = "INSERT INTO schema_version (version, applied) VALUES (?, ?)"
 
 
@@ -85,15 +86,17 @@ def check_version(applied: int, steps: Sequence[Migration]) -> None:
 def migrate_sqlite(connection: apsw.Connection, steps: Sequence[Migration] | None = None) -> int:
     """Bring a SQLite database up to date over its writing connection; returns the schema's number.
 
-    Each step is one transaction. Raises SchemaTooNew.
+    Each step is one transaction. One that lacks below the newest, as where two branches met, is
+    made up for. Raises SchemaTooNew.
     """
     steps = migrations() if steps is None else steps
     connection.execute(TABLE)
-    applied = _applied(connection)
+    done = {int(str(row[0])) for row in connection.execute(VERSIONS)}
+    applied = max(done, default=0)
     if applied > steps[-1].number:
         check_version(applied, steps)
     for step in steps:
-        if step.number > applied:
+        if step.number not in done:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 connection.execute(step.sql).fetchall()
@@ -102,14 +105,8 @@ def migrate_sqlite(connection: apsw.Connection, steps: Sequence[Migration] | Non
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-            applied = step.number
+            applied = max(applied, step.number)
     return applied
-
-
-def _applied(connection: apsw.Connection) -> int:
-    (row,) = connection.execute(APPLIED).fetchall()
-    assert isinstance(row[0], int)
-    return row[0]
 
 
 def prepare_sqlite(path: Path, steps: Sequence[Migration] | None = None) -> int:

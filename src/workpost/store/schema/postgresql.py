@@ -10,9 +10,9 @@ import psycopg
 from workpost.kernel.errors import TryLater
 from workpost.store.database.postgresql import Connection, connect, translated
 from workpost.store.schema.migrate import (
-    APPLIED,
     RECORD,
     TABLE,
+    VERSIONS,
     Migration,
     check_version,
     for_postgresql,
@@ -31,22 +31,22 @@ def prepare_postgresql(url: str, steps: Sequence[Migration] | None = None) -> in
     steps = migrations() if steps is None else steps
     try:
         with connect(url) as connection:
-            applied = _applied(connection)
-            if applied != steps[-1].number:
-                if applied > steps[-1].number:
-                    check_version(applied, steps)
+            done = _applied(connection)
+            applied = max(done, default=0)
+            if applied > steps[-1].number:
+                check_version(applied, steps)
+            if any(step.number not in done for step in steps):
                 applied = _migrate(connection, steps)
             return applied
     except psycopg.OperationalError as error:
         raise TryLater(f"the database does not answer: {error}") from error
 
 
-def _applied(connection: Connection) -> int:
+def _applied(connection: Connection) -> set[int]:
     found = connection.execute("SELECT to_regclass('schema_version') IS NOT NULL").fetchone()
     if found is None or not found[0]:
-        return 0
-    row = connection.execute(APPLIED).fetchone()
-    return int(row[0]) if row else 0
+        return set()
+    return {int(row[0]) for row in connection.execute(VERSIONS)}
 
 
 def _migrate(connection: Connection, steps: Sequence[Migration]) -> int:
@@ -54,14 +54,15 @@ def _migrate(connection: Connection, steps: Sequence[Migration]) -> int:
     connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
     try:
         connection.execute(for_postgresql(TABLE).encode())
-        applied = _applied(connection)
+        done = _applied(connection)
+        applied = max(done, default=0)
         for step in steps:
-            if step.number > applied:
+            if step.number not in done:
                 with connection.transaction():
                     connection.execute(for_postgresql(step.sql).encode())
                     now = time.time_ns() // 1_000_000
                     connection.execute(translated(RECORD), (step.number, now))
-                applied = step.number
+                applied = max(applied, step.number)
         return applied
     finally:
         connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
