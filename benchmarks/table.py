@@ -6,6 +6,7 @@ import os
 import platform
 import ssl
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -146,10 +147,14 @@ def machine() -> list[str]:
     return [
         f"{cpu}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, load before {load}",
         f"{platform.system()} {platform.release()}, {_distribution()}",
-        f"Workpost {workpost.__version__} {_commit()}, Python {platform.python_version()}",
+        f"Workpost {workpost.__version__} {_commit()}, {_interpreter()}",
         f"{packages}, SQLite {apsw.sqlite_lib_version()}, {ssl.OPENSSL_VERSION}",
         ", ".join((postfix, dovecot, _said("", "psql", "--version"))),
     ]
+
+
+def _interpreter() -> str:
+    return f"Python {platform.python_version()} in {sys.base_prefix}"
 
 
 def _distribution() -> str:

@@ -4,6 +4,8 @@
 #
 #   prepare_node         after it, $root/.venv-node holds the packages of tests/javascript, if it can
 #
+# PYTHON names the interpreter to use; PYTHON_FIRST one that is taken if it can be.
+#
 # The environment's stamp is a hash of the lock file, the project's metadata and the interpreter;
 # while it fits, nothing is installed and no network is needed.
 
@@ -16,8 +18,9 @@ fail() {
 }
 
 find_python() {
-    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for candidate in ${PYTHON:-} ${PYTHON_FIRST:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+            2>/dev/null; then
             command -v "$candidate"
             return
         fi
@@ -26,7 +29,7 @@ find_python() {
 }
 
 prepare() {
-    base=$(find_python) || fail "Python 3.11 or later is needed; install it or name it with PYTHON=/path/to/python3"
+    base=$(find_python) || fail "Python 3.11 or later with venv is needed (Debian, Ubuntu: apt install python3-venv); install it or name it with PYTHON=/path/to/python3"
     directory=$root/$1
     lock=$root/requirements/$2
     python=$directory/bin/python
