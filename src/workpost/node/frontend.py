@@ -25,7 +25,7 @@ from workpost.node.probe import LoopProbe
 from workpost.node.resolver import build_resolver
 from workpost.node.sockets import Listener
 from workpost.operations.domains.verification import DomainVerifier
-from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_jobs
+from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
 from workpost.operations.mailflow.runner import LocalRunner
 from workpost.operations.upkeep.sweep import sweep_forever
 from workpost.store.core import Core
@@ -114,7 +114,7 @@ def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
         jobs.append(build_jobs(core).run)
-        jobs.append(build_sync_jobs(core).run)
+        jobs += [runner.run for runner in build_sync_runners(core)]
         jobs += [build_long_jobs(core).run for _ in range(plan.settings.exports.at_once)]
         jobs.append(DomainVerifier(core, build_resolver(plan.settings)).run)
     if plan.upkeep:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.operations.jobs.conftest import MovedClock
@@ -15,15 +16,18 @@ from workpost.domain.directory import shell
 from workpost.domain.mailboxes import purge
 from workpost.domain.mailboxes.registration import KEPT_MS, deregister_from_workmail
 from workpost.domain.organizations import deletion
+from workpost.domain.organizations.outside import SYNC
 from workpost.domain.organizations.shell import delete_organization
+from workpost.kernel.directory_settings import Directory as Outside
 from workpost.kernel.errors import Conflict, KeyDestroyed, TryLater
 from workpost.kernel.principal import Grant
-from workpost.operations.jobs import runner
+from workpost.operations.jobs import build, runner
 from workpost.operations.jobs.build import HANDLERS, build_jobs
 from workpost.operations.jobs.runner import IDLE_SECONDS, lease_due
 from workpost.operations.upkeep.check import check
 from workpost.store.core import Core
-from workpost.store.tables import erasing
+from workpost.store.database.unit import Tx, command
+from workpost.store.tables import erasing, jobs
 from workpost.store.tables.jobs import Lease
 
 DAY_MS = 24 * 3600 * 1000
@@ -289,3 +293,38 @@ async def test_a_runner_outlives_a_store_that_is_away(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert len(refusals) == 2
+
+
+@command
+def make_reading(tx: Tx, *, org: str) -> None:
+    jobs.insert_job(tx, id=tx.env.new_id(), org=org, kind=SYNC, dedupe=org, due=0)
+
+
+async def test_a_slow_directory_keeps_no_other_waiting(
+    house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server is a stranger's, and may take its time."""
+    both = {house.organization, "m-another"}
+    met: set[str] = set()
+    all_met = asyncio.Event()
+
+    async def read(core: Core, lease: Lease) -> None:
+        met.add(lease.org)
+        if met == both:
+            all_met.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(build, "SYNC_HANDLERS", {SYNC: read})
+    outside = {f"d-000000000{number}": Outside() for number in range(2)}
+    settings = msgspec.structs.replace(house.core.settings, directories=outside)
+    monkeypatch.setattr(house.core, "settings", settings)
+    for org in both:
+        await house.core.store.write(make_reading, org=org)
+    running = [asyncio.create_task(one.run()) for one in build.build_sync_runners(house.core)]
+    try:
+        async with asyncio.timeout(5):
+            await all_met.wait()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -34,6 +34,8 @@ LONG_HANDLERS: dict[str, Handler] = {EXPORT: export_mailbox}
 
 SYNC_HANDLERS: dict[str, Handler] = {SYNC: sync_directory}
 """Reading a directory takes long, too, and waits neither for exports nor they for it."""
+SYNCS_AT_ONCE = 4
+"""So many directories of a node may be slow before others are read late."""
 
 
 def build_jobs(core: Core) -> JobRunner:
@@ -49,3 +51,9 @@ def build_long_jobs(core: Core) -> JobRunner:
 def build_sync_jobs(core: Core) -> JobRunner:
     """A runner of the jobs that read directories outside."""
     return JobRunner(core, SYNC_HANDLERS)
+
+
+def build_sync_runners(core: Core) -> list[JobRunner]:
+    """As many of them as there are directories, up to a few: a slow one keeps no other waiting."""
+    count = max(1, min(SYNCS_AT_ONCE, len(core.settings.directories)))
+    return [build_sync_jobs(core) for _ in range(count)]
