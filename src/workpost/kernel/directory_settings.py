@@ -95,7 +95,8 @@ class Directory(Section, frozen=True, kw_only=True):
             ge=0,
             le=100,
             description="If more of its entries than this, and more than ten, are gone at once, "
-            "none is taken away and the synchronization fails.",
+            "none is taken away and the synchronization fails. So it does below 100 if all of "
+            "several users, or of several groups, are gone.",
         ),
     ] = 20
     page_size: Annotated[

@@ -18,8 +18,8 @@ SLICE = 20
 
 
 @quick
-def count_unmet(tx: Reader, *, org: str, run: int) -> tuple[int, int]:
-    """How many entries are known, and how many of them the run has not met."""
+def count_unmet(tx: Reader, *, org: str, run: int) -> dict[str, tuple[int, int]]:
+    """By kind, how many entries are known, and how many of them the run has not met."""
     return directory_entries.count_entries(tx, org=org, before=run)
 
 

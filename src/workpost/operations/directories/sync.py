@@ -265,10 +265,18 @@ class _Sync:
         return True
 
     async def _removals(self) -> None:
-        known, gone = await self._core.store.read(
+        counted = await self._core.store.read(
             departures.count_unmet, org=self._lease.org, run=self._run.number
         )
         allowed = self._source.settings.removals_percent
+        # A server says so too where we may read nothing any more, or it was set up anew.
+        for kind, (known, gone) in counted.items():
+            if 1 < known == gone and allowed < 100:
+                raise DirectoryUnavailable(
+                    f"All {known} {kind.lower()}s are gone at once; if that is meant, set"
+                    " removals_percent of the directory to 100."
+                )
+        known, gone = (sum(numbers) for numbers in zip((0, 0), *counted.values(), strict=True))
         if gone > FEW and gone * 100 > known * allowed:
             raise DirectoryUnavailable(
                 f"{gone} of {known} entries are gone at once, more than {allowed} percent; if that"

@@ -104,13 +104,15 @@ def delete_entry(tx: Tx, *, org: str, guid: str) -> None:
     tx.run("DELETE FROM directory_entry WHERE org = ? AND guid = ?", org, guid)
 
 
-def count_entries(tx: Reader, *, org: str, before: int) -> tuple[int, int]:
-    """How many entries there are, and how many no synchronization since `before` has met."""
-    row = tx.row("SELECT COUNT(*) FROM directory_entry WHERE org = ?", org)
-    gone = tx.row("SELECT COUNT(*) FROM directory_entry WHERE org = ? AND run < ?", org, before)
-    assert row is not None
-    assert gone is not None
-    return int(row[0]), int(gone[0])
+def count_entries(tx: Reader, *, org: str, before: int) -> dict[str, tuple[int, int]]:
+    """By kind, how many entries there are and how many no synchronization since `before` met."""
+    rows = tx.rows(
+        "SELECT kind, COUNT(*), SUM(CASE WHEN run < ? THEN 1 ELSE 0 END) FROM directory_entry"
+        " WHERE org = ? GROUP BY kind",
+        before,
+        org,
+    )
+    return {str(kind): (int(known), int(gone)) for kind, known, gone in rows}
 
 
 def list_unmet(tx: Reader, *, org: str, before: int, limit: int) -> list[EntryRow]:

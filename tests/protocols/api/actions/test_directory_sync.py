@@ -145,6 +145,30 @@ def test_too_many_gone_at_once_are_a_mistake_of_somebody(outside: Outside) -> No
     assert "ErrorMessage" not in describe(OrganizationId=tenant.organization)
 
 
+def test_all_gone_at_once_are_a_mistake_in_a_small_directory_too(outside: Outside) -> None:
+    people = [outside.tree.person(f"person{number}") for number in range(3)]
+    outside.tree.group("crew", *people)
+    tenant = outside.create()
+    before = users(tenant)
+    for dn in people:
+        outside.tree.remove(dn)
+    outside.sync()
+    assert users(tenant) == before
+    organization = outside.client.describe_organization(OrganizationId=tenant.organization)
+    assert "All 3 users" in organization["ErrorMessage"]
+    outside.tree.person("person0")
+    outside.sync()
+    assert users(tenant) == before, "a server that was set up anew has other identifiers"
+    outside.tree.person("ada")
+    outside.sync()
+    assert set(users(tenant)) == {"ada", "person0"}, "whoever is left says that the others went"
+    outside.configure(removals_percent=100)
+    for name in ("ada", "person0"):
+        outside.tree.remove(outside.tree.dn(name))
+    outside.sync()
+    assert users(tenant) == {}
+
+
 def test_names_that_cannot_be_are_told_and_stop_nothing(outside: Outside) -> None:
     outside.tree.person("ada")
     spaced = outside.tree.person("two words")
