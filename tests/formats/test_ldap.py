@@ -113,3 +113,25 @@ def test_stamps_of_change() -> None:
     assert ldap.is_stamp("17")
     assert ldap.write_time(1_767_225_600_999) == "20260101000000Z"
     assert not ldap.is_stamp("17)(uid=*")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 3000, "x" * 9000, "\u00e4" * 1500, "\\ed\\a0\\80"],
+    ids=["long", "longer", "wide", "half"],
+)
+def test_a_key_is_short_enough_for_an_index_and_can_be_stored(value: str) -> None:
+    folded = ldap.fold_dn(f"uid={value},dc=a")
+    assert len(folded.encode()) <= ldap.MAX_KEY
+    assert ldap.fold_dn(folded) == folded
+    assert ldap.fold_dn(f"uid={value}y,dc=a") != folded
+
+
+def test_a_long_name_has_one_key_however_it_is_spelt() -> None:
+    value = "x" * 3000
+    assert ldap.fold_dn(f"UID={value.upper()}, DC=a") == ldap.fold_dn(f"uid={value},dc=a")
+
+
+def test_a_stamp_is_a_number_that_can_be_compared() -> None:
+    assert ldap.is_stamp("1234567")
+    assert not ldap.is_stamp("1" * 5000)

@@ -7,15 +7,21 @@ name through `escape_dn`: nothing in it can then end the value that it stands fo
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 import uuid
 
 MAX_DN = 8192
 """Characters of a distinguished name that are looked at."""
 
+MAX_KEY = 2000
+"""Octets of the key of a name: PostgreSQL has no index entry beyond 2,704."""
+MAX_STAMP = 40
+
 _SPECIAL = frozenset('"+,;<>\\=#')
 _HEX_PAIR = re.compile(r"[0-9A-Fa-f]{2}")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TIME = re.compile(r"[0-9]{14}(\.[0-9]+)?Z")
 
 
@@ -118,12 +124,20 @@ def _parse_value(text: str, at: int) -> tuple[str, int]:
 def fold_dn(text: str) -> str:
     """The key under which equal distinguished names are found; what does not parse is its own.
 
-    Case, spaces around separators and the way of escaping make no difference.
+    Case, spaces around separators and the way of escaping make no difference. The key of a long
+    name is a digest.
     """
     try:
-        names = parse_dn(text)
+        key = _join_folded(parse_dn(text))
     except LdapTextError:
-        return text.lower()
+        key = text.lower()
+    octets = key.encode("utf-8", "surrogatepass")
+    if len(octets) <= MAX_KEY and not _SURROGATE.search(key):
+        return key
+    return hashlib.blake2b(octets, digest_size=32).hexdigest()
+
+
+def _join_folded(names: list[list[tuple[str, str]]]) -> str:
     return ",".join(
         "+".join(sorted(f"{kind.lower()}={_fold_value(value)}" for kind, value in name))
         for name in names
@@ -185,4 +199,5 @@ def is_later(one: str, other: str) -> bool:
 
 def is_stamp(text: str) -> bool:
     """Whether a text is a stamp of change: a number or a generalized time in UTC."""
-    return (text.isascii() and text.isdigit()) or _TIME.fullmatch(text) is not None
+    number = text.isascii() and text.isdigit()
+    return len(text) <= MAX_STAMP and (number or _TIME.fullmatch(text) is not None)

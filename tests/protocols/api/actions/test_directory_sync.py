@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import random
+import string
 from typing import Any
 
 import msgspec
@@ -417,3 +419,12 @@ def test_whoever_has_a_name_keeps_it(outside: Outside) -> None:
     assert groups(tenant) == {"others": before["crew"]}
     assert set(users(tenant)) == {"crew"}
     assert problems(outside, tenant) == {}
+
+
+def test_names_of_any_length_stop_nothing(outside: Outside) -> None:
+    """Nor do those that are longer than what an index of the database takes."""
+    noise = "".join(random.Random(4711).choices(string.ascii_letters, k=6000))
+    ada = outside.tree.person("ada")
+    outside.tree.group("crew", ada, f"cn={noise},ou=people,{outside.tree.base}")
+    tenant = outside.create()
+    assert members(tenant, "crew") == {"ada"}
