@@ -191,3 +191,21 @@ def test_the_digest_of_what_is_asked() -> None:
     assert OPEN.digest("another server") != plain
     assert Reading(Directory(user_filter="(x=y)")).digest("") != plain
     assert Reading(Directory(attributes=("name=cn",))).digest("") != plain
+
+
+@pytest.mark.parametrize(
+    ("control", "locked"),
+    [
+        ("514", True),
+        ("512", False),
+        ("", False),
+        ("-2", False),
+        ("\u00b2", False),
+        ("2" * 5000, False),
+    ],
+)
+def test_who_is_locked(control: str, locked: bool) -> None:
+    entry = found(objectGUID=[GUID.bytes_le], sAMAccountName=["ada"], userAccountControl=[control])
+    for name in ("ada", "two words"):
+        entry.values["samaccountname"] = [name.encode()]  # type: ignore[index]
+        assert ACTIVE.entry("USER", entry).locked is locked

@@ -82,6 +82,7 @@ MAX_VALUE = 256
 MAX_ALIASES = 100
 
 _USER_NAME = re.compile(r"[\w\-.]{1,64}|(?=.{1,64}$)[\w\-.]+@[a-zA-Z0-9.\-]+\.[a-zA-Z0-9-]{2,}")
+_NUMBER = re.compile(r"[0-9]{1,10}")
 _GROUP_NAME = re.compile(r"[\u0020-\u00ff]{1,256}")
 
 
@@ -106,11 +107,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unusable(msgspec.Struct, frozen=True):
-    """An entry that cannot be a user or group here."""
+    """An entry that cannot be a user or group here; one that was one before is held to the rest."""
 
     guid: str
     dn: str
     reason: str
+    locked: bool = False
+    password_changed: str = ""
 
 
 class Reading:
@@ -189,7 +192,13 @@ class Reading:
             return Unusable(key, dn, f"It has no usable name or {self.attributes['id']}.")
         name = self._text(found, "name" if kind == USER else "group_name")
         if not (_USER_NAME if kind == USER else _GROUP_NAME).fullmatch(name):
-            return Unusable(guid, found.dn, f"Its name {name[:MAX_VALUE]!r} is not possible here.")
+            return Unusable(
+                guid,
+                found.dn,
+                f"Its name {name[:MAX_VALUE]!r} is not possible here.",
+                self._is_locked(found),
+                self._text(found, "password_changed"),
+            )
         entity = self._sid(found) or guid
         wanted = Wanted(
             guid=guid,
@@ -230,7 +239,7 @@ class Reading:
 
     def _is_locked(self, found: Found) -> bool:
         control = self._text(found, "control")
-        return control.isdigit() and bool(int(control) & ACCOUNT_DISABLED)
+        return _NUMBER.fullmatch(control) is not None and bool(int(control) & ACCOUNT_DISABLED)
 
     def _addresses(self, found: Found) -> list[str]:
         """Addresses, the primary one first: `SMTP:` of proxyAddresses, else the mail attribute."""

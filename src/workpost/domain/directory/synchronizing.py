@@ -109,6 +109,7 @@ def apply_slice(
     )
     for bad in unusable:
         directory_entries.mark_entry(tx, org=work.org, guid=bad.guid, run=run)
+        _hold(tx, work, bad)
         _note(tx, work, bad.guid, bad.dn, bad.reason)
     for entry in wanted:
         _apply(tx, work, entry)
@@ -138,13 +139,18 @@ def _apply(tx: Tx, work: _Slice, wanted: Wanted) -> None:
         written = _write(tx, work, wanted, known)
     except _Problem as problem:
         work.applied.collisions += problem.collides
-        directory_entries.note_wanted_name(
-            tx,
-            org=work.org,
-            guid=wanted.guid,
-            run=work.run,
-            wanted_fold=fold_name(wanted.name),
-        )
+        if known is not None and known.kind != wanted.kind:
+            # What a user is called as a group frees nobody's name.
+            directory_entries.mark_entry(tx, org=work.org, guid=wanted.guid, run=work.run)
+        else:
+            directory_entries.note_wanted_name(
+                tx,
+                org=work.org,
+                guid=wanted.guid,
+                run=work.run,
+                wanted_fold=fold_name(wanted.name),
+            )
+            _hold(tx, work, wanted)
         _note(tx, work, wanted.guid, wanted.dn, str(problem))
         return
     work.applied.written += 1
@@ -152,6 +158,45 @@ def _apply(tx: Tx, work: _Slice, wanted: Wanted) -> None:
     _follow_name(tx, work, written, known.dn_fold if known is not None else "", fold_dn(wanted.dn))
     if work.interoperability:
         _follow_addresses(tx, work, written, wanted)
+
+
+def _hold(tx: Tx, work: _Slice, met: Wanted | Unusable) -> None:
+    """Follow where an entry is and who may log in, though it cannot be what it wants to be.
+
+    Otherwise a locked account would stay open for a name that is taken, and who gets the entry's
+    old distinguished name would share its groups with it.
+    """
+    known = directory_entries.get_entry(tx, org=work.org, guid=met.guid)
+    row = entities.get_entity(tx, org=work.org, entity=known.entity) if known is not None else None
+    if known is None or row is None:
+        return
+    ended = _ends_logins(known, met)
+    held = msgspec.structs.replace(
+        known,
+        dn=met.dn,
+        dn_fold=fold_dn(met.dn),
+        locked=int(met.locked),
+        password_changed=met.password_changed,
+    )
+    if held == known:
+        return
+    # Its stamp is not that of what is here any more.
+    directory_entries.put_entry(tx, msgspec.structs.replace(held, stamp=b""))
+    work.policy = work.policy or ended or known.locked != held.locked
+    if ended:
+        props = msgspec.structs.replace(read_props(row), password_version=work.version)
+        changed = msgspec.structs.replace(row, props=write_props(props), version=work.version)
+        entities.update_entity(tx, changed)
+    _follow_name(tx, work, row, known.dn_fold, held.dn_fold)
+
+
+def _ends_logins(known: EntryRow, met: Wanted | Unusable) -> bool:
+    """Whether the account was locked, or its password changed, since it was met last.
+
+    A server may say when only after the first change (pwdChangedTime).
+    """
+    locked = met.locked and not known.locked
+    return locked or known.password_changed != met.password_changed
 
 
 def _follow_addresses(tx: Tx, work: _Slice, row: EntityRow | None, wanted: Wanted) -> None:
@@ -218,11 +263,12 @@ def _claim_name(tx: Tx, work: _Slice, id: str, name: str) -> None:
             f"The name {name} is used by the {holder.kind.lower()} {holder.id}.",
             collides=entry is not None,
         )
+    spare = entry.guid
+    if entities.get_by_name(tx, org=work.org, name_fold=spare) is not None:
+        spare = f"{work.version}-{entry.guid}"
     entities.update_entity(
         tx,
-        msgspec.structs.replace(
-            holder, name=entry.guid, name_fold=entry.guid, version=work.version
-        ),
+        msgspec.structs.replace(holder, name=spare, name_fold=spare, version=work.version),
     )
     directory_entries.put_entry(tx, msgspec.structs.replace(entry, stamp=b""))
     work.applied.displaced += 1
@@ -254,10 +300,7 @@ def _update(
 ) -> EntityRow:
     """Write names and properties; logins of a changed password or a locked account end."""
     props = read_props(row)
-    ended = known is not None and (
-        (wanted.locked and not known.locked)
-        or bool(known.password_changed and known.password_changed != wanted.password_changed)
-    )
+    ended = known is not None and _ends_logins(known, wanted)
     fresh = msgspec.structs.replace(
         wanted.props,
         user_role=_role(props, wanted.props),

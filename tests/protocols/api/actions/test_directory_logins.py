@@ -92,3 +92,38 @@ def test_logins_end_when_the_password_was_changed_or_the_account_locked(active: 
     active.tree.change(ada, userAccountControl=512)
     active.sync(full=False)
     assert log_in(active, address, PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["ada (left)", "grace"])
+def test_logins_end_though_the_name_cannot_be(active: Outside, name: str) -> None:
+    """Who leaves is often renamed and locked in one go."""
+    ada = active.tree.person("ada", PASSWORD)
+    active.tree.person("grace")
+    tenant = active.create()
+    address = f"ada@{tenant.domain}"
+    tenant("RegisterToWorkMail", EntityId="ada", Email=address)
+    renew = access.renew
+    grant = log_in(active, address, PASSWORD)
+    active.tree.change(ada, sAMAccountName=name, userAccountControl=514)
+    active.sync(full=False)
+    with pytest.raises(AuthenticationFailed):
+        active.api.run(renew(active.api.core, grant))
+    active.tree.change(ada, sAMAccountName="ada", userAccountControl=512)
+    active.sync(full=False)
+    grant = log_in(active, address, PASSWORD)
+    active.tree.change(ada, sAMAccountName=name, pwdLastSet=2)
+    active.sync(full=False)
+    with pytest.raises(AuthenticationFailed):
+        active.api.run(renew(active.api.core, grant))
+
+
+def test_logins_end_when_the_password_was_changed_for_the_first_time(active: Outside) -> None:
+    ada = active.tree.person("ada", PASSWORD, pwdLastSet=[])
+    tenant = active.create()
+    address = f"ada@{tenant.domain}"
+    tenant("RegisterToWorkMail", EntityId="ada", Email=address)
+    grant = log_in(active, address, PASSWORD)
+    active.tree.change(ada, pwdLastSet=2)
+    active.sync(full=False)
+    with pytest.raises(AuthenticationFailed):
+        active.api.run(access.renew(active.api.core, grant))

@@ -171,6 +171,26 @@ def test_all_gone_at_once_are_a_mistake_in_a_small_directory_too(outside: Outsid
     assert users(tenant) == {}
 
 
+@pytest.mark.parametrize("rdn", ["uid=ada (left)", "uid=grace-"])
+def test_who_cannot_have_a_name_is_still_moved_between_groups(outside: Outside, rdn: str) -> None:
+    """The next one under the old distinguished name is in the groups that name it, alone."""
+    ada, group = outside.tree.person("ada"), outside.tree.group("grace-")
+    outside.tree.group("crew", ada)
+    tenant = outside.create()
+    assert members(tenant, "crew") == {"ada"}
+    moved = outside.tree.rename(ada, rdn)
+    outside.tree.group("left", moved)
+    outside.tree.change(outside.tree.dn("crew", "groups"), member=[ada])
+    outside.sync(full=False)
+    assert set(problems(outside, tenant)) == {rdn}
+    assert members(tenant, "left") == {"ada"}
+    assert members(tenant, "crew") == set()
+    outside.tree.remove(group)
+    outside.tree.rename(moved, "uid=ada")
+    outside.sync()
+    assert members(tenant, "crew") == {"ada"}
+
+
 def test_names_that_cannot_be_are_told_and_stop_nothing(outside: Outside) -> None:
     outside.tree.person("ada")
     spaced = outside.tree.person("two words")
@@ -428,3 +448,32 @@ def test_names_of_any_length_stop_nothing(outside: Outside) -> None:
     outside.tree.group("crew", ada, f"cn={noise},ou=people,{outside.tree.base}")
     tenant = outside.create()
     assert members(tenant, "crew") == {"ada"}
+
+
+def test_who_is_named_by_the_identifier_of_another_stops_nothing(outside: Outside) -> None:
+    ada = outside.tree.person("ada")
+    outside.tree.group("crew")
+    tenant = outside.create()
+    identifier = users(tenant)["ada"]
+    outside.tree.person(identifier)
+    outside.sync(full=False)
+    outside.tree.rename(ada, "uid=crew")
+    outside.sync(full=False)
+    outside.tree.person("ada")
+    outside.sync(full=False)
+    after = users(tenant)
+    assert len(after) == 3
+    assert after["ada"] != identifier, "who cannot have another name made room for the new one"
+    assert identifier in after.values()
+
+
+def test_who_is_taken_for_a_group_too_keeps_the_name(outside: Outside) -> None:
+    outside.configure(group_filter="(|(objectClass=groupOfNames)(cn=countess))")
+    outside.tree.person("ada", cn="countess")
+    tenant = outside.create()
+    before = users(tenant)
+    newcomer = f"uid=ada,ou=groups,{outside.tree.base}"
+    outside.tree.add(newcomer, ["inetOrgPerson"], uid="ada", cn="Other", sn="Other")
+    outside.sync()
+    outside.sync()
+    assert users(tenant) == before
