@@ -129,10 +129,10 @@ class _Sync:
             beat.cancel()
 
     async def _beat(self) -> None:
-        # Where the lease is lost the next slice says so.
-        with contextlib.suppress(WorkpostError):
-            while True:
-                await asyncio.sleep(BEAT_SECONDS)
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            # Where the lease is lost the next slice says so; a store that is busy may not be soon.
+            with contextlib.suppress(WorkpostError):
                 await self._core.store.write_background(
                     synchronizing.keep_lease, lease=self._lease, lease_ms=LEASE_MS
                 )
@@ -198,7 +198,8 @@ class _Sync:
 
     async def _apply(self, kind: str, found: list[Found]) -> None:
         reading = self._source.reading
-        read = [reading.entry(kind, one) for one in found]
+        # In a thread: how many values an entry has is up to others, and people are served here.
+        read = await asyncio.to_thread(lambda: [reading.entry(kind, one) for one in found])
         applied = await self._core.store.write_background(
             synchronizing.apply_slice,
             lease=self._lease,
@@ -228,10 +229,13 @@ class _Sync:
 
     async def _group(self, guid: str, found: Found) -> None:
         reading = self._source.reading
-        names, following = reading.members(found)
+        # In a thread: OpenLDAP sends all members of a group at once.
+        names, following = await asyncio.to_thread(reading.members, found)
         while await self._note(guid, names) and following:
             rest = await self._source.threads.read(found.dn, [following])
-            names, following = reading.members(rest) if rest is not None else ([], "")
+            if rest is None:
+                break
+            names, following = await asyncio.to_thread(reading.members, rest)
         write = self._core.store.write_background
         lease, number = self._lease, self._run.number
         after = ""

@@ -22,14 +22,16 @@ from tests.support.outside_directory import (
     users,
 )
 from tests.support.slapd import sid
-from workpost.domain.directory import sync_runs
+from workpost.domain.directory import sync_runs, synchronizing
+from workpost.domain.directory.imported import Reading
 from workpost.domain.directory.sync_runs import Run
 from workpost.domain.mailboxes import departures
 from workpost.integrations.ldap.base import Found
 from workpost.integrations.ldap.threads import DirectoryThreads
-from workpost.kernel.errors import Conflict, Unsupported
+from workpost.kernel.errors import Busy, Conflict, Unsupported
 from workpost.kernel.principal import Grant
 from workpost.operations.directories import sync
+from workpost.store.database.store import Store
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables.jobs import Lease
 
@@ -477,3 +479,61 @@ def test_who_is_taken_for_a_group_too_keeps_the_name(outside: Outside) -> None:
     outside.sync()
     outside.sync()
     assert users(tenant) == before
+
+
+def test_entries_are_not_read_where_people_are_served(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group of 100,000 takes seconds, and its server sends it at once."""
+    outside.tree.group("crew", outside.tree.person("ada"))
+    entry, members_of = Reading.entry, Reading.members
+    asked: list[str] = []
+
+    def watch(what: str) -> None:
+        asked.append(what)
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+
+    def watched(self: Reading, kind: str, found: Found) -> Any:
+        watch("entry")
+        return entry(self, kind, found)
+
+    def watched_members(self: Reading, found: Found) -> Any:
+        watch("members")
+        return members_of(self, found)
+
+    monkeypatch.setattr(Reading, "entry", watched)
+    monkeypatch.setattr(Reading, "members", watched_members)
+    tenant = outside.create()
+    assert members(tenant, "crew") == {"ada"}
+    assert set(asked) == {"entry", "members"}
+
+
+def test_a_busy_store_does_not_end_the_hold_of_the_lease(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = outside.create()
+    outside.tree.person("ada")
+    held: list[int] = []
+    held_on = asyncio.Event()
+    pages, write = DirectoryThreads.pages, Store.write_background
+
+    async def slow(self: DirectoryThreads, *question: Any) -> Any:
+        async with asyncio.timeout(5):
+            await held_on.wait()
+        async for page in pages(self, *question):
+            yield page
+
+    async def busy(self: Store, unit: Any, **values: Any) -> Any:
+        if unit is synchronizing.keep_lease:
+            held.append(1)
+            if len(held) == 1:
+                raise Busy("The store is busy.")
+            held_on.set()
+        return await write(self, unit, **values)
+
+    monkeypatch.setattr(sync, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(DirectoryThreads, "pages", slow)
+    monkeypatch.setattr(Store, "write_background", busy)
+    outside.sync()
+    assert set(users(tenant)) == {"ada"}
