@@ -88,7 +88,7 @@ class Directory(Section, frozen=True, kw_only=True):
             description="From one that reads everything, and so finds what was removed, to the "
             "next; the others read what was changed.",
         ),
-    ] = 86_400
+    ] = 14_400
     removals_percent: Annotated[
         int,
         Meta(
