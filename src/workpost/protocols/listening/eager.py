@@ -50,11 +50,6 @@ class EagerTask(asyncio.Future[None]):
         """Awaited by the coroutine itself: wait until somebody calls ``resume``."""
         return _Pause()
 
-    @property
-    def paused(self) -> bool:
-        """Whether ``resume`` would do anything."""
-        return self._paused
-
     def resume(self, error: BaseException | None = None) -> None:
         """End the pause, with an error raised there; nothing happens where none lasts.
 
