@@ -15,9 +15,10 @@ from workpost.domain.access.device_rules import (
     decide,
     read_rule,
 )
+from workpost.domain.access.rules import refuse_both
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.state import begin, change_policy, require_active
-from workpost.kernel.errors import EntityNotFound, InvalidParameter, LimitExceeded
+from workpost.kernel.errors import EntityNotFound, LimitExceeded
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command, quick
@@ -38,12 +39,6 @@ class KnownRule(msgspec.Struct, frozen=True):
     rule: DeviceRule
     created: int
     modified: int
-
-
-def _check(rule: DeviceRule) -> None:
-    for name, included, excluded in _PAIRS:
-        if getattr(rule, included) and getattr(rule, excluded):
-            raise InvalidParameter(f"A rule has {name} or Not{name}, not both.")
 
 
 def _store(tx: Tx, org: str, rule_id: str, rule: DeviceRule) -> None:
@@ -132,7 +127,7 @@ async def create_device_rule(
     Raises InvalidParameter for a condition that is both included and excluded, LimitExceeded,
     OrganizationNotFound, OrganizationStateInvalid.
     """
-    _check(rule)
+    refuse_both(rule, _PAIRS)
     return await core.store.write(
         create_rule,
         grant=grant,
@@ -145,7 +140,7 @@ async def create_device_rule(
 
 async def update_device_rule(core: Core, grant: Grant, rule_id: str, rule: DeviceRule) -> None:
     """Replace a rule. Raises EntityNotFound, InvalidParameter."""
-    _check(rule)
+    refuse_both(rule, _PAIRS)
     await core.store.write(update_rule, grant=grant, rule_id=rule_id, rule=rule)
 
 

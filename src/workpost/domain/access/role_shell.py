@@ -19,6 +19,7 @@ from workpost.domain.access.impersonation import (
     decide,
     read_role,
 )
+from workpost.domain.access.rules import refuse_both
 from workpost.domain.directory.entities import REMOTE_USER, read_props, resolve_existing
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.state import begin, change_policy, require_active
@@ -61,13 +62,15 @@ class RoleEffect(msgspec.Struct, frozen=True):
     verdict: RoleVerdict
 
 
+_PAIRS = (("TargetUsers", "target_users", "not_target_users"),)
+
+
 def _check(role: ImpersonationRole) -> None:
     ids = [rule.impersonation_rule_id for rule in role.rules]
     if len(set(ids)) < len(ids):
         raise InvalidParameter("Each rule of a role has an ImpersonationRuleId of its own.")
     for rule in role.rules:
-        if rule.target_users and rule.not_target_users:
-            raise InvalidParameter("A rule has TargetUsers or NotTargetUsers, not both.")
+        refuse_both(rule, _PAIRS)
 
 
 def _known_role(row: RoleRow) -> KnownRole:

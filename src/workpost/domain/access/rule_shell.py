@@ -10,7 +10,7 @@ import msgspec
 
 from workpost.domain.access.impersonating import PROTOCOL as IMPERSONATION
 from workpost.domain.access.role_shell import require_role
-from workpost.domain.access.rules import AccessRule, Verdict, decide, read_rule
+from workpost.domain.access.rules import AccessRule, Verdict, decide, read_rule, refuse_both
 from workpost.domain.directory.entities import resolve
 from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.kernel.errors import InvalidParameter, LimitExceeded
@@ -42,9 +42,7 @@ class NamedRule(msgspec.Struct, frozen=True):
 
 
 def _check(rule: AccessRule) -> None:
-    for name, included, excluded in _PAIRS:
-        if getattr(rule, included) and getattr(rule, excluded):
-            raise InvalidParameter(f"A rule has {name} or Not{name}, not both.")
+    refuse_both(rule, _PAIRS)
     for action in (*rule.actions, *rule.not_actions):
         check_action(action)
 

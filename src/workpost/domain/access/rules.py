@@ -15,10 +15,22 @@ from typing import TypeVar
 
 import msgspec
 
+from workpost.kernel.errors import InvalidParameter
+
 ALLOW = "ALLOW"
 DENY = "DENY"
 
 K = TypeVar("K")
+
+
+def refuse_both(rule: object, pairs: Iterable[tuple[str, str, str]]) -> None:
+    """Refuse a rule with a condition and its opposite: (API name, attribute, opposite) triples.
+
+    Raises InvalidParameter.
+    """
+    for name, included, excluded in pairs:
+        if getattr(rule, included) and getattr(rule, excluded):
+            raise InvalidParameter(f"A rule has {name} or Not{name}, not both.")
 
 
 class AccessRule(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
