@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.support.api import ORGANIZATION, SECRET, call, make_dispatcher, services
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.audit.log import AuditLog
@@ -95,7 +96,14 @@ async def with_audit(request: ApiRequest) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings, env = Settings(data_dir=folder), SystemEnvironment()
         store, keys = await open_store(settings, env), open_keys(settings, env)
-        core = Core(store=store, keys=keys, contents=None, env=env, settings=settings)  # type: ignore[arg-type]
+        core = Core(
+            store=store,
+            keys=keys,
+            contents=None,  # type: ignore[arg-type]
+            resolver=MemoryResolver(),
+            env=env,
+            settings=settings,
+        )
         log = AuditLog(core)
         dispatcher = make_dispatcher(
             {"DescribeUser": DescribeUser}, environment=Environment(), audit=CallAudit(log)

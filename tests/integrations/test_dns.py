@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.dns import DnsServer
 from tests.support.stores import Run
+from workpost.integrations.dns.base import Tlsa
+from workpost.integrations.dns.caching import CachingResolver
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.integrations.dns.real import DnsResolver
 from workpost.kernel.errors import TryLater
@@ -32,10 +34,13 @@ def server(run: Run[Any]) -> Iterator[tuple[DnsServer, DnsResolver]]:
 
 
 async def check(resolver: Any) -> None:
-    assert sorted(await resolver.txt("demo.example")) == ["k" * 400, "v=spf1 ~all"]
-    assert sorted(await resolver.txt("www.demo.example.")) == ["k" * 400, "v=spf1 ~all"]
-    assert await resolver.cname("www.Demo.example") == "demo.example"
-    assert await resolver.mx("demo.example") == [(10, "a.demo.example"), (20, "b.demo.example")]
+    assert sorted((await resolver.txt("demo.example")).values) == ["k" * 400, "v=spf1 ~all"]
+    assert sorted((await resolver.txt("www.demo.example.")).values) == ["k" * 400, "v=spf1 ~all"]
+    assert (await resolver.cname("www.Demo.example")).values == ["demo.example"]
+    assert (await resolver.mx("demo.example")).values == [
+        (10, "a.demo.example"),
+        (20, "b.demo.example"),
+    ]
 
 
 async def test_texts_are_joined_aliases_followed_hosts_sorted(
@@ -49,11 +54,95 @@ async def test_what_does_not_exist_is_an_empty_answer(
     server: tuple[DnsServer, DnsResolver],
 ) -> None:
     for resolver in (server[1], MemoryResolver()):
-        assert await resolver.txt("nobody.example") == []
-        assert await resolver.cname("nobody.example") == ""
-        assert await resolver.mx("nobody.example") == []
+        assert not (await resolver.txt("nobody.example")).values
+        assert not (await resolver.cname("nobody.example")).values
+        assert not (await resolver.mx("nobody.example")).values
     assert await server[1].mx("www.demo.example") == await server[1].mx("demo.example")
-    assert await server[1].cname("demo.example") == ""
+    assert not (await server[1].cname("demo.example")).values
+
+
+async def test_an_answer_tells_whether_the_name_exists_and_is_signed(
+    server: tuple[DnsServer, DnsResolver],
+) -> None:
+    made, resolver = server
+    told = MemoryResolver(dict(ZONE))
+    for each in (resolver, told):
+        assert not (await each.txt("nobody.example")).exists
+        assert (await each.a("demo.example")).exists
+        assert not (await each.txt("demo.example")).secure
+    made.secure = told.secure = {"demo.example"}
+    for each in (resolver, told):
+        assert (await each.txt("demo.example")).secure
+        assert (await each.mx("www.demo.example")).secure
+
+
+async def test_addresses_names_of_addresses_and_tlsa(
+    server: tuple[DnsServer, DnsResolver],
+) -> None:
+    made, resolver = server
+    zone = {
+        ("A", "mail.example"): ["192.0.2.1"],
+        ("AAAA", "mail.example"): ["2001:db8::1"],
+        ("PTR", "1.2.0.192.in-addr.arpa"): ["Mail.example."],
+        ("TLSA", "_25._tcp.mail.example"): ["3 1 1 " + "ab" * 32],
+        ("MX", "none.example"): ["0 ."],
+    }
+    made.records |= zone
+    for each in (resolver, MemoryResolver(dict(zone))):
+        assert (await each.a("mail.example")).values == ["192.0.2.1"]
+        assert (await each.aaaa("mail.example")).values == ["2001:db8::1"]
+        assert (await each.ptr("192.0.2.1")).values == ["mail.example"]
+        assert (await each.mx("none.example")).values == [(0, "")]
+        found = (await each.tlsa("_25._tcp.mail.example")).values
+        assert found == [Tlsa(3, 1, 1, bytes.fromhex("ab" * 32))]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_cache_asks_once_while_the_ttl_lasts() -> None:
+    clock, told = Clock(), MemoryResolver(dict(ZONE))
+    cache = CachingResolver(told, clock)
+    answers = await asyncio.gather(*(cache.mx("demo.example") for _ in range(10)))
+    assert len(answers) == 10
+    assert told.asked.count(("MX", "demo.example")) == 1
+    clock.now = 299.0
+    await cache.mx("Demo.example.")
+    assert told.asked.count(("MX", "demo.example")) == 1
+    clock.now = 301.0
+    await cache.mx("demo.example")
+    assert told.asked.count(("MX", "demo.example")) == 2
+
+
+async def test_a_cache_asks_again_soon_after_a_failure() -> None:
+    clock, told = Clock(), MemoryResolver(dict(ZONE))
+    cache = CachingResolver(told, clock)
+    told.broken = True
+    for _ in range(3):
+        with pytest.raises(TryLater):
+            await cache.txt("demo.example")
+    assert told.asked == [("CNAME", "demo.example")]
+    told.broken = False
+    clock.now = 6.0
+    assert (await cache.txt("demo.example")).values
+
+
+async def test_a_cache_survives_the_one_who_asked_first_and_keeps_so_many() -> None:
+    told = MemoryResolver({("TXT", f"{n}.example"): ["x"] for n in range(5)})
+    cache = CachingResolver(told, Clock(), size=2)
+    first = asyncio.ensure_future(cache.txt("0.example"))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(cache.txt("0.example"))
+    first.cancel()
+    assert (await second).values == ["x"]
+    for n in range(5):
+        await cache.txt(f"{n}.example")
+    assert len(cache._kept) == 2
 
 
 async def test_failing_servers_and_impossible_names_are_try_later(

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.directories import CHEAP, PASSWORD, clear
 from workpost.domain.access.accounts import create_access_key, create_account
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_jobs
@@ -67,6 +68,7 @@ class ApiServer:
             store=store,
             keys=keys,
             contents=open_contents(self._settings, store),
+            resolver=MemoryResolver(),
             env=env,
             settings=self._settings,
         )

@@ -14,6 +14,7 @@ from workpost.domain.access.accounts import administer, create_account
 from workpost.domain.directory import shell as directory
 from workpost.domain.mailboxes.registration import register_to_workmail
 from workpost.domain.organizations.shell import NewOrganization, create_organization
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import Environment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Passwords, Settings
@@ -105,7 +106,14 @@ def bare_core(run: Run[Any], shared_settings: Settings, env: Environment) -> Ite
     settings = msgspec.structs.replace(shared_settings, passwords=CHEAP)
     store = run(open_store(settings, env))
     keys = open_keys(settings, env)
-    yield Core(store=store, keys=keys, contents=None, env=env, settings=settings)  # type: ignore[arg-type]
+    yield Core(
+        store=store,
+        keys=keys,
+        contents=None,  # type: ignore[arg-type]
+        resolver=MemoryResolver(),
+        env=env,
+        settings=settings,
+    )
     run(store.write(clear))
     run(store.close())
     run(keys.close())

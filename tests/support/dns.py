@@ -14,12 +14,18 @@ import dns.rrset
 
 
 class DnsServer(asyncio.DatagramProtocol):
-    """`records`: (type, name) to values as a zone file has them; `rcode` makes all fail."""
+    """`records`: (type, name) to values as a zone file has them; `rcode` makes all fail.
+
+    Names in `secure`, and below them, are answered with the AD bit, as a validating server would;
+    questions about names in `failing` get SERVFAIL.
+    """
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.rcode = dns.rcode.NOERROR
         self.silent = False
+        self.secure: set[str] = set()
+        self.failing: set[str] = set()
         self.asked: list[tuple[str, str]] = []
 
     async def start(self) -> tuple[str, int]:
@@ -46,13 +52,15 @@ class DnsServer(asyncio.DatagramProtocol):
         self.asked.append((kind, name))
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
-        response.set_rcode(self.rcode)
-        if self.rcode == dns.rcode.NOERROR:
+        response.set_rcode(dns.rcode.SERVFAIL if name in self.failing else self.rcode)
+        if any(name == zone or name.endswith(f".{zone}") for zone in self.secure):
+            response.flags |= dns.flags.AD
+        if response.rcode() == dns.rcode.NOERROR:
             self._fill(response, name, kind)
         self._transport.sendto(response.to_wire(max_size=4096), addr)
 
     def _fill(self, response: dns.message.Message, name: str, kind: str) -> None:
-        known = any(name == owner for _, owner in self.records)
+        known = any(owner == name or owner.endswith(f".{name}") for _, owner in self.records)
         if not known:
             response.set_rcode(dns.rcode.NXDOMAIN)
             return
@@ -66,7 +74,8 @@ class DnsServer(asyncio.DatagramProtocol):
 
 
 def _rrset(name: str, kind: str, values: list[str]) -> dns.rrset.RRset:
-    texts = [_text(value) if kind == "TXT" else _dotted(value) for value in values]
+    written = {"TXT": _text, "CNAME": _dotted, "MX": _dotted, "PTR": _dotted}.get(kind, str)
+    texts = [written(value) for value in values]
     return dns.rrset.from_text(name + ".", 60, dns.rdataclass.IN, kind, *texts)
 
 

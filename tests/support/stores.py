@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.peers import require_peer
 from tests.support.postgres import PostgresServer
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.settings import Database, Settings
 from workpost.store.content.facade import open_contents
@@ -116,5 +117,12 @@ def core(
     """A whole core over the store: keys under a local key ring, contents in database and files."""
     keys = open_keys(store_settings, env)
     contents = open_contents(store_settings, store)
-    yield Core(store=store, keys=keys, contents=contents, env=env, settings=store_settings)
+    yield Core(
+        store=store,
+        keys=keys,
+        contents=contents,
+        resolver=MemoryResolver(),
+        env=env,
+        settings=store_settings,
+    )
     runner.run(keys.close())

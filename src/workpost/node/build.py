@@ -16,6 +16,7 @@ from workpost.kernel.logging import logger
 from workpost.kernel.settings import Settings, SettingsError
 from workpost.node.health import Ops
 from workpost.node.http import HttpServer, WebApp
+from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
 from workpost.protocols.api.build import Front, build_front
 from workpost.protocols.api.server import ApiApplication
@@ -55,7 +56,14 @@ async def build_core(
         await store.close()
         raise
     contents = open_contents(settings, store)
-    return Core(store=store, keys=keys, contents=contents, env=env, settings=settings)
+    return Core(
+        store=store,
+        keys=keys,
+        contents=contents,
+        resolver=build_caching_resolver(settings, env),
+        env=env,
+        settings=settings,
+    )
 
 
 async def close_core(core: Core) -> None:

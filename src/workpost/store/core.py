@@ -11,12 +11,13 @@ from workpost.kernel.settings import Settings
 from workpost.store.database.store import Store
 
 if TYPE_CHECKING:
+    from workpost.integrations.dns.base import Resolver
     from workpost.store.content.facade import Contents
     from workpost.store.keys.facade import Keys
 
 
 class Core(msgspec.Struct, kw_only=True):
-    """The store, the keys, the contents, the environment and the settings of one process.
+    """The store, the keys, the contents, the DNS, the environment and the settings of a process.
 
     Only `settings` is ever replaced: SIGHUP brings live ones, so nobody keeps a copy.
     """
@@ -24,5 +25,6 @@ class Core(msgspec.Struct, kw_only=True):
     store: Store
     keys: Keys
     contents: Contents
+    resolver: Resolver
     env: Environment
     settings: Settings

@@ -21,6 +21,7 @@ from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import shell as messages
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.errors import QuotaExceeded
 from workpost.kernel.settings import Settings
@@ -58,6 +59,7 @@ class MailboxMachine(RuleBasedStateMachine):
             store=store,
             keys=open_keys(config, env),
             contents=open_contents(config, store),
+            resolver=MemoryResolver(),
             env=env,
             settings=config,
         )

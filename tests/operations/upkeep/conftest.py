@@ -12,6 +12,7 @@ import pytest
 from tests.support.directories import CHEAP, Directory, new_directory
 from tests.support.stores import Run
 from workpost.domain.messages import shell as messages
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
@@ -52,7 +53,14 @@ def settings(store_settings: Settings) -> Settings:
 def core(run: Run[Any], store: Store, settings: Settings, env: MovedClock) -> Iterator[Core]:
     keys = open_keys(settings, env)
     contents = open_contents(settings, store)
-    yield Core(store=store, keys=keys, contents=contents, env=env, settings=settings)
+    yield Core(
+        store=store,
+        keys=keys,
+        contents=contents,
+        resolver=MemoryResolver(),
+        env=env,
+        settings=settings,
+    )
     run(keys.close())
 
 

@@ -25,6 +25,7 @@ from workpost.domain.organizations.shell import (
     delete_organization,
     describe_organization,
 )
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import KeyDestroyed
 from workpost.kernel.settings import Content, Database, Settings
 from workpost.kernel.settings import Keys as KeySettings
@@ -80,7 +81,14 @@ async def served(settings: Settings, mail: Mail, env: MovedClock):
     store = await open_store(settings, env)
     keys = open_keys(settings, env)
     contents = open_contents(settings, store)
-    core = Core(store=store, keys=keys, contents=contents, env=env, settings=settings)
+    core = Core(
+        store=store,
+        keys=keys,
+        contents=contents,
+        resolver=MemoryResolver(),
+        env=env,
+        settings=settings,
+    )
     directory = Directory(core, mail.directory.account, mail.organization, mail.directory.domain)
     again = Mail(directory)
     again.boxes = dict(mail.boxes)

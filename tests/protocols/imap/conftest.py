@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.directories import CHEAP, PASSWORD, Directory, new_directory
 from workpost.domain.access import shell as access
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
@@ -137,7 +138,12 @@ class World:
         keys = open_keys(self._settings, env)
         contents = open_contents(self._settings, store)
         self.core = Core(
-            store=store, keys=keys, contents=contents, env=env, settings=self._settings
+            store=store,
+            keys=keys,
+            contents=contents,
+            resolver=MemoryResolver(),
+            env=env,
+            settings=self._settings,
         )
         self.demo = await new_directory(self.core)
         certificates = Certificates(self._certificate)

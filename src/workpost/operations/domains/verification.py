@@ -59,9 +59,9 @@ async def look_up(resolver: Resolver, sought: Sought, host: str) -> Found:
     name, token = ascii_domain(sought.row.name), sought.row.token
     if not token:
         return Found(ownership=False, dkim=False)
-    texts = await resolver.txt(f"{OWNERSHIP_LABEL}.{name}")
+    texts = (await resolver.txt(f"{OWNERSHIP_LABEL}.{name}")).values
     if token not in texts:
-        texts = await resolver.txt(name)
+        texts = (await resolver.txt(name)).values
     for key in sought.keys:
         if key.algorithm == RSA:
             published = await _is_published(resolver, key, name, host)
@@ -71,9 +71,9 @@ async def look_up(resolver: Resolver, sought: Sought, host: str) -> Found:
 
 async def _is_published(resolver: Resolver, key: DkimKeyRow, name: str, host: str) -> bool:
     where = f"{key.selector}._domainkey.{name}"
-    if await resolver.cname(where) == key_host(key.selector, host).lower():
+    if key_host(key.selector, host).lower() in (await resolver.cname(where)).values:
         return True
-    for text in await resolver.txt(where):
+    for text in (await resolver.txt(where)).values:
         tags = dict(tag.strip().split("=", 1) for tag in text.split(";") if "=" in tag)
         if tags.get("p", "").replace(" ", "") == key.public:
             return True

@@ -5,11 +5,33 @@ from __future__ import annotations
 import msgspec
 
 
+class Wish(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """What the sender wants to hear about one recipient (RFC 3461 4.1 and 4.2).
+
+    `notify` holds NEVER alone, or any of SUCCESS, FAILURE and DELAY; empty when nothing was said.
+    `orcpt` is the original recipient as it was given, `rfc822;...`.
+    """
+
+    notify: tuple[str, ...] = ()
+    orcpt: str = ""
+
+
+NO_WISH = Wish()
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """One mail transaction as the pipeline gets it; `sender` is empty for the null sender."""
 
     sender: str
     recipients: list[str]
+    wishes: dict[str, Wish] = {}
+    """By recipient, for those about whom something was said."""
+    ret: str = ""
+    """FULL or HDRS: how much of the message a report returns (RFC 3461 4.3)."""
+    envid: str = ""
+    body: str = "7BIT"
+    requiretls: bool = False
+    """RFC 8689: better bounced than sent on without TLS."""
     helo: str = ""
     peer: str = ""
     protocol: str = "SMTP"
@@ -27,6 +49,10 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     skip: int
     """Bytes at the start (Return-Path) that are ours alone and never sent on."""
+    body: str = "7BIT"
+    requiretls: bool = False
+    ret: str = ""
+    envid: str = ""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
@@ -35,6 +61,7 @@ class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
     address: str
     mailbox: int = 0
     """0 for someone elsewhere."""
+    wish: Wish = NO_WISH
 
 
 encode = msgspec.msgpack.encode

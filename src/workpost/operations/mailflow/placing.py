@@ -18,7 +18,13 @@ from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys
 from workpost.formats.addresses import fold, fold_domain, split
 from workpost.formats.mime.summary import Summary
-from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient, encode
+from workpost.operations.mailflow.envelope import (
+    NO_WISH,
+    Envelope,
+    StoredEnvelope,
+    StoredRecipient,
+    encode,
+)
 from workpost.operations.mailflow.trace import Stamped
 from workpost.store.content.squeezing import squeeze
 from workpost.store.content.types import Placed, content_key
@@ -147,6 +153,10 @@ async def make_queued(
         smtputf8=message.envelope.smtputf8,
         size=message.content.size,
         skip=message.stamped.skip,
+        body=message.envelope.body,
+        requiretls=message.envelope.requiretls,
+        ret=message.envelope.ret,
+        envid=message.envelope.envid,
     )
     entry = NewQueueEntry(
         id=queue,
@@ -169,7 +179,10 @@ async def make_queued(
     batches = [
         [StoredRecipient(one.address, one.mailbox) for one in local[start : start + BATCH]]
         for start in range(0, len(local), BATCH)
-    ] + [[StoredRecipient(address)] for address in external]
+    ] + [
+        [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]
+        for address in external
+    ]
     rows = []
     for number, batch in enumerate(batches):
         if number % YIELD == YIELD - 1:
