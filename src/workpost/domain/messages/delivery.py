@@ -75,7 +75,7 @@ def deliver(
     queued: list[Queued],
     events: list[NewEvent],
 ) -> list[Placement]:
-    """Accept one message: into each INBOX of `deliveries`, and into the queue for all others.
+    """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
     `grant` is the submitter's, None for mail from outside. Raises StaleGrant; QuotaExceeded or
     MailboxNotFound when one mailbox cannot take it: nothing is written, the caller looks again.
@@ -100,17 +100,23 @@ def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
 
 
 def _place_each(tx: Tx, new: list[NewItem]) -> list[Placement]:
-    """Place items in the INBOX of each mailbox, mailboxes in ascending id."""
+    """Place items in the folders of their roles, mailboxes in ascending id."""
     if len(new) > 1:
         new = sorted(new, key=lambda item: item.mailbox)
-    return [_place_in_inbox(tx, item) for item in new]
+    return [_place_by_role(tx, item) for item in new]
 
 
-def _place_in_inbox(tx: Tx, item: NewItem) -> Placement:
+def _place_by_role(tx: Tx, item: NewItem) -> Placement:
     mailbox, size = item.mailbox, item.size
     modseq = take_counter(tx, mailbox, grow=size, count=1)
     unread = 0 if item.flags & bits.SEEN else 1
-    taken = folders.take_inbox_uid(tx, mailbox=mailbox, unread=unread, grow=size, modseq=modseq)
+    taken = None
+    for role in (item.role, folders.INBOX):
+        taken = folders.take_uid_of_role(
+            tx, mailbox=mailbox, role=role, unread=unread, grow=size, modseq=modseq
+        )
+        if taken is not None:
+            break
     if taken is None:
         raise MailboxNotFound("The mailbox does not exist.")
     folder, uid, uidvalidity = taken

@@ -14,6 +14,7 @@ from workpost.formats.mime.summary import Summary
 from workpost.kernel.clock import Environment
 from workpost.store.keys import sealing
 from workpost.store.keys.types import DataKey
+from workpost.store.tables.folders import INBOX
 
 MAX_REFERENCES = 10
 """Of a message's references, how many are asked for its thread."""
@@ -46,6 +47,8 @@ class NewItem(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     gen: int
     message_tag: bytes | None = None
     reference_tags: list[bytes] = []
+    role: str = INBOX
+    """Of the folder that delivery places it in; a mailbox without such a folder takes its INBOX."""
 
 
 def message_tag(tag_key: bytes, message_id: str) -> bytes:
@@ -65,6 +68,7 @@ def seal_item(
     received: int,
     flags: int = 0,
     keywords: tuple[bytes, ...] = (),
+    role: str = INBOX,
 ) -> NewItem:
     """A new message for one mailbox; `stored` is its squeezed summary, made once for all."""
     item = env.new_id()
@@ -84,6 +88,7 @@ def seal_item(
         gen=keys.key.gen,
         message_tag=message_tag(keys.tag_key, summary.message_id) if summary.message_id else None,
         reference_tags=[message_tag(keys.tag_key, r) for r in references],
+        role=role,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from workpost.store.tables.folders import INBOX
+
 
 class Wish(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What the sender wants to hear about one recipient (RFC 3461 4.1 and 4.2).
@@ -62,6 +64,8 @@ class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
     mailbox: int = 0
     """0 for someone elsewhere."""
     wish: Wish = NO_WISH
+    role: str = INBOX
+    """Of the folder that takes it here."""
 
 
 encode = msgspec.msgpack.encode

@@ -8,7 +8,7 @@ here in rows of up to `BATCH`, sealed together. A recipient appears in exactly o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -30,6 +30,7 @@ from workpost.store.content.squeezing import squeeze
 from workpost.store.content.types import Placed, content_key
 from workpost.store.core import Core
 from workpost.store.keys import sealing
+from workpost.store.tables.folders import INBOX
 from workpost.store.tables.queue import (
     HELD,
     LOCAL,
@@ -40,6 +41,7 @@ from workpost.store.tables.queue import (
 
 YIELD = 20
 """Queue rows sealed before the loop gets its turn."""
+NO_ROLES: Mapping[int, str] = {}
 BATCH = 100
 """Local recipients of one queue row: delivered in one transaction (invariant 3)."""
 
@@ -66,16 +68,25 @@ async def place(core: Core, envelope: Envelope, stamped: Stamped, summary: Summa
 
 
 async def make_outgoing(
-    core: Core, message: Message, routed: Expansion, *, home: str, direction: str
+    core: Core,
+    message: Message,
+    routed: Expansion,
+    *,
+    home: str,
+    direction: str,
+    roles: Mapping[int, str] = NO_ROLES,
 ) -> Outgoing:
-    """All that one transaction writes of a routed message; `home` queues what goes elsewhere."""
+    """All that one transaction writes of a routed message; `home` queues what goes elsewhere.
+
+    `roles` has, by mailbox, the role of the folder that takes it where that is not the INBOX.
+    """
     direct, waiting = split_direct(
         routed, message.content.size, core.settings.mailflow.direct_recipients
     )
     queued: list[Queued] = []
     if waiting or routed.external:
-        queued = await _make_queue(core, message, waiting, routed.external, home, direction)
-    return Outgoing(message.content, await make_items(core, message, direct), queued)
+        queued = await _make_queue(core, message, waiting, routed.external, home, direction, roles)
+    return Outgoing(message.content, await make_items(core, message, direct, roles), queued)
 
 
 async def _make_queue(
@@ -85,6 +96,7 @@ async def _make_queue(
     external: Sequence[str],
     home: str,
     direction: str,
+    roles: Mapping[int, str],
 ) -> list[Queued]:
     # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
     written = {fold(address): address for address in message.envelope.recipients}
@@ -98,6 +110,7 @@ async def _make_queue(
             local=[one for one in waiting if one.organization == organization],
             external=elsewhere if organization == home else [],
             direction=direction,
+            roles=roles,
         )
         if entry is not None:
             queued.append(entry)
@@ -113,7 +126,9 @@ def split_direct(routed: Expansion, size: int, limit: int) -> tuple[list[Local],
     return direct, [one for one in routed.local if one.mailbox not in chosen]
 
 
-async def make_items(core: Core, message: Message, deliveries: Sequence[Local]) -> list[NewItem]:
+async def make_items(
+    core: Core, message: Message, deliveries: Sequence[Local], roles: Mapping[int, str] = NO_ROLES
+) -> list[NewItem]:
     """One sealed item for each mailbox."""
     items = []
     for delivery in deliveries:
@@ -128,6 +143,7 @@ async def make_items(core: Core, message: Message, deliveries: Sequence[Local]) 
                 content_key=message.content_key,
                 size=message.content.size,
                 received=message.received,
+                role=roles.get(delivery.mailbox, INBOX),
             )
         )
     return items
@@ -141,6 +157,7 @@ async def make_queued(
     local: Sequence[Local],
     external: Sequence[str],
     direction: str,
+    roles: Mapping[int, str] = NO_ROLES,
 ) -> Queued | None:
     """The queue entry of one organization, or None when nobody waits."""
     if not local and not external:
@@ -177,7 +194,10 @@ async def make_queued(
         hold_until=None,
     )
     batches = [
-        [StoredRecipient(one.address, one.mailbox) for one in local[start : start + BATCH]]
+        [
+            StoredRecipient(one.address, one.mailbox, role=roles.get(one.mailbox, INBOX))
+            for one in local[start : start + BATCH]
+        ]
         for start in range(0, len(local), BATCH)
     ] + [
         [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]

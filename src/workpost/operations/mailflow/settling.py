@@ -186,4 +186,5 @@ async def _item(core: Core, opened: Opened, stored: bytes, recipient: StoredReci
         content_key=opened.content_key,
         size=len(opened.raw),
         received=entry.created,
+        role=recipient.role,
     )

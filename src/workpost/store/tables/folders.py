@@ -17,6 +17,11 @@ VISIBLE = 0
 DELETING = 2
 
 
+INBOX = "inbox"
+JUNK = "junk"
+"""Roles that delivery places mail by."""
+
+
 class FolderRow(msgspec.Struct, frozen=True):
     """One folder with its name still sealed; `uidvalidity` as protocols show it."""
 
@@ -147,19 +152,20 @@ def take_uids(
     return (int(row[0]) - count, int(row[1])) if row is not None else None
 
 
-def take_inbox_uid(
-    tx: Tx, *, mailbox: int, unread: int, grow: int, modseq: int
+def take_uid_of_role(
+    tx: Tx, *, mailbox: int, role: str, unread: int, grow: int, modseq: int
 ) -> tuple[int, int, int] | None:
-    """`take_uids` of one item for the INBOX; returns its id, the uid, the uidvalidity shown."""
+    """`take_uids` of one item for a role's folder; its id, the uid, the uidvalidity shown."""
     row = tx.row(
         "UPDATE folder SET uidnext = uidnext + 1, total = total + 1, unread = unread + ?,"
-        " bytes = bytes + ?, modseq = ? WHERE mailbox = ? AND role = 'inbox' AND hidden < 2"
+        " bytes = bytes + ?, modseq = ? WHERE mailbox = ? AND role = ? AND hidden < 2"
         " RETURNING id, uidnext,"
         " (uidvalidity + (SELECT epoch FROM mailbox m WHERE m.id = folder.mailbox)) & 2147483647",
         unread,
         grow,
         modseq,
         mailbox,
+        role,
     )
     return (int(row[0]), int(row[1]) - 1, int(row[2])) if row is not None else None
 
