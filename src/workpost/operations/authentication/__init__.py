@@ -1,0 +1,1 @@
+"""Who a message from outside comes from: the checks that ask the DNS."""
