@@ -271,6 +271,8 @@ def _check(settings: Settings) -> None:
         _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:
         _try("ops.allow", ipaddress.ip_network, network)
+    for network in settings.authentication.trusted_networks:
+        _try("authentication.trusted_networks", ipaddress.ip_network, network)
     _check_identity(settings)
     for network in settings.egress.allow:
         _try("egress.allow", ipaddress.ip_network, network)

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.mail_settings import Authentication, Dmarc
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -373,6 +374,8 @@ class Settings(Section, frozen=True, kw_only=True):
     api: Api = Api()
     organizations: Organizations = Organizations()
     dns: Dns = Dns()
+    authentication: Authentication = Authentication()
+    dmarc: Dmarc = Dmarc()
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()

@@ -199,9 +199,7 @@ def explanation(text: str) -> Spec:
     return _spec(text, _LETTERS_OF_TEXTS, spaces=True)[0]
 
 
-def _spec(
-    text: str, letters: frozenset[str], *, spaces: bool = False
-) -> tuple[Spec, bool]:
+def _spec(text: str, letters: frozenset[str], *, spaces: bool = False) -> tuple[Spec, bool]:
     """The parts of a text, and whether the last of them is a macro."""
     parts: list[str | Macro] = []
     used = set()
@@ -239,7 +237,7 @@ def _macro(
 
 
 def expand(spec: Spec, values: Mapping[str, str]) -> str:
-    """The text of a spec; `values` has those of its letters. Raises SpfError when it is too long."""
+    """The text of a spec; `values` has those of its letters. Raises SpfError for too long a one."""
     if not spec.letters:
         return "".join(spec.parts)  # type: ignore[arg-type]  # without letters there is no macro
     out = "".join(

@@ -280,9 +280,7 @@ class _Check:
         if self._lookups > MAX_LOOKUPS:
             raise _PermError("there are too many terms that ask the DNS")
 
-    async def _ask(
-        self, ask: Callable[[str], Awaitable[Answer[T]]], name: str
-    ) -> Answer[T]:
+    async def _ask(self, ask: Callable[[str], Awaitable[Answer[T]]], name: str) -> Answer[T]:
         try:
             return await ask(name)
         except TryLater as error:
