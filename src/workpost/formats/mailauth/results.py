@@ -18,6 +18,7 @@ MAX_MARKS = 2_000
 MAX_REASON = 120
 WIDTH = 78
 
+_NAME = b"authentication-results"
 _FIELD = re.compile(rb"(?:\A|\n)(authentication-results[ \t]*:)", re.IGNORECASE)
 _END = re.compile(rb"\n(?![ \t])")
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`{|}~@-]")
@@ -190,6 +191,8 @@ def strip_results(raw: bytes, server: str) -> bytes:
     tolerant than we are might believe it.
     """
     end = header_end(raw, 0, len(raw))
+    if _NAME not in raw[:end].lower():
+        return raw
     kept, start = [], 0
     for match in _FIELD.finditer(raw, 0, end):
         begin = match.start(1)
