@@ -104,9 +104,10 @@ class PostOffice:
             client.login(who, PASSWORD)
             assert client.select(folder, readonly=True)[0] == "OK"
             _, (numbers,) = client.search(None, "ALL")
-            return [
-                client.fetch(each.decode(), "(BODY.PEEK[])")[1][0][1] for each in numbers.split()
+            found: list[Any] = [
+                client.fetch(each.decode(), "(BODY.PEEK[])")[1][0] for each in numbers.split()
             ]
+            return [raw for _, raw in found]
 
 
 @contextmanager

@@ -103,7 +103,7 @@ async def test_results_forged_in_our_name_are_taken_out_rfc8601_5(office: PostOf
     forged = (
         b"Authentication-Results: MX.demo.test; dmarc=pass header.from=bank.example\r\n"
         b"Authentication-Results: other.example; spf=pass\r\n"
-        b'authentication-results : (really) "mx.demo.test" 1;\r\n dkim=pass header.d=bank.example\r\n'
+        b'authentication-results : (so) "mx.demo.test" 1;\r\n dkim=pass header.d=bank.example\r\n'
     )
     await office.send(forged + MAIL)
     (got,) = await office.read()
@@ -260,6 +260,9 @@ async def test_a_trusted_list_may_say_that_it_saw_dmarc_pass_rfc8617(office: Pos
     (got,) = await office.read()
     assert told(got)["arc"] == "pass"
     assert b"dmarc=fail (p=reject arc=list.example)" in got
+    assert [each["trustedSealer"] for each in await stories(office.house, RECEIVED)] == [
+        "list.example"
+    ]
     assert (await office.send(raw.replace(b"Hello", b"Hallo")))[0] == 550
     assert (await office.send(raw.replace(b"bob@author", b"eve@author")))[0] == 550
 

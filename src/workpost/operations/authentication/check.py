@@ -130,7 +130,7 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
                 author_domains=authors,
                 spf=spf,
                 dkim=dkim,
-                sample=core.env.random_bytes(2)[1] % 100,
+                sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
             )
     except AuthorsError as error:
         authors = []

@@ -108,4 +108,6 @@ def verdicts(authentication: Authentication | None) -> Mapping[str, object]:
     found = {"spfVerdict": told.spf, "dkimVerdict": told.dkim, "dmarcVerdict": told.dmarc}
     if told.policy:
         found["dmarcPolicy"] = told.policy
+    if authentication.trusted:
+        found["trustedSealer"] = authentication.trusted
     return found
