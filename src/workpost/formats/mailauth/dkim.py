@@ -7,7 +7,7 @@ than it is there (RFC 6376 8.15), so that nobody adds a second Subject to a mess
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -31,7 +31,7 @@ from workpost.formats.mailauth.signature import (
     read_name,
     read_signature,
 )
-from workpost.formats.mailauth.tags import split_list
+from workpost.formats.mailauth.tags import split_list, squeeze
 from workpost.formats.mailauth.writing import finish_field, fold_names, signed_tags
 
 FIELD = b"dkim-signature"
@@ -93,15 +93,16 @@ def read_dkim(tags: dict[str, str], place: int) -> Signature:
         raise BadSignature("From is not signed")
     if "q" in tags and "dns/txt" not in split_list(tags["q"].lower()):
         raise BadSignature("the key is not in the DNS")
-    agent = read_name(identity_of(tags).rpartition("@")[2])
+    _, at, host = identity_of(tags).rpartition("@")
+    agent = read_name(host) if at else ""
     if agent != signature.domain and not agent.endswith(f".{signature.domain}"):
         raise BadSignature("i= is not of the domain d=")
     return msgspec.structs.replace(signature, agent=agent)
 
 
-def identity_of(tags: dict[str, str]) -> str:
+def identity_of(tags: Mapping[str, str]) -> str:
     """The agent or user on whose behalf was signed, `@` and d= if i= does not say (3.5)."""
-    return tags.get("i") or f"@{tags.get('d', '')}"
+    return squeeze(tags.get("i", "")) or f"@{tags.get('d', '')}"
 
 
 def check_time(signature: Signature, now: int) -> str:
