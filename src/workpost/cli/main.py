@@ -22,6 +22,7 @@ COMMANDS = (
     "directory",
     "token",
     "queue",
+    "trace",
     "keys",
     "check",
     "backup",

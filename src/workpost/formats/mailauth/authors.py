@@ -24,9 +24,6 @@ def author_domains(raw: bytes) -> list[str]:
     value = collect(raw[:end]).get(b"from", b"")
     if len(value) >= MAX_VALUE:
         raise AuthorsError("From is too long")
-    domains = []
-    for _, address in parse_address_list(value):
-        domain = split(address)[1]
-        if domain:
-            domains.append(ascii_domain(fold_domain(domain)))
-    return list(dict.fromkeys(domains))
+    found = [split(address)[1] for _, address in parse_address_list(value)]
+    domains = dict.fromkeys(ascii_domain(fold_domain(each)) for each in found)
+    return [each for each in domains if each]

@@ -97,6 +97,12 @@ def list_organizations(
 
 
 @quick
+def page_ids(tx: Reader, *, after: str, limit: int) -> list[str]:
+    """Ids of organizations after one, in order, whatever their state."""
+    rows = tx.rows("SELECT id FROM organization WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+    return [row[0] for row in rows]
+
+
 def find_alias(tx: Reader, *, alias: str) -> str | None:
     """The organization that has an alias, deleted ones left out."""
     row = tx.row("SELECT id FROM organization WHERE alias = ? AND state <> 'Deleted'", alias)
