@@ -115,6 +115,7 @@ def test_what_others_write(
     [
         b"",
         b"; spf=pass",
+        b'""; spf=pass',
         b"a b c; spf=pass",
         b"x; spf",
         b"x; spf=pass nonsense",

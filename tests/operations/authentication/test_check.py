@@ -6,6 +6,8 @@ import asyncio
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workpost.integrations.dns.base import Answer
 from workpost.integrations.dns.memory import MemoryResolver
@@ -206,3 +208,30 @@ def test_a_results_field_has_the_configured_name() -> None:
     found = asyncio.run(check.authenticate(core, arrival(), MAIL))
     assert found.field.startswith(b"Authentication-Results: mail.corp.test;")
     assert msgspec.structs.asdict(found)["trusted"] == ""
+
+
+@settings(max_examples=60)
+@given(
+    raw=st.binary(max_size=300)
+    | st.lists(
+        st.sampled_from(
+            [b"From: ", b"a@author.example", b"ARC-Seal: i=1; ", b"DKIM-Signature: v=1; ", b"\r\n"]
+            + [b"b=;", b"d=author.example; ", b"s=s1; ", b"h=from;", b"Authentication-Results: "]
+        ),
+        max_size=30,
+    ).map(b"".join),
+    sender=st.text(max_size=30) | st.just("bob@author.example"),
+    helo=st.text(st.characters(exclude_categories=[]), max_size=30),
+    peer=st.sampled_from(["192.0.2.1", "fe80::1%eth0", "", "::"]) | st.text(max_size=10),
+)
+def test_whatever_a_stranger_says_is_one_field(
+    raw: bytes, sender: str, helo: str, peer: str
+) -> None:
+    resolver = MemoryResolver({("TXT", "author.example"): ["v=spf1 ptr exists:%{h}.%{l} -all"]})
+    stranger = Envelope(sender=sender, recipients=[], helo=helo, peer=peer, protocol="SMTP")
+    core = core_with(resolver)
+    check.is_from_outside(core, stranger)
+    field = asyncio.run(check.authenticate(core, stranger, raw)).field
+    assert field.isascii()
+    assert field.count(b"\r\n") == field.count(b"\r\n\t") + 1
+    assert field.endswith(b"\r\n")

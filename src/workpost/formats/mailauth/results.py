@@ -103,6 +103,8 @@ def parse_results(value: bytes) -> Results:
     if server is None:
         raise ResultsError("the authserv-id is malformed")
     name = _unquote(server[1]) if server[1] is not None else server[2]
+    if not name:
+        raise ResultsError("the authserv-id is empty")
     methods = []
     for part in parts[1:]:
         if part.strip().lower() == "none" and len(parts) == 2:

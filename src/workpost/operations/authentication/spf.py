@@ -63,7 +63,8 @@ async def check_spf(
     local, domain = split(sender) if sender else ("postmaster", helo)
     domain = ascii_domain(fold_domain(domain))
     try:
-        address = ip_address(peer)
+        # The zone of a link-local address is our own matter.
+        address = ip_address(peer.partition("%")[0])
     except ValueError:
         return SpfResult("none", domain, "the peer has no IP address")
     if isinstance(address, IPv6Address):
