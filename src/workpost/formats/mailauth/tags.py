@@ -1,4 +1,4 @@
-"""Tag lists, `v=DKIM1; k=rsa; p=...` (RFC 6376 3.2): DKIM and ARC fields, key records, DMARC, TLSRPT.
+"""Tag lists, `v=DKIM1; k=rsa; p=...` (RFC 6376 3.2): signature fields, records of DKIM and DMARC.
 
 Pure. A list is parsed whole or refused; what the tags mean is for the callers to say.
 """
