@@ -88,9 +88,7 @@ def choose(keyring: Keyring, algorithm: str = "") -> tuple[DkimKeyRow, str]:
     ]
     name = keyring.row.name
     if not signing:
-        raise MailDomainStateInvalid(
-            f"The domain {name} waits for keys that are not published yet."
-        )
+        raise MailDomainStateInvalid(f"The domain {name} waits for keys that nobody published yet.")
     taken = {key.selector for key in keyring.keys}
     names = (selector(keyring.row.token, number) for number in range(SELECTORS))
     free = next((each for each in names if each not in taken), None)

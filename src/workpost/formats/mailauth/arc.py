@@ -142,13 +142,14 @@ def _check_message(fields: Fields, each: ArcSet, keys: Mapping[str, KeyRecord], 
 def seal(fields: Fields, signer: Signer, results: bytes, validation: str, now: int) -> bytes:
     """The fields of one more set, with their CRLFs, to be put in front (RFC 8617 5.1).
 
-    `results` is what follows `Authentication-Results:` and may be folded; `validation` what
-    `verify_arc` found: none, pass or fail. Raises ValueError where no set may be added: behind the
-    fiftieth, and to a chain that is not read (RFC 8617 5.1.2 seals a broken one alone).
+    `results` is what follows `Authentication-Results:` and may be folded; `validation` says of the
+    sets that are there that there are none, or that they pass. Raises BadSignature for a chain that
+    cannot be continued.
     """
-    instance = len(fields.places(SEAL)) + 1
-    if instance > MOST_SETS:
-        raise ValueError("a message has at most fifty ARC sets")
+    earlier = read_chain(fields)
+    if len(earlier) >= MOST_SETS or validation != (PASS if earlier else NONE):
+        raise BadSignature("no set may be added to this chain")
+    instance = len(earlier) + 1
     told = b"ARC-Authentication-Results: i=%d; %s\r\n" % (instance, results.strip())
     names = [*names_to_sign(fields), *[b"dkim-signature"] * len(fields.places(b"dkim-signature"))]
     head = (
@@ -161,7 +162,6 @@ def seal(fields: Fields, signer: Signer, results: bytes, validation: str, now: i
         f"ARC-Seal: i={instance}; a={signer.algorithm}; cv={validation};\r\n"
         f"\td={signer.domain};\r\n\ts={signer.selector}; t={now};\r\n\tb="
     ).encode()
-    earlier = read_chain(fields) if validation == PASS else []
     parts = [
         fields.field(place, RELAXED)
         for each in earlier

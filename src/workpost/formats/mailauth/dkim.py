@@ -7,7 +7,7 @@ than it is there (RFC 6376 8.15), so that nobody adds a second Subject to a mess
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -31,7 +31,7 @@ from workpost.formats.mailauth.signature import (
     read_name,
     read_signature,
 )
-from workpost.formats.mailauth.tags import split_list
+from workpost.formats.mailauth.tags import split_list, squeeze
 from workpost.formats.mailauth.writing import finish_field, fold_names, signed_tags
 
 FIELD = b"dkim-signature"
@@ -99,9 +99,9 @@ def read_dkim(tags: dict[str, str], place: int) -> Signature:
     return msgspec.structs.replace(signature, agent=agent)
 
 
-def identity_of(tags: dict[str, str]) -> str:
+def identity_of(tags: Mapping[str, str]) -> str:
     """The agent or user on whose behalf was signed, `@` and d= if i= does not say (3.5)."""
-    return tags.get("i") or f"@{tags.get('d', '')}"
+    return squeeze(tags.get("i", "")) or f"@{tags.get('d', '')}"
 
 
 def check_time(signature: Signature, now: int) -> str:

@@ -10,11 +10,15 @@ from workpost.formats.mailauth.canonical import Fields
 from workpost.formats.mailauth.dkim import FIELD, check_time, identity_of, read_dkim, verify
 from workpost.formats.mailauth.keys import KeyRecord
 from workpost.formats.mailauth.signature import BadSignature, Signature, read_name, read_tags
+from workpost.formats.mailauth.tags import squeeze
 from workpost.integrations.dns.base import Resolver
 from workpost.operations.authentication.signers import NoKey, compute, fetch_keys
 
 MOST_SIGNATURES = 10
 """Signatures of one message that are verified: each costs a question and an RSA operation."""
+
+
+LONGEST_ALGORITHM = 32
 
 
 class DkimResult(msgspec.Struct, frozen=True):
@@ -75,7 +79,7 @@ def _told(
         domain=domain,
         identity=identity_of(tags) if tags.get("i") or domain else "",
         selector=read_name(tags.get("s", "")),
-        algorithm=tags.get("a", "").lower(),
+        algorithm=squeeze(tags.get("a", "")).lower()[:LONGEST_ALGORITHM],
         testing=testing,
         reason=reason,
     )

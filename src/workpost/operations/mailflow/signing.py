@@ -6,6 +6,7 @@ longer than the organization's key itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from weakref import WeakKeyDictionary
 
@@ -109,16 +110,15 @@ async def _signers(core: Core, organization: str, domain: str) -> tuple[Signer, 
             )
     # RSA first: receivers that verify one signature take the first, and all of them know RSA.
     signers.sort(key=lambda each: each.algorithm, reverse=True)
-    _prune(ready, core.env.monotonic())
-    ready[place] = _Ready(expires, tuple(signers))
+    made = _Ready(expires, tuple(signers))
+    ready[place] = made
     ready.move_to_end(place)
-    return tuple(signers)
+    if len(ready) > REMEMBERED:
+        ready.popitem(last=False)
+    asyncio.get_running_loop().call_later(SECONDS, _drop, ready, place, made)
+    return made.signers
 
 
-def _prune(ready: OrderedDict[tuple[str, str], _Ready], now: float) -> None:
-    """Drop what is too old, and the oldest of too many; entries are in the order they expire."""
-    while ready:
-        place, oldest = next(iter(ready.items()))
-        if oldest.expires > now and len(ready) < REMEMBERED:
-            return
+def _drop(ready: OrderedDict[tuple[str, str], _Ready], place: tuple[str, str], old: _Ready) -> None:
+    if ready.get(place) is old:
         del ready[place]
