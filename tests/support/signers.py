@@ -81,13 +81,23 @@ def ask(name: bytes, timeout: int = 5) -> bytes | None:
     return text.encode() if text else None
 
 
-_LINE = st.text(alphabet="ab \t:;=<>\"é", max_size=12).map(lambda text: text.encode())
+_LINE = st.text(alphabet='ab \t:;=<>"é', max_size=12).map(lambda text: text.encode())
 _FOLDED = st.lists(_LINE, min_size=1, max_size=3).map(
     # A line of white space alone would be an empty line to some.
     lambda lines: b"\r\n ".join(line.strip() + b"x" for line in lines)
 )
 _NAMES = st.sampled_from(
-    [b"Subject", b"subject ", b"To", b"CC", b"Reply-To", b"Date", b"Received", b"X-Other", b"MIME-Version"]
+    [
+        b"Subject",
+        b"subject ",
+        b"To",
+        b"CC",
+        b"Reply-To",
+        b"Date",
+        b"Received",
+        b"X-Other",
+        b"MIME-Version",
+    ]
 )
 _FIELDS = st.lists(
     st.tuples(_NAMES, st.sampled_from([b":", b": ", b":\t ", b":\r\n "]), _FOLDED).map(b"".join),

@@ -95,7 +95,9 @@ def test_bodies_are_what_the_words_of_the_rfc_make_of_them(body: bytes) -> None:
 @given(OCTETS)
 def test_every_octet_is_in_one_field_or_the_body(raw: bytes) -> None:
     fields = Fields(raw)
-    head, _, body = raw.partition(b"\r\n\r\n") if not raw.startswith(b"\r\n") else (b"", b"", raw[2:])
+    head, _, body = (
+        raw.partition(b"\r\n\r\n") if not raw.startswith(b"\r\n") else (b"", b"", raw[2:])
+    )
     assert b"\r\n".join(fields.fields) == head.removesuffix(b"\r\n")
     assert fields.body(SIMPLE) == _slow_simple(body)
     for number in range(len(fields.fields)):
