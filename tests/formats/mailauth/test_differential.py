@@ -17,14 +17,15 @@ from tests.support.signers import (
     ask,
     ed25519_key,
     ed25519_signer,
-    messages,
     pem,
     rsa_key,
     rsa_signer,
+    sent,
 )
 from workpost.formats.mailauth.arc import read_chain, verify_chain
 from workpost.formats.mailauth.canonical import Fields
 from workpost.formats.mailauth.dkim import sign
+from workpost.formats.mailauth.signature import BadSignature
 
 FORMS = [(a, b) for a in (b"simple", b"relaxed") for b in (b"simple", b"relaxed")]
 
@@ -41,16 +42,16 @@ def theirs(raw: bytes, count: int) -> list[str]:
     return found
 
 
-@given(messages())
-@settings(max_examples=50)
+@given(sent())
+@settings(max_examples=30)
 def test_dkimpy_verifies_what_we_sign(message: bytes) -> None:
     now = int(time.time())
     raw = sign(Fields(message), [rsa_signer(), ed25519_signer()], now) + message
     assert theirs(raw, 2) == ["pass", "pass"]
 
 
-@given(messages(), st.sampled_from(FORMS), st.booleans())
-@settings(max_examples=50)
+@given(sent(), st.sampled_from(FORMS), st.booleans())
+@settings(max_examples=30)
 def test_we_verify_what_dkimpy_signs(
     message: bytes, forms: tuple[bytes, bytes], length: bool
 ) -> None:
@@ -72,8 +73,8 @@ def test_we_verify_what_dkimpy_signs(
     assert [each for field in made for each in results(field + message)] == ["pass", "pass"]
 
 
-@given(messages(), st.sampled_from(FORMS), st.data())
-@settings(max_examples=80)
+@given(sent(), st.sampled_from(FORMS), st.data())
+@settings(max_examples=40)
 def test_both_say_the_same_of_a_message_that_was_changed(
     message: bytes, forms: tuple[bytes, bytes], data: st.DataObject
 ) -> None:
@@ -85,13 +86,20 @@ def test_both_say_the_same_of_a_message_that_was_changed(
     if b"\r" in changed.replace(b"\r\n", b"") or b"\n" in changed.replace(b"\r\n", b""):
         # Where a CR or LF stands alone dkimpy sees a line end, RFC 6376 2.8 does not.
         return
+    if not changed.endswith(b"\r\n"):
+        # dkimpy keeps the space at the end of a line without its CRLF; SMTP has no such lines.
+        return
     raw = field + changed
     try:
         dkim.rfc822_parse(raw)
     except dkim.MessageFormatError:
         # A line that is no field: dkimpy gives up, we let such a line be.
         return
-    assert results(raw) == theirs(raw, 1)
+    try:
+        ours = results(raw)
+    except BadSignature:
+        ours = ["fail"]
+    assert ours == theirs(raw, 1)
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -100,12 +108,13 @@ def test_dkimpy_verifies_our_chains(times: int) -> None:
     assert (validation, len(found)) == (b"pass", times), reason
 
 
-@given(messages())
+@given(sent())
 @settings(max_examples=20)
 def test_chains_of_both_go_on_with_each_other(message: bytes) -> None:
-    one = sealed(_told(message))
-    two = b"".join(_their_seal(one)) + one
-    three = sealed(_told(two))
+    one = sealed(message)
+    told = _told(one)
+    two = b"".join(_their_seal(told)) + told
+    three = sealed(two)
     for each in (one, two, three):
         assert dkim.ARC(each).verify(dnsfunc=ask)[0] == b"pass"
     fields = Fields(three)
@@ -114,7 +123,7 @@ def test_chains_of_both_go_on_with_each_other(message: bytes) -> None:
 
 
 def _told(message: bytes) -> bytes:
-    return b"Authentication-Results: mx.example.test; spf=pass\r\n" + message
+    return b"Authentication-Results: mx.example.test; arc=pass; spf=pass\r\n" + message
 
 
 def _their_seal(message: bytes) -> list[bytes]:
@@ -124,8 +133,7 @@ def _their_seal(message: bytes) -> list[bytes]:
         DOMAIN.encode(),
         pem(rsa_key()),
         b"mx.example.test",
-        dnsfunc=ask,
-        timestamp=str(int(time.time())).encode(),
+        timestamp=int(time.time()),
     )
     assert fields
     return fields

@@ -55,7 +55,8 @@ def test_nothing_but_its_own_error_comes_out(text: str) -> None:
     try:
         tags = parse_tags(text)
     except TagError as error:
-        assert str(error).isascii()
+        said = str(error)
+        assert said.isascii()
     else:
         assert tags
         assert parse_tags("; ".join(f"{name}={value}" for name, value in tags.items())) == tags
