@@ -90,6 +90,9 @@ def test_both_say_the_same_of_a_message_that_was_changed(
         # dkimpy keeps the space at the end of a line without its CRLF; SMTP has no such lines.
         return
     raw = field + changed
+    if b"\r\nFrom " in raw:
+        # The obsolete space before a colon: dkimpy takes the line for the first one of an mbox.
+        return
     try:
         dkim.rfc822_parse(raw)
     except dkim.MessageFormatError:
