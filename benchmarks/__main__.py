@@ -17,14 +17,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import actions, api, directory, footprint, imap, mixed, peers, submission
+from benchmarks import actions, api, directory, dkim, footprint, imap, mixed, peers, submission
 from benchmarks.product import Workpost
 from benchmarks.scale import FULL, SMOKE, Scale
 from benchmarks.table import Row, as_json, machine, render
 from tests.support.peers import postgres_folder
 from tests.support.postgres import PostgresServer
 
-SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency", "directory")
+SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency", "directory", "dkim")
 
 
 class Bench:
@@ -65,6 +65,7 @@ class Bench:
             "memory": lambda: footprint.measure(self.product, self.scale),
             "latency": lambda: mixed.measure(self.product, self.scale),
             "directory": self._directory,
+            "dkim": lambda: dkim.measure(self.scale),
         }
         for row in rows[section]():
             self.rows.append(row)

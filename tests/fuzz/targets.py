@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tests.formats.imap_lists import check_body, check_envelope
 from tests.fuzz import senders
+from tests.fuzz import signatures
 from tests.fuzz.ugly import UGLY
 from workpost.formats import addresses, encoded_words
 from workpost.formats.dates import parse_date
@@ -212,5 +213,8 @@ TARGETS: dict[str, Target] = {
             b'd APPEND "Sent Items" (\\Seen $Forwarded) "27-Nov-2026 10:00:00 +0000" {5+}\r\nhello\r\n',
         ],
     ),
+    "dkim_messages": Target(signatures.dkim_messages, [*signatures.MESSAGES, *_MAIL]),
+    "arc_chains": Target(signatures.arc_chains, signatures.CHAINS),
+    "key_records": Target(signatures.key_records, signatures.RECORDS),
 }
 """By the name that `script/fuzz` takes."""

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.formats.mailauth.test_dkim import BOTH, BOTH_KEYS, hand_signed, signed
+from tests.formats.mailauth.test_dkim import hand_signed, rsa_numbers, signed
+from tests.formats.mailauth.vectors import BOTH, BOTH_KEYS
 from tests.support.dns import DnsServer
 from tests.support.signers import (
     DOMAIN,
@@ -82,8 +83,6 @@ async def test_a_changed_message_fails(server: tuple[DnsServer, DnsResolver]) ->
     ],
 )
 async def test_what_the_dns_has_of_the_key(records: list[str], result: str, reason: str) -> None:
-    from tests.formats.mailauth.test_dkim import rsa_numbers
-
     known = {
         "KEY": rsa_record(rsa_key()),
         "SMALL": rsa_numbers(768, 65537),

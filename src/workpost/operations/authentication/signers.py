@@ -16,7 +16,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INLINE_BYTES = 256 * 1024
-"""Messages up to this size are hashed on the event loop (0.3 ms), larger ones in a thread."""
+"""Messages up to this size are worked on by the event loop (1 ms), larger ones in a thread."""
 AT_ONCE = 10
 """Keys of one message that are asked for at the same time."""
 
