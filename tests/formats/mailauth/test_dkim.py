@@ -174,7 +174,8 @@ def test_tags(more: str, result: str) -> None:
         "h=",
         "h=To:Subject",
         "h=From:T o:\x01",
-        "h=From:b;c",
+        "h=From::To",
+        "h=From:\u212a",
         "h=From" + ":x" * 600,
         "i=ada@example.org",
         "i=ada@notexample.test",
@@ -319,6 +320,12 @@ def test_the_bare_form_of_an_rsa_key_is_read_too() -> None:
     ready = open_public("rsa", bare)
     assert isinstance(ready, rsa.RSAPublicKey)
     assert ready.public_numbers() == key.public_key().public_numbers()
+
+
+def test_a_key_that_cannot_be_read_is_a_permanent_error() -> None:
+    ((fields, each),) = read(hand_signed(""))
+    found = verify(fields, each, parse_key("k=rsa; p=QUFB"))
+    assert found == ("permerror", "the key cannot be read")
 
 
 def test_a_message_without_signers_gets_no_signature() -> None:

@@ -151,12 +151,12 @@ def _read_number(tags: Mapping[str, str], tag: str) -> int | None:
 
 
 def _read_names(text: str) -> tuple[bytes, ...]:
-    listed = squeeze(text).lower()
+    listed = squeeze(text)
     if listed.count(":") >= MOST_NAMES:
         raise BadSignature("h= names too many fields")
     if not _FIELD_NAMES.match(listed):
         raise BadSignature("h= is malformed")
-    return tuple(listed.encode().split(b":"))
+    return tuple(listed.lower().encode().split(b":"))
 
 
 def without_value(field: bytes) -> bytes:
