@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.signers import MESSAGE, NOW, ed25519_signer, messages, rsa_signer, texts
@@ -58,6 +58,7 @@ def test_what_we_seal_passes(times: int) -> None:
 
 
 @given(messages())
+@settings(max_examples=40)
 def test_any_message_that_we_seal_passes(message: bytes) -> None:
     assert verified(sealed(message, 2)) == Verified(PASS, 0)
 

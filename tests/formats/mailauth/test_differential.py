@@ -112,7 +112,7 @@ def test_dkimpy_verifies_our_chains(times: int) -> None:
 
 
 @given(sent())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_chains_of_both_go_on_with_each_other(message: bytes) -> None:
     one = sealed(message)
     told = _told(one)

@@ -93,6 +93,7 @@ def test_what_we_sign_verifies() -> None:
 
 
 @given(messages())
+@settings(max_examples=50)
 def test_any_message_that_we_sign_verifies(message: bytes) -> None:
     assert results(signed(message)) == ["pass", "pass"]
 

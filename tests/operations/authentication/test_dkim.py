@@ -130,16 +130,14 @@ async def test_domains_of_other_letters_are_asked_for_as_the_dns_has_them() -> N
 
 async def test_no_more_than_ten_signatures_are_verified_and_each_key_is_asked_once() -> None:
     resolver = MemoryResolver(zone())
-    raw = sign(Fields(MESSAGE), [rsa_signer(), ed25519_signer()] * 2000, NOW) + MESSAGE
+    raw = sign(Fields(MESSAGE), [ed25519_signer()] * 2000, NOW)
+    raw += MESSAGE
+    assert LARGEST_HEADER / 2 < len(raw) < LARGEST_HEADER
     began = time.process_time()
-    assert len(raw) < LARGEST_HEADER * 2
-    raw = raw[-LARGEST_HEADER // 2 :]
-    raw = raw[raw.index(b"DKIM-Signature") :]
     found = await verify_dkim(resolver, raw, AT)
     assert [each.result for each in found] == ["pass"] * MOST_SIGNATURES
-    assert sorted(name for kind, name in resolver.asked if kind == "TXT") == sorted(
-        {name for _, name in zone()}
-    )
+    asked = [name for kind, name in resolver.asked if kind == "TXT"]
+    assert asked == [f"e._domainkey.{DOMAIN}"]
     assert time.process_time() - began < 2
 
 

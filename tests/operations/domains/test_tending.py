@@ -110,8 +110,8 @@ async def test_each_key_is_used_when_it_is_shown(demo: Directory, env: FixedEnvi
     await verify_due(demo.core, dns(demo))
     assert await states(demo) == {0: (RSA, ACTIVE), 1: (ED25519, WAITING)}
     # Another's key under our name is none of ours.
-    for other in ([text[:-8] + "AAAAAAA="], ["v=spf1 -all"], [text, text]):
-        dns(demo).records[place] = other
+    for wrong in ([text[:-8] + "AAAAAAA="], ["v=spf1 -all"], [text, text]):
+        dns(demo).records[place] = wrong
         env.advance(LATEST_MS)
         await demo.work()
         assert (await states(demo))[1] == (ED25519, WAITING)

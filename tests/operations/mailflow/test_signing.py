@@ -30,6 +30,9 @@ from workpost.store.tables.dkim_keys import ED25519, RSA
 
 __all__ = ["bare_core", "demo", "other"]
 
+# What is signed does not depend on the engine; the life of keys is tested on both.
+pytestmark = pytest.mark.parametrize("shared_settings", ["sqlite"], indirect=True)
+
 NAME = "bücher.example"
 ASCII = "xn--bcher-kva.example"
 RESULTS = b"Authentication-Results: mx.example.test;\r\n\tspf=pass smtp.mailfrom=a@b.test\r\n"
