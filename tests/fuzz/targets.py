@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tests.formats.imap_lists import check_body, check_envelope
-from tests.fuzz import senders
-from tests.fuzz import signatures
+from tests.fuzz import senders, signatures
 from tests.fuzz.ugly import UGLY
 from workpost.formats import addresses, encoded_words
 from workpost.formats.dates import parse_date

@@ -215,8 +215,18 @@ def test_a_results_field_has_the_configured_name() -> None:
     raw=st.binary(max_size=300)
     | st.lists(
         st.sampled_from(
-            [b"From: ", b"a@author.example", b"ARC-Seal: i=1; ", b"DKIM-Signature: v=1; ", b"\r\n"]
-            + [b"b=;", b"d=author.example; ", b"s=s1; ", b"h=from;", b"Authentication-Results: "]
+            [
+                b"From: ",
+                b"a@author.example",
+                b"ARC-Seal: i=1; ",
+                b"DKIM-Signature: v=1; ",
+                b"Authentication-Results: ",
+                b"d=author.example; ",
+                b"s=s1; ",
+                b"h=from;",
+                b"b=;",
+                b"\r\n",
+            ]
         ),
         max_size=30,
     ).map(b"".join),
