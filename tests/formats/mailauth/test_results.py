@@ -179,3 +179,25 @@ def test_nothing_in_our_name_is_left(raw: bytes) -> None:
 def test_a_message_without_any_is_the_same_object() -> None:
     raw = b"Subject: x\r\n\r\nAuthentication-Results: mx.demo.test; none\r\n"
     assert strip_results(raw, OURS) is raw
+
+
+def test_a_message_of_nothing_but_results_takes_no_time_and_keeps_none() -> None:
+    field = b"authentication-results: mx.demo.test;\r\n x=y\r\n"
+    raw = b"X: y\r\n" + field * 20_000 + b"Y: z\r\n\r\n" + field
+    start = time.perf_counter()
+    assert strip_results(raw, OURS) == b"X: y\r\nY: z\r\n\r\n" + field
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"X: y\r\n" * 2_000_000,
+        b"Authentication-Results: mx.demo.test\r\n " + b"\r\n " * 5_000_000,
+        b"Authentication-Results:" * 800_000,
+    ],
+)
+def test_a_header_without_an_end_takes_no_time(raw: bytes) -> None:
+    start = time.perf_counter()
+    strip_results(raw, OURS)
+    assert time.perf_counter() - start < 1

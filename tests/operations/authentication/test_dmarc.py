@@ -240,7 +240,7 @@ records = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
     author=st.sampled_from(DOMAINS),
     organizations=st.fixed_dictionaries(

@@ -20,8 +20,10 @@ from tests.support.directories import Directory, bare_core, new_directory
 from tests.support.mailboxes import house, log_in, mail_core
 from tests.support.post_office import HOST, JUNK, PostOffice, post_office
 from tests.support.stores import Run
+from workpost.domain.directory import shell as directory
 from workpost.domain.organizations import inbound_dmarc
 from workpost.formats.mailauth.results import Results, parse_results
+from workpost.integrations.dns.base import Answer
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 
@@ -328,3 +330,20 @@ async def test_trusted_relays_and_people_are_not_authenticated(office: PostOffic
     )
     await pipeline.receive(office.core, over_lmtp, MAIL)
     assert len(await office.read()) == 3
+
+
+async def test_an_address_that_goes_while_the_dns_is_slow_is_not_delivered_to(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, grant = office.core, office.house.grant
+    ada = (await log_in(core, "ada@demo.test")).entity
+    await directory.create_alias(core, grant, ada, "countess@demo.test")
+
+    async def slow(name: str) -> Answer[str]:
+        await directory.delete_alias(core, grant, ada, "countess@demo.test")
+        return Answer([])
+
+    monkeypatch.setattr(pipeline, "STALE", 0.0)
+    monkeypatch.setattr(core.resolver, "txt", slow)
+    assert (await office.send(MAIL, "countess@demo.test"))[0] == 550
+    assert await office.house.run("SELECT id FROM item") == []

@@ -17,7 +17,7 @@ def author_domains(raw: bytes) -> list[str]:
     Reads the header as summaries do, so that what people are shown is what is checked. An address
     without a domain has none. Raises AuthorsError.
     """
-    end = header_end(raw, 0, len(raw))
+    end = header_end(raw, 0, min(len(raw), MAX_BLOCK + 1))
     # A folded line is a line here: more lines than fields may only err on the safe side.
     if end > MAX_BLOCK or (end > MAX_FIELDS and raw.count(b"\n", 0, end) >= MAX_FIELDS):
         raise AuthorsError("the header is too long")

@@ -11,6 +11,10 @@ from workpost.formats.mime.scanner import header_end
 
 MAX_LENGTH = 65_536
 """Bytes of a field that is read."""
+LARGEST_HEADER = 1 << 20
+"""Bytes of a header that is looked at."""
+MAX_FIELDS = 100
+"""Authentication-Results fields of a message that are read; each relay on its way writes one."""
 MAX_RESULTS = 100
 MAX_PROPERTIES = 50
 MAX_MARKS = 2_000
@@ -20,6 +24,9 @@ WIDTH = 78
 
 _NAME = b"authentication-results"
 _FIELD = re.compile(rb"(?:\A|\n)(authentication-results[ \t]*:)", re.IGNORECASE)
+_WHOLE_FIELD = re.compile(
+    rb"(?:\A|(?<=\n))authentication-results[ \t]*+:[^\n]*+\n?(?:[ \t][^\n]*+\n?)*+", re.IGNORECASE
+)
 _END = re.compile(rb"\n(?![ \t])")
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`{|}~@-]")
 _NOT_TEXT = re.compile(r"[^ !#-\[\]-~]")
@@ -190,11 +197,15 @@ def strip_results(raw: bytes, server: str) -> bytes:
     """The message without fields that claim to come from `server` (RFC 8601 5).
 
     A field that cannot be read goes, too, if the name of the server is in it: a reader more
-    tolerant than we are might believe it.
+    tolerant than we are might believe it. Where there are more than `MAX_FIELDS`, all go. What
+    stands beyond `LARGEST_HEADER` stays: no reader gets there, and DMARC fails such a header.
     """
-    end = header_end(raw, 0, len(raw))
-    if _NAME not in raw[:end].lower():
+    end = header_end(raw, 0, min(len(raw), LARGEST_HEADER))
+    count = raw[:end].lower().count(_NAME)
+    if not count:
         return raw
+    if count > MAX_FIELDS:
+        return _WHOLE_FIELD.sub(b"", raw[:end]) + raw[end:]
     kept, start = [], 0
     for match in _FIELD.finditer(raw, 0, end):
         begin = match.start(1)

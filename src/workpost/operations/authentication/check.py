@@ -20,6 +20,7 @@ from workpost.formats.addresses import ascii_domain, fold_domain
 from workpost.formats.mailauth.authors import AuthorsError, author_domains
 from workpost.formats.mailauth.dmarc import NONE, QUARANTINE
 from workpost.formats.mailauth.results import (
+    LARGEST_HEADER,
     MethodResult,
     ResultsError,
     parse_results,
@@ -190,7 +191,7 @@ async def _check_all(
 
 def _has_seal(raw: bytes) -> bool:
     """Whether there may be an ARC chain: nearly all mail without one is told apart by this."""
-    return b"arc-seal" in raw[: header_end(raw, 0, len(raw))].lower()
+    return b"arc-seal" in raw[: header_end(raw, 0, min(len(raw), LARGEST_HEADER))].lower()
 
 
 def _late_spf(arrival: Arrival) -> SpfResult:

@@ -68,27 +68,46 @@ NOTHING = Enforcement()
 async def enforce(
     core: Core, authentication: Authentication | None, organizations: Sequence[str]
 ) -> Enforcement:
-    """What DMARC asks of the organizations that a message is for.
+    """What DMARC asks of the organizations that a message is for. Raises TryLater (`decide`)."""
+    if authentication is None or not _asks(authentication):
+        return NOTHING
+    enforced = await core.store.read(enforcing, among=list(organizations))
+    return decide(
+        authentication, organizations, enforced, refuses=core.settings.dmarc.reject == "refuse"
+    )
 
-    Raises TryLater where a check that may still pass could not be finished and the domain asks for
-    more than `none`: to take the message would be a way around its policy.
-    """
-    if authentication is None or authentication.trusted:
-        return NOTHING
+
+def _asks(authentication: Authentication) -> bool:
+    """Whether the author's domain asks for anything; nearly all mail ends here."""
     dmarc = authentication.dmarc
-    if dmarc.result not in {"fail", "temperror", "permerror"} or not dmarc.policy:
-        return NOTHING
-    enforced = tuple(await core.store.read(enforcing, among=list(organizations)))
-    if not enforced:
+    failed = dmarc.result in {"fail", "temperror", "permerror"}
+    return failed and bool(dmarc.policy) and not authentication.trusted
+
+
+def decide(
+    authentication: Authentication,
+    organizations: Sequence[str],
+    enforced: Sequence[str],
+    *,
+    refuses: bool,
+) -> Enforcement:
+    """The one decision; `enforced` are those of the organizations that enforce DMARC.
+
+    `refuses` says whether `reject` is told in SMTP. Raises TryLater where a check that may still
+    pass could not be finished and the domain asks for more than `none`: to take the message would
+    be a way around its policy.
+    """
+    dmarc = authentication.dmarc
+    if not enforced or not _asks(authentication):
         return NOTHING
     if dmarc.result == "temperror":
         if dmarc.policy == NONE:
             return NOTHING
         raise TryLater(f"The sender could not be authenticated now: {dmarc.reason}.")
     refused = ""
-    if dmarc.policy == REJECT and core.settings.dmarc.reject == "refuse":
-        refused = _refusal(authentication) if len(enforced) == len(organizations) else ""
-    return Enforcement(dmarc.policy, enforced, refused)
+    if dmarc.policy == REJECT and refuses and len(enforced) == len(organizations):
+        refused = _refusal(authentication)
+    return Enforcement(dmarc.policy, tuple(enforced), refused)
 
 
 def _refusal(authentication: Authentication) -> str:

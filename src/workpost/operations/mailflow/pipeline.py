@@ -41,6 +41,10 @@ ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
 
 
+STALE = 1.0
+"""Seconds of authentication after which the route that RCPT TO found is asked for again."""
+
+
 async def submit(
     core: Core, grant: Grant, envelope: Envelope, raw: bytes, route: Expansion | None = None
 ) -> str:
@@ -80,7 +84,10 @@ async def receive(
     _check_size(core, raw)
     authentication = None
     if is_from_outside(core, envelope):
+        began = core.env.monotonic()
         authentication = await authenticate(core, envelope, raw)
+        if core.env.monotonic() - began > STALE:
+            route = None
     stamped = trace.stamp(core, envelope, raw, authentication)
     summary = await summary_of(stamped.raw)
     message: Message | None = None
