@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
 from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -29,7 +30,6 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
-from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
