@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.support.dns import DnsServer
 from tests.support.outside import Authority
 from tests.support.smtp_sink import SmtpSink
 from workpost.integrations.dns.memory import MemoryResolver
+from workpost.integrations.dns.real import DnsResolver
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
 from workpost.integrations.smtp.times import Times
 from workpost.kernel.clock import FixedEnvironment
@@ -114,3 +117,46 @@ def sender(runner: asyncio.Runner, sink: SmtpSink) -> Iterator[Sender]:
 def trusting(authority: Authority | Path) -> dict[str, str]:
     """The setting by which an authority is trusted."""
     return {"ca_file": str(authority.file if isinstance(authority, Authority) else authority)}
+
+
+@pytest.fixture
+def dns(runner: asyncio.Runner) -> Iterator[DnsServer]:
+    server = DnsServer()
+    runner.run(server.start())
+    yield server
+    server.close()
+
+
+class World:
+    """Two hosts of a domain on one port, and a sender that asks the DNS."""
+
+    def __init__(
+        self,
+        dns: DnsServer,
+        make_sink: MakeSink,
+        *,
+        context: ssl.SSLContext | None = None,
+        other: ssl.SSLContext | None = None,
+        sts_port: int = 1,
+        **settings: Any,
+    ) -> None:
+        self.dns = dns
+        self.first = make_sink("127.0.0.2", context=context)
+        self.second = make_sink("127.0.0.3", self.first.port, context=other or context)
+        dns.records = {
+            ("MX", "example.test"): ["10 mx1.example.test", "20 mx2.example.test"],
+            ("A", "mx1.example.test"): ["127.0.0.2"],
+            ("A", "mx2.example.test"): ["127.0.0.3"],
+        }
+        self.sender = Sender(allow=("127.0.0.0/8",), idle_seconds=0, **settings)
+        place = dns._transport.get_extra_info("sockname")
+        self.sender.core.resolver = DnsResolver([place])
+        self.sender.open(smtp_port=self.first.port, sts_port=sts_port)
+
+    async def send(self, *recipients: str, **more: object) -> list[Outcome]:
+        return await self.sender.send(*recipients, **more)
+
+
+@pytest.fixture
+def world(dns: DnsServer, make_sink: MakeSink) -> World:
+    return World(dns, make_sink)

@@ -14,6 +14,7 @@ from workpost.integrations.smtp.security import Contexts, Security
 from workpost.integrations.smtp.session import Session
 from workpost.integrations.smtp.times import Times
 from workpost.kernel import metrics
+from workpost.kernel.configuration import is_loopback
 from workpost.operations.outbound.hosts import NoRoute
 from workpost.operations.outbound.pool import Key, Pool
 from workpost.operations.outbound.tls_policy import Want, want_of
@@ -141,10 +142,12 @@ class Transport:
     async def _open_with(self, way: Way, security: Security, deadline: float) -> Session:
         settings = self._core.settings.outbound
         now = self._core.env.now()
+        # A relay on this machine is not reached from the address that the world sees.
+        inside = not way.domain and is_loopback(way.server.address)
         client = Client(
             helo=helo_name(self._core),
-            source_ipv4=settings.source_ipv4,
-            source_ipv6=settings.source_ipv6,
+            source_ipv4="" if inside else settings.source_ipv4,
+            source_ipv6="" if inside else settings.source_ipv6,
             times=self._times,
             login=way.login,
             own_names=own_names(self._core) if way.domain else frozenset(),
