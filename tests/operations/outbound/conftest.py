@@ -18,7 +18,7 @@ from workpost.integrations.dns.memory import MemoryResolver
 from workpost.integrations.dns.real import DnsResolver
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
 from workpost.integrations.smtp.times import Times
-from workpost.kernel.clock import FixedEnvironment
+from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Settings
 from workpost.operations.outbound.transport import Transport
@@ -46,7 +46,7 @@ class Sender:
 
     def __init__(self, **settings: Any) -> None:
         self.resolver = MemoryResolver()
-        self.env = FixedEnvironment()
+        self.env = FixedEnvironment(SystemEnvironment().now())
         self.core = Core(
             store=None,
             keys=None,
