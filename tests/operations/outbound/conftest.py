@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -57,8 +57,11 @@ class Sender:
         )
         self.transport: Transport
 
+    opened: ClassVar[list[Sender]] = []
+
     def open(self, times: Times = QUICK, **more: Any) -> Sender:
         self.transport = Transport(self.core, times=times, **more)
+        self.opened.append(self)
         return self
 
     def set(self, **settings: Any) -> None:
@@ -106,12 +109,18 @@ def sink(make_sink: MakeSink) -> SmtpSink:
     return make_sink()
 
 
+@pytest.fixture(autouse=True)
+def close_senders(runner: asyncio.Runner) -> Iterator[None]:
+    """End the sessions of a test while its loop runs."""
+    yield
+    while Sender.opened:
+        runner.run(Sender.opened.pop().transport.close())
+
+
 @pytest.fixture
-def sender(runner: asyncio.Runner, sink: SmtpSink) -> Iterator[Sender]:
+def sender(sink: SmtpSink) -> Sender:
     """A sender with a static route to `sink`."""
-    made = Sender(routes=(f"{ROUTE}={sink.place}",)).open()
-    yield made
-    runner.run(made.transport.close())
+    return Sender(routes=(f"{ROUTE}={sink.place}",)).open()
 
 
 def trusting(authority: Authority | Path) -> dict[str, str]:

@@ -205,7 +205,9 @@ def test_a_host_is_no_authority(chain: Chain) -> None:
 
 
 @given(
-    st.builds(Tlsa, st.integers(0, 4), st.integers(0, 2), st.integers(0, 3), st.binary(max_size=64)),
+    st.builds(
+        Tlsa, st.integers(0, 4), st.integers(0, 2), st.integers(0, 3), st.binary(max_size=64)
+    ),
     st.lists(st.binary(max_size=200), max_size=3),
 )
 def test_rubbish_fits_nothing(record: Tlsa, chain: list[bytes]) -> None:

@@ -151,9 +151,7 @@ async def test_all_hosts_down(world: World) -> None:
 
 @pytest.mark.parametrize("step", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("reply", ["421 4.3.2 Busy", "450 4.3.2 Busy"])
-async def test_the_next_host_when_the_first_says_later(
-    world: World, step: str, reply: str
-) -> None:
+async def test_the_next_host_when_the_first_says_later(world: World, step: str, reply: str) -> None:
     world.first.script.always = {step: reply}
     (outcome,) = await world.send()
     assert (outcome.state, outcome.host) == ("delivered", "mx2.example.test")

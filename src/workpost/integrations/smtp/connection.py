@@ -36,6 +36,8 @@ class Connection(asyncio.Protocol):
         self._room: asyncio.Future[None] | None = None
         self._broken: Exception | None = None
         self._transport: asyncio.Transport | None = None
+        self.gone = asyncio.Event()
+        """Set when nothing is left of the connection."""
         self.deadline = float("inf")
         """On the loop's clock: no wait goes beyond."""
 
@@ -64,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._break(Lost(_reason(exc) if exc else "it closed the connection"))
         self._wake()
         self._wake_writer()
+        self.gone.set()
 
     def pause_writing(self) -> None:
         if self._room is None:

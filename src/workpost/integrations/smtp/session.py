@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from workpost.integrations.smtp.base import Mail, Outcome, State
@@ -67,6 +69,14 @@ class Session:
         else:
             self._connection.abort()
         self._over = True
+
+    async def wait_closed(self, seconds: float) -> None:
+        """Wait until nothing is left of it; after so many seconds make an end."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connection.gone.wait()
+        except TimeoutError:
+            self._connection.abort()
 
     async def send(self, mail: Mail) -> list[Answer]:
         """Send a message; one answer for each recipient, in their order. Never raises for these."""

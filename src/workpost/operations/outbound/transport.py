@@ -99,7 +99,7 @@ class Transport:
 
     async def close(self) -> None:
         """End the sessions that are kept."""
-        self._pool.close()
+        await self._pool.close()
 
     async def _send(self, attempt: _Attempt, session: Session, key: Key) -> None:
         waiting = attempt.waiting
