@@ -78,7 +78,7 @@ class Transport:
         return attempt.outcomes()
 
     async def _try_ways(self, attempt: _Attempt, route: str, want: Want, key: Key) -> None:
-        if attempt.is_over:
+        if attempt.is_over():
             return
         async with aclosing(self._map.ways(route, want)) as ways:
             async for way in ways:
@@ -94,7 +94,7 @@ class Transport:
                 else:
                     attempt.sessions += 1
                     await self._send(attempt, session, key)
-                if attempt.is_over:
+                if attempt.is_over():
                     break
 
     async def close(self) -> None:
@@ -186,8 +186,8 @@ class _Attempt:
         self.sessions = 0
         self._failures: list[tuple[HostFailed, str]] = []
 
-    @property
     def is_over(self) -> bool:
+        """Whether no other server is to be tried."""
         return (
             not self.waiting
             or self.connections >= CONNECTIONS
