@@ -17,6 +17,7 @@ from workpost.kernel import metrics
 from workpost.kernel.configuration import is_loopback
 from workpost.operations.outbound.hosts import NoRoute
 from workpost.operations.outbound.pool import Key, Pool
+from workpost.operations.outbound.reporting import Reporter
 from workpost.operations.outbound.tls_policy import Want, want_of
 from workpost.operations.outbound.tlsrpt import Failure, TlsReports
 from workpost.operations.outbound.ways import Dead, Map, Way, helo_name, own_names
@@ -54,6 +55,7 @@ class Transport:
         self._contexts = Contexts()
         self._pool = Pool()
         self.reports = TlsReports()
+        self._reporter = Reporter(core, self.reports)
         self._map = Map(core, self.reports, smtp_port, sts_port)
 
     async def attempt(self, route: str, mail: Mail) -> list[Outcome]:
@@ -62,6 +64,7 @@ class Transport:
         Never raises for what the network or a server does: every recipient has one outcome, in the
         order of the recipients.
         """
+        self._reporter.wake()
         want = want_of(mail)
         attempt = _Attempt(mail, asyncio.get_running_loop().time() + self._times.attempt)
         key = self._map.key(route, want)
@@ -99,6 +102,7 @@ class Transport:
 
     async def close(self) -> None:
         """End the sessions that are kept."""
+        await self._reporter.close()
         await self._pool.close()
 
     async def _send(self, attempt: _Attempt, session: Session, key: Key) -> None:
