@@ -50,11 +50,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._broken is not None:
             return
-        try:
-            self._replies.extend(self._reader.feed(data))
-            if len(self._replies) > MAX_UNREAD:
-                raise BadReply("it sends replies to nothing")
-        except BadReply as error:
+        self._replies.extend(self._reader.feed(data))
+        error = self._reader.error
+        if error is None and len(self._replies) > MAX_UNREAD:
+            error = BadReply("it sends replies to nothing")
+        if error is not None:
+            # What was said well before counts: nobody's delivery is forgotten for what follows it.
             self._break(error)
             self.abort()
         self._wake()
