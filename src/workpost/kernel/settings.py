@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
 from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -396,6 +397,7 @@ class Settings(Section, frozen=True, kw_only=True):
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
+    outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()
     retention: Retention = Retention()

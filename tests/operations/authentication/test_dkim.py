@@ -157,6 +157,21 @@ async def test_what_people_read_of_a_result_cannot_leave_its_line() -> None:
     assert not set("\r\n\t ") & set(found.identity + found.algorithm + found.domain)
 
 
+async def test_a_long_header_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    async def to_thread(function: Any, *args: Any) -> Any:
+        used.append(function)
+        return function(*args)
+
+    monkeypatch.setattr("asyncio.to_thread", to_thread)
+    for raw, threads in ((signed(), 0), (b"X: y\r\n" * 6000 + signed(), 2)):
+        used.clear()
+        found = await verify_dkim(MemoryResolver(zone()), raw, AT)
+        assert [each.result for each in found] == ["pass", "pass"]
+        assert len(used) == threads
+
+
 async def test_a_large_message_is_verified_without_holding_the_loop() -> None:
     import asyncio
 
