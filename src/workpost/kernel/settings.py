@@ -439,6 +439,11 @@ class Settings(Section, frozen=True, kw_only=True):
         return self.data / "tls"
 
     @property
+    def policies_dir(self) -> Path:
+        """MTA-STS policies of other domains, kept over restarts."""
+        return self.data / "policies"
+
+    @property
     def outside_dir(self) -> Path:
         """The tenants' own mapped buckets and log groups of the embedded kind."""
         return self.data / "outside"
