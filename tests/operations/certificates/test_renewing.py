@@ -6,6 +6,7 @@ import datetime as dt
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import FixedEnvironment
 from workpost.kernel.operator_settings import Acme
 from workpost.kernel.principal import Grant
+from workpost.kernel.settings import Settings
 from workpost.operations.certificates.files import AcmeFiles
 from workpost.operations.certificates.inspecting import Facts, read_facts
 from workpost.operations.certificates.renewing import is_due, pause_ms, renew_if_due, wanted_names
@@ -37,6 +39,18 @@ def authority(tmp_path: Path) -> Iterator[AcmeServer]:
     made = AcmeServer(tmp_path / "authority")
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library waits a second before it looks for a certificate."""
+    monkeypatch.setattr("acme.client.time", SimpleNamespace(sleep=lambda seconds: None))
+
+
+@pytest.fixture(scope="module")
+def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One engine: nothing here depends on it."""
+    return Settings(data_dir=str(tmp_path_factory.mktemp("certificates") / "data"))
 
 
 @pytest.fixture
