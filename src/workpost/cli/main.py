@@ -13,6 +13,7 @@ from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import SettingsError
 
 COMMANDS = (
+    "quickstart",
     "serve",
     "account",
     "access_key",
