@@ -25,6 +25,7 @@ COMMANDS = (
     "queue",
     "trace",
     "keys",
+    "doctor",
     "check",
     "backup",
     "config",

@@ -78,8 +78,9 @@ def domain_records(
     name: str, token: str, keys: Sequence[DnsRecord], site: Site
 ) -> Iterator[Published]:
     """The records of a domain (ASCII), with its DKIM `keys` in the server's zone."""
+    used = {key.name.partition(".")[0] for key in keys}
     for record in records_of(name, token, site.host):
-        yield _explained(record, name)
+        yield _explained(record, name, used)
     for key in keys:
         kind = "Ed25519" if "k=ed25519" in key.value else "RSA"
         yield Published(
@@ -100,8 +101,11 @@ def domain_records(
         yield Published("SRV", f"{service}._tcp.{name}", value, reason, "advised")
 
 
-def _explained(record: DnsRecord, domain: str) -> Published:
+def _explained(record: DnsRecord, domain: str, used: set[str]) -> Published:
     reason, need = _reason(record, domain)
+    if "._domainkey." in record.name and record.name.partition(".")[0] not in used:
+        # Of the selector that waits for the next change of keys.
+        need = "advised"
     return Published(record.type, record.name, record.value, reason, need)
 
 
@@ -111,7 +115,7 @@ def _reason(record: DnsRecord, domain: str) -> tuple[str, Need]:
     if record.name == f"{OWNERSHIP_LABEL}.{domain}":
         return "you own the domain", "needed"
     if "._domainkey." in record.name:
-        return "DKIM: others verify what the domain signs; three names, so that keys change", "needed"
+        return "DKIM: others verify what the domain signs; three names, for keys to change", "needed"
     if record.name == f"_dmarc.{domain}":
         return "DMARC: what others do with mail that is not the domain's", "needed"
     if record.name == f"autodiscover.{domain}":

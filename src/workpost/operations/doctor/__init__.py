@@ -1,0 +1,1 @@
+"""`workpost doctor`: is everything around the server as it has to be? Looks, and changes nothing."""
