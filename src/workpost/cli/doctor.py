@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import datetime as dt
 import ipaddress
-import json
 
 import msgspec
 
@@ -27,7 +26,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import Settings, SettingsError, sqlite_path
 from workpost.node.build import attached_core
-from workpost.node.datadir import ENDPOINTS
+from workpost.node.datadir import read_endpoints
 from workpost.node.resolver import build_caching_resolver
 from workpost.operations.doctor.examining import examine
 from workpost.operations.doctor.patient import Patient, Verdict, failure
@@ -83,7 +82,7 @@ async def _examine(settings: Settings, addresses: list[str], *, online: bool) ->
         settings=settings,
         resolver=build_caching_resolver(settings, env),
         now=dt.datetime.fromtimestamp(env.now() / 1000, dt.UTC),
-        endpoints=_endpoints(settings),
+        endpoints=read_endpoints(settings),
         addresses=addresses,
         online=online,
     )
@@ -113,14 +112,6 @@ def _problem(settings: Settings) -> Verdict | None:
         advice = "Start the server of this version; it brings the data up to date."
         return failure("data", where, "it is of another version of Workpost", advice)
     return None
-
-
-def _endpoints(settings: Settings) -> dict[str, str]:
-    try:
-        told = json.loads((settings.run_dir / ENDPOINTS).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {name: at for name, at in told.items() if isinstance(at, str)}
 
 
 def _print(found: list[Verdict], counts: dict[str, int]) -> None:

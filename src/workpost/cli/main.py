@@ -26,6 +26,7 @@ COMMANDS = (
     "trace",
     "keys",
     "doctor",
+    "selftest",
     "check",
     "backup",
     "config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 
 from workpost.kernel.configuration import parse_address
 from workpost.kernel.errors import TryLater
@@ -23,6 +24,7 @@ from workpost.operations.doctor.probing import Talk, Unexpected, talk
 PUBLIC = {"smtp": 25, "submissions": 465, "submission": 587, "imaps": 993, "https": 443}
 """What the world is to reach, at which ports."""
 EXPIRES_DAYS = 14
+MOST_GREETING = 70
 
 
 async def check_ports(patient: Patient) -> list[Verdict]:
@@ -59,8 +61,9 @@ async def _greeted(
 
 
 def _certificate(patient: Patient, check: str, where: str, heard: Talk) -> Verdict:
+    said = textwrap.shorten(heard.greeting, MOST_GREETING, placeholder="...")
     if heard.certificate is None:
-        return ok(check, where, heard.greeting)
+        return ok(check, where, said)
     facts = facts_of(heard.certificate)
     host = patient.settings.host_name
     if not facts.covers(host):
@@ -68,7 +71,7 @@ def _certificate(patient: Patient, check: str, where: str, heard: Talk) -> Verdi
         advice = f"Take a certificate for {host}; after a change restart the server."
         return failure(check, where, f"the certificate is for {shown}, not for {host}", advice)
     days = (facts.ends - patient.now).days
-    text = f"{heard.greeting}; certificate until {facts.ends:%Y-%m-%d}"
+    text = f"{said}; certificate until {facts.ends:%Y-%m-%d}"
     if days < 0:
         advice = "Renew it; the server takes up replaced files by itself."
         return failure(check, where, f"the certificate ended {-days} days ago", advice)

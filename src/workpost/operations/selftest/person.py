@@ -1,0 +1,82 @@
+"""Somebody to write to: made for one test, and gone after it with everything they had."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from workpost.domain.directory import shell as directory
+from workpost.domain.directory.entities import resolve_existing
+from workpost.domain.directory.listing import EntityFilter
+from workpost.domain.mailboxes.registration import deregister_from_workmail, register_to_workmail
+from workpost.domain.organizations.state import begin
+from workpost.kernel.errors import WorkpostError
+from workpost.kernel.principal import Grant
+from workpost.store.core import Core
+from workpost.store.database.unit import Tx, command
+from workpost.store.tables import mailboxes
+from workpost.store.tables.entities import USER
+
+JOB = "selftest"
+PREFIX = "selftest-"
+MOST_LEFT = 100
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who writes and reads."""
+
+    address: str
+    password: str
+
+
+@contextlib.asynccontextmanager
+async def person(core: Core, organization: str, domain: str) -> AsyncIterator[Person]:
+    """A user with a mailbox, whose keys are destroyed at the end.
+
+    Those whom a test that was cut short has left go first. Raises what creating and registering a
+    user raises.
+    """
+    grant = Grant.system(JOB, organization)
+    await _clear_away(core, grant)
+    name = f"{PREFIX}{core.env.new_hex()[-8:]}"
+    made = Person(f"{name}@{domain}", f"{secrets.token_urlsafe(15)}-A1a")
+    user = await directory.create_user(
+        core, grant, name=name, display="Self-test", password=made.password, hidden=True
+    )
+    try:
+        await register_to_workmail(core, grant, user, made.address)
+        yield made
+    finally:
+        await _remove(core, grant, user)
+
+
+async def _clear_away(core: Core, grant: Grant) -> None:
+    wanted = EntityFilter(name=PREFIX)
+    left, _ = await directory.list_entities(
+        core, grant, USER, wanted, after=("", ""), limit=MOST_LEFT
+    )
+    for one in left:
+        with contextlib.suppress(WorkpostError):
+            await _remove(core, grant, one.row.id)
+
+
+async def _remove(core: Core, grant: Grant, user: str) -> None:
+    mailbox = (await directory.describe_user(core, grant, user)).row.mailbox
+    await deregister_from_workmail(core, grant, user)
+    if mailbox is not None:
+        await core.store.write(give_up, grant=grant, user=user)
+    await directory.delete_user(core, grant, user)
+
+
+@command
+def give_up(tx: Tx, *, grant: Grant, user: str) -> None:
+    """Let the mailbox of a disabled user be destroyed at once instead of after 30 days."""
+    begin(tx, grant)
+    row = resolve_existing(tx, grant.organization, user, kinds=(USER,), by_address=False)
+    if row.mailbox is not None:
+        mailboxes.set_mailbox_state(
+            tx, mailbox=row.mailbox, state=mailboxes.DISABLED, purge_at=tx.env.now()
+        )
