@@ -106,9 +106,7 @@ class AcmeServer:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        (folder / "acme-server.pem").write_bytes(
-            pem + own.public_bytes(serialization.Encoding.PEM)
-        )
+        (folder / "acme-server.pem").write_bytes(pem + own.public_bytes(serialization.Encoding.PEM))
 
     def _sign(
         self, subject: x509.Name, issuer: x509.Name, key: Any, names: list[str], ca: bool = False
@@ -133,10 +131,10 @@ class AcmeServer:
             builder = builder.add_extension(san, critical=not list(subject))
         if ca:
             usage = dict.fromkeys(
-                (
-                    "digital_signature content_commitment key_encipherment data_encipherment"
-                    " key_agreement encipher_only decipher_only"
-                ).split(),
+                [
+                    *("digital_signature", "content_commitment", "key_encipherment"),
+                    *("data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
+                ],
                 False,
             )
             builder = builder.add_extension(
@@ -147,7 +145,7 @@ class AcmeServer:
     # --- requests ---
 
     def _serve(self, request: BaseHTTPRequestHandler, body: bytes | None) -> None:
-        headers = {}
+        headers: dict[str, str] = {}
         with self._lock:
             try:
                 status, kind, answer, headers = self._route(request.path, body, request.headers)
@@ -286,7 +284,10 @@ class AcmeServer:
                 "detail": detail,
             }
         order = self._orders[one["order"]]
-        states = {self._authorizations[url.rpartition("/")[2]]["status"] for url in order["authorizations"]}
+        states = {
+            self._authorizations[url.rpartition("/")[2]]["status"]
+            for url in order["authorizations"]
+        }
         order["status"] = (
             "invalid" if "invalid" in states else "pending" if "pending" in states else "ready"
         )
@@ -321,8 +322,7 @@ class AcmeServer:
         made = self._sign(x509.Name([]), self._authority.subject, csr.public_key(), names)
         self.issued.append(made)
         self._chains[id] = "".join(
-            one.public_bytes(serialization.Encoding.PEM).decode()
-            for one in (made, self._authority)
+            one.public_bytes(serialization.Encoding.PEM).decode() for one in (made, self._authority)
         )
         order |= {"status": "valid", "certificate": f"{self.url}/certificate/{id}"}
         return self._shown(order)

@@ -172,8 +172,10 @@ def _check(args: argparse.Namespace) -> str:
     if mode not in MODES:
         return f"--tls: {mode} is none of {', '.join(MODES)}"
     if len(files) != (2 if mode == "files" else 0):
-        return "--tls files needs the certificate and its key" if mode == "files" else (
-            f"--tls {mode} stands alone"
+        return (
+            "--tls files needs the certificate and its key"
+            if mode == "files"
+            else (f"--tls {mode} stands alone")
         )
     if mode == "acme" and not args.agree_tos:
         return "--tls acme needs --agree-tos: the authority asks whether you agree to its terms"

@@ -69,7 +69,10 @@ async def print_outcome(core: Core, founded: Founded, outcome: Outcome) -> None:
     settings, places = core.settings, outcome.places
     print("Nothing was changed. There is:\n" if outcome.was_complete else "There is now:\n")
     for name, value in (
-        ("configuration", f"{places.config}{'' if outcome.is_new else ' (was there, not changed)'}"),
+        (
+            "configuration",
+            f"{places.config}{'' if outcome.is_new else ' (was there, not changed)'}",
+        ),
         ("mail", str(settings.data)),
         ("keys", str(settings.keyring_path.parent)),
         ("certificate", _certificate(settings)),
@@ -104,7 +107,9 @@ def _print_ports(settings: Settings) -> None:
             if port != str(usual):
                 odd.append(f"{usual} to {port}")
     if odd:
-        print("\n  Ports below 1024 are for root, or for a service that was given the right to them")
+        print(
+            "\n  Ports below 1024 are for root, or for a service that was given the right to them"
+        )
         print("  (packaging/systemd). So the server listens at others; lead the usual ones there,")
         print(f"  in your firewall: {', '.join(odd)}.")
 
@@ -117,8 +122,8 @@ def _print_next(settings: Settings, places: Places) -> None:
         f"start the server: workpost serve {config}",
         f"let it look at itself: workpost doctor --online {config}",
         f"let it write to itself: workpost selftest {config}",
-        f"back up, every day, to another machine: workpost backup {config} FILE, then"
-        f" workpost keys backup {config} FILE",
+        f"back up, every day, to another machine: workpost backup {config} FILE",
+        f"and right after it, to another place: workpost keys backup {config} FILE",
     ]
     for number, step in enumerate(steps, 1):
         print(f"  {number}. {step}")

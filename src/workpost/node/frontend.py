@@ -112,9 +112,7 @@ def _reload(plan: Plan, servers: Servers, keeper: CertificateKeeper) -> None:
     log.info("live settings and certificates were read anew")
 
 
-def _start_jobs(
-    plan: Plan, core: Core, keeper: CertificateKeeper
-) -> list[asyncio.Task[None]]:
+def _start_jobs(plan: Plan, core: Core, keeper: CertificateKeeper) -> list[asyncio.Task[None]]:
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)

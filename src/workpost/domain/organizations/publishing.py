@@ -115,7 +115,10 @@ def _reason(record: DnsRecord, domain: str) -> tuple[str, Need]:
     if record.name == f"{OWNERSHIP_LABEL}.{domain}":
         return "you own the domain", "needed"
     if "._domainkey." in record.name:
-        return "DKIM: others verify what the domain signs; three names, for keys to change", "needed"
+        return (
+            "DKIM: others verify what the domain signs; three names, for keys to change",
+            "needed",
+        )
     if record.name == f"_dmarc.{domain}":
         return "DMARC: what others do with mail that is not the domain's", "needed"
     if record.name == f"autodiscover.{domain}":

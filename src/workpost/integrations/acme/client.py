@@ -41,25 +41,25 @@ class OrderFailed(Exception):
 
 def new_account_key() -> str:
     """A key of an account (P-256), as a JWK in JSON. It is a secret."""
-    import josepy
     from cryptography.hazmat.primitives.asymmetric import ec
+    from josepy.jwk import JWKEC
 
-    key = josepy.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+    key = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
     return json.dumps(key.to_json())
 
 
 def thumbprint(account_key: str) -> str:
     """The thumbprint of an account key (RFC 7638), base64url; it is public."""
-    import josepy
+    from josepy.b64 import b64encode
 
     key = _read_key(account_key)
-    return josepy.b64encode(key.thumbprint()).decode()
+    return b64encode(key.thumbprint()).decode()
 
 
 def _read_key(account_key: str) -> Any:
-    import josepy
+    from josepy.jwk import JWKEC
 
-    return josepy.JWKEC.from_json(json.loads(account_key))
+    return JWKEC.from_json(json.loads(account_key))
 
 
 def order(authority: Authority, account_key: str, csr: bytes, *, seconds: float) -> str:
@@ -112,12 +112,12 @@ def _order(authority: Authority, account_key: str, csr: bytes, seconds: float) -
 
 def _connect(authority: Authority, account_key: str) -> ClientV2:
     """A client with its account, made at the authority if need be."""
-    import josepy
     from acme import client, errors, messages
+    from josepy.jwa import ES256
 
     net = client.ClientNetwork(
         _read_key(account_key),
-        alg=josepy.ES256,
+        alg=ES256,
         # A path to trust, which the library hands on as it is.
         verify_ssl=authority.ca_file or True,  # type: ignore[arg-type]
         user_agent=USER_AGENT,
@@ -143,7 +143,9 @@ def _not_proven(failed: list[messages.AuthorizationResource]) -> OrderFailed:
     for authorization in failed:
         name = authorization.body.identifier.value
         names.append(name)
-        for challenge in authorization.body.challenges:
-            if challenge.error is not None:
-                reasons.append(f"{name}: {challenge.error.detail}")
+        reasons += [
+            f"{name}: {challenge.error.detail}"
+            for challenge in authorization.body.challenges
+            if challenge.error is not None
+        ]
     return OrderFailed("; ".join(reasons), tuple(names))

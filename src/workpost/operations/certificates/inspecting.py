@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 
 import msgspec
 from cryptography import x509
@@ -37,18 +36,12 @@ def facts_of(certificate: x509.Certificate) -> Facts:
     except (x509.ExtensionNotFound, ValueError):
         names, addresses = [], []
     return Facts(
-        names=frozenset(
-            [*(name.lower() for name in names), *(_address(each) for each in addresses)]
-        ),
+        names=frozenset([*(name.lower() for name in names), *(str(each) for each in addresses)]),
         begins=certificate.not_valid_before_utc,
         ends=certificate.not_valid_after_utc,
         issuer=certificate.issuer.rfc4514_string(),
         self_signed=certificate.issuer == certificate.subject,
     )
-
-
-def _address(value: ipaddress._BaseAddress | ipaddress._BaseNetwork) -> str:
-    return str(value)
 
 
 def read_facts(pem: bytes) -> Facts:

@@ -1,1 +1,1 @@
-"""`workpost doctor`: is everything around the server as it has to be? Looks, and changes nothing."""
+"""`workpost doctor`: is all around the server as it has to be? Looks, and changes nothing."""

@@ -25,8 +25,8 @@ async def check_addresses(patient: Patient) -> list[Verdict]:
         advice = f"Publish an A record (and AAAA) of {host} with the address of this machine."
         return [failure("dns.address", host, "there is no address in DNS", advice)]
     verdicts = [_compared(patient, host, found)]
-    for address in list(dict.fromkeys([*found, *patient.addresses])):
-        verdicts.append(await _reverse(patient, host, address))
+    for address in dict.fromkeys([*found, *patient.addresses]):
+        verdicts += [await _reverse(patient, host, address)]
     return verdicts
 
 

@@ -60,9 +60,7 @@ async def _trusted(patient: Patient, host: str, port: int, name: str) -> Verdict
     try:
         async with asyncio.timeout(SECONDS):
             context = await asyncio.to_thread(ssl.create_default_context)
-            _, writer = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname=name
-            )
+            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
             writer.transport.abort()
     except ssl.SSLCertVerificationError as error:
         text = f"nobody trusts it: {error.verify_message}"

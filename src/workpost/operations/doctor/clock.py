@@ -1,4 +1,4 @@
-"""Is the clock right? Signatures, passwords of one time, certificates and API calls depend on it."""
+"""Is the clock right? Signatures, certificates and API calls depend on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from workpost.operations.doctor.patient import (
     skipped,
     warning,
 )
-from workpost.operations.doctor.probing import SECONDS, Unexpected, connected, read_headers, read_line
+from workpost.operations.doctor.probing import (
+    SECONDS,
+    Unexpected,
+    connected,
+    read_headers,
+    read_line,
+)
 
 OFF = 30.0
 FAR_OFF = 300.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from workpost.operations.doctor.patient import Patient, Verdict, failure, ok, warning
 from workpost.kernel.settings import sqlite_path
+from workpost.operations.doctor.patient import Patient, Verdict, failure, ok, warning
 
 LOW = 0.15
 LOWEST = 0.05

@@ -1,4 +1,4 @@
-"""Talking to a listener for as long as it takes to know that it is one, and with which certificate."""
+"""Talking to a listener for as long as it takes to know what it is, and its certificate."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def _http(streams: Streams, name: str) -> Talk:
 
 async def read_headers(reader: asyncio.StreamReader) -> dict[str, str]:
     """The header fields of a response. Raises Unexpected."""
-    found = {}
+    found: dict[str, str] = {}
     for _ in range(MOST_LINES):
         line = await read_line(reader)
         if not line:

@@ -34,8 +34,12 @@ async def check_queue(patient: Patient) -> list[Verdict]:
         text = f"{found.held} recipients are held"
         verdicts.append(warning("queue.held", "", text, "See why: `workpost queue list`."))
     if found.created is not None and now - found.created > LATE_HOURS * HOUR_MS:
-        text = f"{found.waiting} recipients wait, the oldest {(now - found.created) // HOUR_MS} hours"
-        verdicts.append(warning("queue.age", "", text, "See who waits for what: `workpost queue list`."))
+        text = (
+            f"{found.waiting} recipients wait, the oldest {(now - found.created) // HOUR_MS} hours"
+        )
+        verdicts.append(
+            warning("queue.age", "", text, "See who waits for what: `workpost queue list`.")
+        )
     else:
         verdicts.append(ok("queue.age", "", f"{found.waiting} recipients wait"))
     return verdicts

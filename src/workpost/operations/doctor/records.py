@@ -52,8 +52,7 @@ async def check_domains(patient: Patient) -> list[Verdict]:
         advice = "Register one by RegisterMailDomain, or begin with `workpost quickstart`."
         found.append(warning("dns.domain", "", "there is no verified mail domain", advice))
     for row in rows:
-        for record in await _records(core, row, site):
-            found.append(await _judged(patient, record))
+        found += [await _judged(patient, record) for record in await _records(core, row, site)]
     if len(rows) == MOST_DOMAINS:
         found.append(skipped("dns.domain", "", f"domains after {rows[-1].name}: too many"))
     return found

@@ -1,1 +1,1 @@
-"""`workpost selftest`: the running server writes to itself, by the ways that people and others use."""
+"""`workpost selftest`: the server writes to itself as people and other servers do."""

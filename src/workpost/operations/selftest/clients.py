@@ -72,9 +72,7 @@ def send(
 def mailbox(place: Place, address: str, password: str) -> Iterator[imaplib.IMAP4]:
     """INBOX over IMAP with TLS from the start. Raises Failed."""
     try:
-        client = imaplib.IMAP4_SSL(
-            place.host, place.port, ssl_context=_context(), timeout=SECONDS
-        )
+        client = imaplib.IMAP4_SSL(place.host, place.port, ssl_context=_context(), timeout=SECONDS)
         try:
             client.login(address, password)
             client.select("INBOX")

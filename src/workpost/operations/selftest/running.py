@@ -1,4 +1,4 @@
-"""The steps of a self-test, each with its time: submission, IMAP, the way that other servers take."""
+"""The steps of a self-test, each with its time: submission, IMAP, the way of other servers."""
 
 from __future__ import annotations
 

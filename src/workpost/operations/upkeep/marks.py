@@ -27,7 +27,7 @@ def read_marks(settings: Settings) -> Marks:
 
 
 def mark(settings: Settings, what: str, now: int) -> None:
-    """Note that the backup of `data` or `keys` was made; a disk that refuses is no failure of it."""
+    """Note that the backup of `data` or `keys` was made; a full disk is no failure of it."""
     made = msgspec.structs.replace(read_marks(settings), **{what: now})
     path = _path(settings)
     temporary = path.with_name(f"{FILE}.new")

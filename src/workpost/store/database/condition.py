@@ -43,7 +43,8 @@ def look_at(settings: Settings, seconds: float) -> Condition:
 
 def _sqlite(connection: apsw.Connection, seconds: float) -> Condition:
     connection.set_busy_timeout(5_000)
-    schema = int(str(connection.execute(APPLIED).fetchone()[0]))
+    ((applied,),) = connection.execute(APPLIED).fetchall()
+    schema = int(str(applied))
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
     try:
