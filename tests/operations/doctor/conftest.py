@@ -34,7 +34,9 @@ Zone = dict[tuple[str, str], list[str]]
 @pytest.fixture(scope="session")
 def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """One engine: what is read of it is tested with its tables."""
-    return Settings(data_dir=str(tmp_path_factory.mktemp("doctor") / "data"))
+    data = tmp_path_factory.mktemp("doctor") / "data"
+    data.mkdir(mode=0o700)
+    return Settings(data_dir=str(data))
 
 
 @pytest.fixture
