@@ -6,12 +6,14 @@ import errno
 import os
 import pwd
 import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+import workpost
 from workpost.kernel.settings import Settings
 from workpost.node.certificates import certificates
 
@@ -76,7 +78,7 @@ def make_places(places: Places) -> None:
 
 
 def become(places: Places) -> None:
-    """Go on as who serves, for good. Raises OSError."""
+    """Go on as who serves, for good. Raises OSError, also where they cannot run Workpost."""
     if not places.user:
         return
     entry = pwd.getpwnam(places.user)
@@ -84,6 +86,11 @@ def become(places: Places) -> None:
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
     os.umask(0o077)
+    for needed in (sys.executable, os.__file__, workpost.__file__):
+        if not os.access(needed, os.R_OK):
+            raise PermissionError(
+                f"{places.user} cannot read {needed}: install Workpost where everybody can, in /opt"
+            )
 
 
 def open_private(path: str) -> IO[str]:
