@@ -50,7 +50,7 @@ class Installation:
     def quickstart(self, *more: str, code: int = 0) -> str:
         done = command_line(
             *("quickstart", "ada@example.org", "--data", str(self.data)),
-            *("--config", str(self.config), "--address", ADDRESS),
+            *("--config", str(self.config), "--address", ADDRESS, "--user", "root"),
             *self.options,
             *more,
         )

@@ -128,4 +128,4 @@ def _print_next(settings: Settings, places: Places) -> None:
     for number, step in enumerate(steps, 1):
         print(f"  {number}. {step}")
     if places.user:
-        print(f"\nThe commands run as {places.user}: sudo -u {places.user} workpost ...")
+        print(f"\nThe commands run as {places.user}: runuser -u {places.user} -- workpost ...")
