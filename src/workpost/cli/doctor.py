@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime as dt
 import ipaddress
 
 import msgspec
@@ -81,7 +80,7 @@ async def _examine(settings: Settings, addresses: list[str], *, online: bool) ->
     patient = Patient(
         settings=settings,
         resolver=build_caching_resolver(settings, env),
-        now=dt.datetime.fromtimestamp(env.now() / 1000, dt.UTC),
+        env=env,
         endpoints=read_endpoints(settings),
         addresses=addresses,
         online=online,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tests.support.stores import Run
 from workpost.domain.organizations import domains_shell
 from workpost.domain.organizations.publishing import domain_records, host_records
 from workpost.integrations.dns.memory import MemoryResolver
+from workpost.kernel.clock import FixedEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.operations.doctor.patient import Patient
@@ -40,7 +40,7 @@ def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture
-def patient(run: Run[Any], demo: Directory, tmp_path: Path) -> Iterator[Patient]:
+def patient(run: Run[Any], demo: Directory, tmp_path: Path) -> Patient:
     """A server whose DNS says everything that it should."""
     core = demo.core
     core.settings = msgspec.structs.replace(core.settings, hostname=HOST)
@@ -57,10 +57,10 @@ def patient(run: Run[Any], demo: Directory, tmp_path: Path) -> Iterator[Patient]
             zone.setdefault((record.type, record.name), []).append(record.value)
 
     run(register())
-    yield Patient(
+    return Patient(
         settings=core.settings,
         resolver=MemoryResolver(zone),
-        now=NOW,
+        env=FixedEnvironment(int(NOW.timestamp() * 1000)),
         core=core,
         addresses=[ADDRESS],
     )
@@ -70,6 +70,3 @@ def patient(run: Run[Any], demo: Directory, tmp_path: Path) -> Iterator[Patient]
 def zone(patient: Patient) -> Zone:
     assert isinstance(patient.resolver, MemoryResolver)
     return patient.resolver.records
-
-
-Find = Callable[..., Any]

@@ -42,7 +42,6 @@ async def test_every_record_that_is_missing_is_told_with_the_line_to_publish(
         kept = zone.pop(place)
         found = [one for one in await check_domains(patient) if one.level != "ok"]
         names = {one.subject for one in found}
-        # A DKIM CNAME leads to the key: without the key's TXT it leads nowhere of use, and is whole.
         assert names == {place[1]}, place
         assert f"{place[1]}. 3600 IN {place[0]}" in found[0].advice
         zone[place] = kept
@@ -78,7 +77,9 @@ async def test_records_that_say_something_else(
 async def test_two_spf_records_count_as_an_error(patient: Patient, zone: Zone) -> None:
     """RFC 7208 4.5."""
     zone["TXT", DOMAIN].append("v=spf1 mx -all")
-    (one,) = [one for one in await check_domains(patient) if one.subject == DOMAIN if "spf" in one.check]
+    (one,) = [
+        one for one in await check_domains(patient) if one.subject == DOMAIN if "spf" in one.check
+    ]
     assert (one.level, "several" in one.text) == ("failure", True)
 
 

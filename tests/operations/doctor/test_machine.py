@@ -1,4 +1,4 @@
-"""What the doctor says of the machine: listeners, clock, port 25, disk, keys, backups, database, queue."""
+"""What the doctor says of the machine: listeners, clock, port 25, disk, keys, database, queue."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from tests.operations.doctor.conftest import HOST, NOW
+from workpost.kernel.clock import FixedEnvironment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.settings import Settings
 from workpost.operations.doctor.clock import check_clock
@@ -71,7 +72,9 @@ def only(found: list[Verdict]) -> Verdict:
 
 async def test_a_server_that_does_not_run(patient: Patient) -> None:
     assert only(await check_ports(patient)).level == "failure"
-    assert only(await check_outside(msgspec.structs.replace(patient, online=True))).level == "skipped"
+    assert (
+        only(await check_outside(msgspec.structs.replace(patient, online=True))).level == "skipped"
+    )
 
 
 async def test_a_port_where_nobody_listens(patient: Patient) -> None:
@@ -107,7 +110,12 @@ async def test_something_else_at_a_port(
     ("hostname", "now", "level", "text"),
     [
         (HOST, dt.timedelta(0), "ok", "certificate until"),
-        ("other.example.org", dt.timedelta(0), "failure", "is for 127.0.0.1, localhost, other.example.org"),
+        (
+            "other.example.org",
+            dt.timedelta(0),
+            "failure",
+            "is for 127.0.0.1, localhost, other.example.org",
+        ),
         (HOST, dt.timedelta(days=360), "warning", "certificate until"),
         (HOST, dt.timedelta(days=370), "failure", "ended"),
     ],
@@ -129,7 +137,8 @@ async def test_the_certificate_of_a_listener(
         writer.close()
 
     async with listening(starttls) as where:
-        asked = msgspec.structs.replace(at(patient, smtp=where), now=NOW + now)
+        env = FixedEnvironment(int((NOW + now).timestamp() * 1000))
+        asked = msgspec.structs.replace(at(patient, smtp=where), env=env)
         found = only(await check_ports(asked))
     assert found.level == level, found
     assert text in found.text
@@ -139,7 +148,8 @@ async def test_the_certificate_of_a_listener(
 
 
 @pytest.mark.parametrize(
-    ("off", "level"), [(0, "ok"), (-20, "ok"), (60, "warning"), (-600, "failure"), (None, "skipped")]
+    ("off", "level"),
+    [(0, "ok"), (-20, "ok"), (60, "warning"), (-600, "failure"), (None, "skipped")],
 )
 async def test_the_clock_is_compared_with_a_web_servers_date(
     patient: Patient, off: int | None, level: str
@@ -169,7 +179,9 @@ async def test_others_are_asked_only_when_that_is_wanted(patient: Patient) -> No
 
 
 async def test_a_peer_without_mail_servers_says_nothing_of_port_25(patient: Patient) -> None:
-    assert only(await check_outbound(msgspec.structs.replace(patient, online=True))).level == "skipped"
+    assert (
+        only(await check_outbound(msgspec.structs.replace(patient, online=True))).level == "skipped"
+    )
 
 
 # --- disk ---

@@ -1,4 +1,4 @@
-"""`/.well-known/`: MTA-STS policies (RFC 8461) and answers to certificate authorities (RFC 8555)."""
+"""`/.well-known/`: MTA-STS policies (RFC 8461), answers to certificate authorities (RFC 8555)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,14 @@ async def test_a_verified_domain_has_a_policy(verified: Core, host: str) -> None
 
 @pytest.mark.parametrize(
     "host",
-    ["", "mta-sts.", "example.org", "mta-sts.waiting.org", "mta-sts.other.org", "mta-sts.demo..test"],
+    [
+        "",
+        "mta-sts.",
+        "example.org",
+        "mta-sts.waiting.org",
+        "mta-sts.other.org",
+        "mta-sts.demo..test",
+    ],
 )
 async def test_nobody_else_has(verified: Core, host: str) -> None:
     status, _, _ = await get(Policy(verified), POLICY, host)
@@ -155,10 +162,14 @@ async def ask(port: int, request: bytes) -> bytes:
 async def test_port_80_sends_everybody_else_to_https(acme_core: Core) -> None:
     server = await Port80Server.start(acme_core)
     try:
-        answer = await ask(server.port, b"GET /a%20b?c=d HTTP/1.1\r\nHost: Mail.Example.org:80\r\n\r\n")
+        answer = await ask(
+            server.port, b"GET /a%20b?c=d HTTP/1.1\r\nHost: Mail.Example.org:80\r\n\r\n"
+        )
         assert answer.startswith(b"HTTP/1.1 308")
         assert b"location: https://mail.example.org/a%20b?c=d\r\n" in answer
-        answer = await ask(server.port, b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
+        answer = await ask(
+            server.port, b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"
+        )
         assert answer.startswith(b"HTTP/1.1 403")
         answer = await ask(server.port, b"GET / HTTP/1.1\r\nHost: a.test/@evil\r\n\r\n")
         assert b"location" not in answer

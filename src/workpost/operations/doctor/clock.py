@@ -37,13 +37,12 @@ async def check_clock(patient: Patient) -> list[Verdict]:
         return [skipped("clock", "", NEEDS_ONLINE)]
     try:
         async with asyncio.timeout(SECONDS):
-            before = dt.datetime.now(dt.UTC)
+            before = patient.now
             there = await _date(url)
-            between = before + (dt.datetime.now(dt.UTC) - before) / 2
+            between = before + (patient.now - before) / 2
     except (OSError, TimeoutError, Unexpected, ValueError) as error:
         return [skipped("clock", url, f"the time could not be asked for: {error}")]
-    # The machine's clock at that moment, as the patient has it.
-    off = abs((patient.now + (between - before) - there).total_seconds())
+    off = abs((between - there).total_seconds())
     text = f"{off:.0f} s beside that of {urlsplit(url).hostname}"
     if off > FAR_OFF:
         return [failure("clock", "", text, ADVICE)]

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from workpost.integrations.dns.base import Resolver
+from workpost.kernel.clock import Environment
 from workpost.kernel.settings import Settings
 from workpost.store.core import Core
 
@@ -32,7 +33,7 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     resolver: Resolver
-    now: dt.datetime
+    env: Environment
     core: Core | None = None
     """None where the data cannot be opened; that is a finding of its own."""
     endpoints: Mapping[str, str] = {}
@@ -41,6 +42,11 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
     """The public addresses of the machine as far as it knows them, or as the operator says."""
     online: bool = False
     """Whether others than DNS servers may be asked."""
+
+    @property
+    def now(self) -> dt.datetime:
+        """The machine's time at this moment."""
+        return dt.datetime.fromtimestamp(self.env.now() / 1000, dt.UTC)
 
 
 Check = Callable[[Patient], Awaitable[list[Verdict]]]

@@ -51,21 +51,31 @@ def send(
     Raises Failed.
     """
     try:
-        with smtplib.SMTP(place.host, place.port, helo, SECONDS) as client:
-            client.starttls(context=_context())
-            if password:
-                client.login(sender, password)
-            client.ehlo_or_helo_if_needed()
-            code, reply = client.mail(sender)
-            if code == 250:
-                code, reply = client.rcpt(recipient)
-            if code == 250:
-                code, reply = client.data(message)
-            if code != 250:
-                raise Failed(f"the server answers {code} {reply.decode('utf-8', 'replace')}")
-            return reply.decode("utf-8", "replace")
+        client = smtplib.SMTP(place.host, place.port, helo, SECONDS)
+        try:
+            return _transact(client, sender, recipient, message, password)
+        finally:
+            client.close()
     except (smtplib.SMTPException, OSError) as error:
         raise Failed(f"the message was not taken: {_told(error)}") from error
+
+
+def _transact(
+    client: smtplib.SMTP, sender: str, recipient: str, message: bytes, password: str
+) -> str:
+    client.starttls(context=_context())
+    if password:
+        client.login(sender, password)
+    client.ehlo_or_helo_if_needed()
+    code, reply = client.mail(sender)
+    if code == 250:
+        code, reply = client.rcpt(recipient)
+    if code == 250:
+        code, reply = client.data(message)
+    told = reply.decode("utf-8", "replace")
+    if code != 250:
+        raise Failed(f"the server answers {code} {told}")
+    return told
 
 
 @contextlib.contextmanager
@@ -98,4 +108,7 @@ def await_message(client: imaplib.IMAP4, message_id: str) -> bytes:
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        reply = error.smtp_error
+        return f"{error.smtp_code} {reply.decode('utf-8', 'replace') if isinstance(reply, bytes) else reply}"
     return str(error) or type(error).__name__

@@ -1,0 +1,114 @@
+"""`workpost selftest`: whatever happens, the person who was made for it is gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.directories import Directory, bare_core
+from tests.support.mailboxes import house, log_in, mail_core
+from tests.support.stores import Run
+from workpost.domain.directory import shell as directory
+from workpost.domain.directory.listing import EntityFilter
+from workpost.kernel.errors import AuthenticationFailed
+from workpost.kernel.settings import Settings
+from workpost.operations.selftest import person as persons
+from workpost.operations.selftest.clients import Failed
+from workpost.operations.selftest.person import person
+from workpost.operations.selftest.running import places, run_selftest
+from workpost.store.tables.entities import USER
+
+__all__ = ["bare_core", "house", "mail_core"]
+
+
+@pytest.fixture(scope="module")
+def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One engine: nothing here depends on it."""
+    return Settings(data_dir=str(tmp_path_factory.mktemp("selftest") / "data"))
+
+
+async def names(house: Directory) -> set[str]:
+    rows, _ = await directory.list_entities(
+        house.core, house.grant, USER, EntityFilter(), after=("", ""), limit=100
+    )
+    return {row.row.name for row in rows}
+
+
+async def test_the_person_and_the_mailbox_are_gone_at_once(house: Directory) -> None:
+    before = await house.run("SELECT COUNT(*) FROM mailbox")
+    async with person(house.core, house.organization, house.domain) as somebody:
+        assert len(await names(house)) == 3
+    with pytest.raises(AuthenticationFailed):
+        await log_in(house.core, somebody.address)
+    assert await names(house) == {"ada", "grace"}
+    await house.work()
+    assert await house.run("SELECT COUNT(*) FROM mailbox") == before
+
+
+async def test_a_test_that_breaks_leaves_nobody(house: Directory) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with person(house.core, house.organization, house.domain):
+            raise ZeroDivisionError
+    assert await names(house) == {"ada", "grace"}
+
+
+async def test_who_was_left_by_a_test_that_was_cut_short_goes_with_the_next(
+    house: Directory,
+) -> None:
+    await house.user(f"{persons.PREFIX}old")
+    await house.user(f"{persons.PREFIX}older", enabled=False)
+    async with person(house.core, house.organization, house.domain):
+        assert len(await names(house)) == 3
+    assert await names(house) == {"ada", "grace"}
+
+
+def test_the_server_has_to_run() -> None:
+    with pytest.raises(Failed, match="does not run"):
+        places({})
+    with pytest.raises(Failed, match="listener imaps"):
+        places({"submission": "127.0.0.1:1", "smtp": "127.0.0.1:1"})
+    assert places(dict.fromkeys(("submission", "smtp", "imaps"), "[::]:1"))["smtp"].host == "::1"
+
+
+@asynccontextmanager
+async def refusing(first: bytes, then: bytes) -> AsyncIterator[str]:
+    async def talk(reader: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        while await reader.readline():
+            writer.write(then)
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "text"),
+    [
+        (b"554 no\r\n", b"", "554"),
+        (b"220 x\r\n", b"250 x\r\n", "STARTTLS"),
+    ],
+)
+async def test_the_first_step_that_fails_is_told_and_is_the_last(
+    house: Directory, first: bytes, then: bytes, text: str
+) -> None:
+    async with refusing(first, then) as where:
+        endpoints = dict.fromkeys(("submission", "smtp", "imaps"), where)
+        steps = await run_selftest(house.core, endpoints, house.organization, house.domain)
+    (step,) = steps
+    assert step.name.startswith("submission")
+    assert text in step.problem
+    assert await names(house) == {"ada", "grace"}
+
+
+def test_a_run(run: Run[Any], house: Directory) -> None:
+    """A port where nobody listens is told in one line, too."""
+    endpoints = dict.fromkeys(("submission", "smtp", "imaps"), "127.0.0.1:1")
+    work = run_selftest(house.core, endpoints, house.organization, house.domain)
+    (step,) = run(work)
+    assert "refused" in step.problem
