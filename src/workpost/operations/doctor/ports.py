@@ -22,7 +22,11 @@ from workpost.operations.doctor.patient import (
 from workpost.operations.doctor.probing import Talk, Unexpected, talk
 
 PUBLIC = {
-    **{"smtp": 25, "submissions": 465, "submission": 587, "imaps": 993, "https": 443},
+    "smtp": 25,
+    "submissions": 465,
+    "submission": 587,
+    "imaps": 993,
+    "https": 443,
     "acme": 80,
 }
 """What the world is to reach, at which ports."""

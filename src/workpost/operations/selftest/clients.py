@@ -110,5 +110,6 @@ def await_message(client: imaplib.IMAP4, message_id: str) -> bytes:
 def _told(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         reply = error.smtp_error
-        return f"{error.smtp_code} {reply.decode('utf-8', 'replace') if isinstance(reply, bytes) else reply}"
+        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+        return f"{error.smtp_code} {text}"
     return str(error) or type(error).__name__
