@@ -82,12 +82,23 @@ async def print_outcome(core: Core, founded: Founded, outcome: Outcome) -> None:
         ("organization", f"{founded.organization} ({founded.alias})"),
         ("domain", founded.domain),
         ("person", f"{founded.address}, also postmaster@ and abuse@"),
+        ("mail programs", _for_clients(settings)),
     ):
         print(f"  {name:14} {value}")
     _print_ports(settings)
     print(f"\nPublish in DNS, in the zone of {founded.domain}:\n")
     print(zone_block(await records_of_site(core, founded, outcome.public)))
     _print_next(settings, places)
+
+
+def _for_clients(settings: Settings) -> str:
+    """What people type into a mail program."""
+    ports = []
+    for name in ("imaps", "submissions"):
+        at = getattr(settings.listeners, name)
+        ports.append(at[0].rpartition(":")[2] if at else "-")
+    imap, smtp = ports
+    return f"IMAP at port {imap}, SMTP at port {smtp}, both with TLS; the address is the user name"
 
 
 def _certificate(settings: Settings) -> str:

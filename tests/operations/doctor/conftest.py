@@ -67,6 +67,16 @@ def patient(run: Run[Any], demo: Directory, tmp_path: Path) -> Patient:
 
 
 @pytest.fixture
+def lone(tmp_path: Path) -> Patient:
+    """One without data and DNS, for what needs neither."""
+    return Patient(
+        settings=Settings(data_dir=str(tmp_path), hostname=HOST),
+        resolver=MemoryResolver(),
+        env=FixedEnvironment(int(NOW.timestamp() * 1000)),
+    )
+
+
+@pytest.fixture
 def zone(patient: Patient) -> Zone:
     assert isinstance(patient.resolver, MemoryResolver)
     return patient.resolver.records

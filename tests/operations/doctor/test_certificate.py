@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.operations.doctor.conftest import DOMAIN, HOST, NOW, Zone
+from tests.support.talking import listening, says
 from workpost.operations.certificates.files import AcmeFiles, State
 from workpost.operations.doctor.certificate import check_certificate
 from workpost.operations.doctor.patient import Patient
@@ -22,16 +22,8 @@ from workpost.protocols.listening.tls import Certificates, ensure_self_signed
 
 @asynccontextmanager
 async def web(tls: Certificates) -> AsyncIterator[str]:
-    async def talk(reader: Any, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"HTTP/1.1 404 Not Found\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls.context)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        yield f"https://{host}:{port}"
+    async with listening(says(b"HTTP/1.1 404 Not Found\r\n\r\n"), tls.context) as where:
+        yield f"https://{where}"
 
 
 def levels(found: list[Any]) -> dict[str, str]:

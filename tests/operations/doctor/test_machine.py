@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import msgspec
 import pytest
 
 from tests.operations.doctor.conftest import HOST, NOW
+from tests.support.talking import listening, says
 from workpost.kernel.clock import FixedEnvironment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.settings import Settings
@@ -34,29 +33,6 @@ from workpost.store.core import Core
 from workpost.store.database.condition import look_at
 from workpost.store.database.unit import Tx, command
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(talk: Talk) -> AsyncIterator[str]:
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
-
-
-def says(*lines: bytes) -> Talk:
-    """Says a line at once, and one more for each line that it hears."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for line in lines:
-            writer.write(line)
-            if not await reader.readline():
-                break
-        writer.close()
-
-    return talk
-
 
 def at(patient: Patient, **endpoints: str) -> Patient:
     return msgspec.structs.replace(patient, endpoints=endpoints)
@@ -70,15 +46,13 @@ def only(found: list[Verdict]) -> Verdict:
 # --- listeners ---
 
 
-async def test_a_server_that_does_not_run(patient: Patient) -> None:
-    assert only(await check_ports(patient)).level == "failure"
-    assert (
-        only(await check_outside(msgspec.structs.replace(patient, online=True))).level == "skipped"
-    )
+async def test_a_server_that_does_not_run(lone: Patient) -> None:
+    assert only(await check_ports(lone)).level == "failure"
+    assert only(await check_outside(msgspec.structs.replace(lone, online=True))).level == "skipped"
 
 
-async def test_a_port_where_nobody_listens(patient: Patient) -> None:
-    found = only(await check_ports(at(patient, smtp="127.0.0.1:1")))
+async def test_a_port_where_nobody_listens(lone: Patient) -> None:
+    found = only(await check_ports(at(lone, smtp="127.0.0.1:1")))
     assert (found.level, found.check) == ("failure", "port.smtp")
     assert "no connection" in found.text
 
@@ -97,10 +71,10 @@ async def test_a_port_where_nobody_listens(patient: Patient) -> None:
     ],
 )
 async def test_something_else_at_a_port(
-    patient: Patient, name: str, lines: list[bytes], text: str
+    lone: Patient, name: str, lines: list[bytes], text: str
 ) -> None:
     async with listening(says(*lines)) as where:
-        found = only(await check_ports(at(patient, **{name: where})))
+        found = only(await check_ports(at(lone, **{name: where})))
     assert found.level == "failure"
     assert "something else" in found.text
     assert text in found.text
@@ -121,7 +95,7 @@ async def test_something_else_at_a_port(
     ],
 )
 async def test_the_certificate_of_a_listener(
-    patient: Patient, tmp_path: Path, hostname: str, now: dt.timedelta, level: str, text: str
+    lone: Patient, tmp_path: Path, hostname: str, now: dt.timedelta, level: str, text: str
 ) -> None:
     made = Certificates(ensure_self_signed(tmp_path / "tls", hostname, NOW))
 
@@ -133,12 +107,10 @@ async def test_the_certificate_of_a_listener(
         await writer.start_tls(made.context)
         await reader.readline()
         writer.write(b"250 x\r\n")
-        await writer.drain()
-        writer.close()
 
     async with listening(starttls) as where:
         env = FixedEnvironment(int((NOW + now).timestamp() * 1000))
-        asked = msgspec.structs.replace(at(patient, smtp=where), env=env)
+        asked = msgspec.structs.replace(at(lone, smtp=where), env=env)
         found = only(await check_ports(asked))
     assert found.level == level, found
     assert text in found.text
@@ -152,14 +124,14 @@ async def test_the_certificate_of_a_listener(
     [(0, "ok"), (-20, "ok"), (60, "warning"), (-600, "failure"), (None, "skipped")],
 )
 async def test_the_clock_is_compared_with_a_web_servers_date(
-    patient: Patient, off: int | None, level: str
+    lone: Patient, off: int | None, level: str
 ) -> None:
     there = format_datetime(NOW + dt.timedelta(seconds=off or 0), usegmt=True)
     date = b"" if off is None else f"Date: {there}\r\n".encode()
     async with listening(says(b"HTTP/1.1 200 OK\r\n" + date + b"\r\n")) as where:
-        doctor = msgspec.structs.replace(patient.settings.doctor, clock_url=f"http://{where}/")
-        settings = msgspec.structs.replace(patient.settings, doctor=doctor)
-        asked = msgspec.structs.replace(patient, settings=settings, online=True)
+        doctor = msgspec.structs.replace(lone.settings.doctor, clock_url=f"http://{where}/")
+        settings = msgspec.structs.replace(lone.settings, doctor=doctor)
+        asked = msgspec.structs.replace(lone, settings=settings, online=True)
         assert only(await check_clock(asked)).level == level
 
 
@@ -173,15 +145,13 @@ async def test_port_25_elsewhere() -> None:
     assert "127.0.0.1" in await greeting_problem("127.0.0.1", 1)
 
 
-async def test_others_are_asked_only_when_that_is_wanted(patient: Patient) -> None:
+async def test_others_are_asked_only_when_that_is_wanted(lone: Patient) -> None:
     for check in (check_clock, check_outbound, check_outside):
-        assert only(await check(patient)).level == "skipped"
+        assert only(await check(lone)).level == "skipped"
 
 
-async def test_a_peer_without_mail_servers_says_nothing_of_port_25(patient: Patient) -> None:
-    assert (
-        only(await check_outbound(msgspec.structs.replace(patient, online=True))).level == "skipped"
-    )
+async def test_a_peer_without_mail_servers_says_nothing_of_port_25(lone: Patient) -> None:
+    assert only(await check_outbound(msgspec.structs.replace(lone, online=True))).level == "skipped"
 
 
 # --- disk ---

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,6 +9,7 @@ import pytest
 from tests.support.directories import Directory, bare_core
 from tests.support.mailboxes import house, log_in, mail_core
 from tests.support.stores import Run
+from tests.support.talking import listening, repeats
 from workpost.domain.directory import shell as directory
 from workpost.domain.directory.listing import EntityFilter
 from workpost.kernel.errors import AuthenticationFailed
@@ -74,19 +72,6 @@ def test_the_server_has_to_run() -> None:
     assert places(dict.fromkeys(("submission", "smtp", "imaps"), "[::]:1"))["smtp"].host == "::1"
 
 
-@asynccontextmanager
-async def refusing(first: bytes, then: bytes) -> AsyncIterator[str]:
-    async def talk(reader: Any, writer: asyncio.StreamWriter) -> None:
-        writer.write(first)
-        while await reader.readline():
-            writer.write(then)
-        writer.close()
-
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
-
-
 @pytest.mark.parametrize(
     ("first", "then", "text"),
     [
@@ -97,7 +82,7 @@ async def refusing(first: bytes, then: bytes) -> AsyncIterator[str]:
 async def test_the_first_step_that_fails_is_told_and_is_the_last(
     house: Directory, first: bytes, then: bytes, text: str
 ) -> None:
-    async with refusing(first, then) as where:
+    async with listening(repeats(first, then)) as where:
         endpoints = dict.fromkeys(("submission", "smtp", "imaps"), where)
         steps = await run_selftest(house.core, endpoints, house.organization, house.domain)
     (step,) = steps
