@@ -17,6 +17,9 @@ import msgspec
 SECONDS = 20.0
 """For a connection, and for a message to arrive."""
 PAUSE = 0.02
+SOON = 1.0
+"""Seconds after which a message that did not arrive is sought elsewhere."""
+JUNK = "Junk E-mail"
 
 
 class Failed(Exception):
@@ -99,12 +102,26 @@ def await_message(client: imaplib.IMAP4, message_id: str) -> bytes:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         client.noop()
-        found = client.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')[1][0]
+        found = _search(client, message_id)
         if found:
             answer = client.uid("FETCH", found.split()[-1].decode(), "(BODY.PEEK[])")[1]
             return bytes(answer[0][1])
+        if time.monotonic() > deadline - SECONDS + SOON and _is_in_junk(client, message_id):
+            raise Failed(f"it was taken for junk and is in {JUNK}: see `workpost doctor`")
         time.sleep(PAUSE)
     raise Failed(f"it was accepted, but not in INBOX within {SECONDS:.0f} s")
+
+
+def _search(client: imaplib.IMAP4, message_id: str) -> bytes:
+    found: bytes = client.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')[1][0]
+    return found
+
+
+def _is_in_junk(client: imaplib.IMAP4, message_id: str) -> bool:
+    client.select(f'"{JUNK}"', readonly=True)
+    found = _search(client, message_id)
+    client.select("INBOX")
+    return bool(found)
 
 
 def _told(error: Exception) -> str:
