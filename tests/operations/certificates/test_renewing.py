@@ -201,7 +201,7 @@ async def test_an_authority_that_is_not_trusted_gets_no_order(
 @pytest.mark.usefixtures("port80")
 @pytest.mark.parametrize("refused", [False, True])
 async def test_a_name_that_cannot_be_proven_does_not_cost_the_others(
-    acme_core: Core, files: AcmeFiles, authority: AcmeServer, refused: bool
+    acme_core: Core, files: AcmeFiles, authority: AcmeServer, env: FixedEnvironment, refused: bool
 ) -> None:
     acme = msgspec.structs.replace(acme_core.settings.acme, names=("gone.example.test",))
     acme_core.settings = msgspec.structs.replace(acme_core.settings, acme=acme)
@@ -213,6 +213,11 @@ async def test_a_name_that_cannot_be_proven_does_not_cost_the_others(
     assert facts(files).names == {HOST}
     assert files.state().failures == 1
     assert not await renew_if_due(acme_core, files)
+    # Tried again later, without another certificate of the same names, which authorities count.
+    env.advance(pause_ms(1))
+    assert not await renew_if_due(acme_core, files)
+    assert files.state().failures == 2
+    assert len(authority.issued) == 1
 
 
 @pytest.mark.usefixtures("port80")
@@ -266,3 +271,29 @@ def test_a_wildcard_stands_for_one_label() -> None:
     assert held.covers("Mail.example.test")
     assert not held.covers("a.mail.example.test")
     assert not held.covers("example.test")
+
+
+@pytest.mark.usefixtures("port80")
+async def test_another_account_has_another_thumbprint(acme_core: Core, files: AcmeFiles) -> None:
+    """An operator who deletes the account's key gets a new account."""
+    await renew_if_due(acme_core, files)
+    before = files.thumbprint()
+    (files.folder / "account.json").unlink()
+    (files.folder / "certificate.pem").unlink()
+
+    assert await renew_if_due(acme_core, files)
+    assert files.thumbprint() != before
+
+
+@pytest.mark.parametrize("name", ["account.json", "key.pem"])
+async def test_files_that_are_broken_are_told_of(
+    acme_core: Core, files: AcmeFiles, name: str
+) -> None:
+    files.prepare()
+    (files.folder / name).write_text("?")
+    if name == "account.json":
+        with pytest.raises(ValueError):
+            await renew_if_due(acme_core, files)
+    else:
+        assert not await renew_if_due(acme_core, files)
+        assert files.state().failures == 1

@@ -56,9 +56,10 @@ class AcmeFiles:
             return made
 
     def prepare(self) -> None:
-        """Make what questions are answered with. Raises OSError."""
-        if not self._thumbprint.exists():
-            self._write(self._thumbprint, client.thumbprint(self.account_key()).encode())
+        """Make what questions are answered with. Raises OSError, ValueError for a broken key."""
+        made = client.thumbprint(self.account_key())
+        if made != self.thumbprint():
+            self._write(self._thumbprint, made.encode())
 
     def thumbprint(self) -> str:
         """The account key's thumbprint, "" before there is one."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Callable
 
 import msgspec
 
@@ -25,6 +26,8 @@ from workpost.store.tables.domains import list_verified
 
 MOST_NAMES = 100
 """What Let's Encrypt puts into one certificate."""
+MOST_DOMAINS = 500
+"""Domains that are asked for in DNS, by name; those after them need a certificate of their own."""
 RENEW_LEFT = 1 / 3
 LOOK_SECONDS = 300.0
 ORDER_SECONDS = 120.0
@@ -40,18 +43,14 @@ async def wanted_names(core: Core) -> list[str]:
     settings = core.settings
     names = list(dict.fromkeys([settings.host_name.lower(), *map(str.lower, settings.acme.names)]))
     ours = await _addresses(core, names[0])
-    after = ""
-    while ours and len(names) < MOST_NAMES:
-        rows = await core.store.read(list_verified, after=after, limit=MOST_NAMES)
-        for row in rows:
-            domain = ascii_domain(row.name)
-            for name in (f"mta-sts.{domain}", f"autodiscover.{domain}"):
-                found = await _addresses(core, name) if name not in names else set()
-                if found and found <= ours and len(names) < MOST_NAMES:
+    rows = await core.store.read(list_verified, after="", limit=MOST_DOMAINS) if ours else []
+    for row in rows:
+        domain = ascii_domain(row.name)
+        for name in (f"mta-sts.{domain}", f"autodiscover.{domain}"):
+            if name not in names and len(names) < MOST_NAMES:
+                found = await _addresses(core, name)
+                if found and found <= ours:
                     names.append(name)
-        if len(rows) < MOST_NAMES:
-            break
-        after = rows[-1].name
     return names
 
 
@@ -81,7 +80,7 @@ async def renew_if_due(core: Core, files: AcmeFiles, *, at_once: bool = False) -
     """Look, and order a certificate where one is due; True when there is a new one.
 
     After a failure the next attempt waits, also in a process that starts anew, unless `at_once`.
-    Raises OSError when the files cannot be written.
+    Raises OSError when the files cannot be written, ValueError when the account's key is broken.
     """
     await asyncio.to_thread(files.prepare)
     state = files.state()
@@ -89,7 +88,8 @@ async def renew_if_due(core: Core, files: AcmeFiles, *, at_once: bool = False) -
     if now < state.not_before and not at_once:
         return False
     names = await wanted_names(core)
-    if not is_due(_facts(files), names, dt.datetime.fromtimestamp(now / 1000, dt.UTC)):
+    held, moment = _facts(files), dt.datetime.fromtimestamp(now / 1000, dt.UTC)
+    if not is_due(held, names, moment):
         if state.reason:
             files.put_state(State(tried=state.tried))
         return False
@@ -98,7 +98,7 @@ async def renew_if_due(core: Core, files: AcmeFiles, *, at_once: bool = False) -
     after = State(now, failures, now + pause_ms(failures), "the attempt did not come to its end")
     files.put_state(after)
     try:
-        left_out = await _order(core, files, names)
+        left_out = await _order(core, files, names, lambda rest: is_due(held, rest, moment))
     except (OrderFailed, ValueError) as error:
         files.put_state(msgspec.structs.replace(after, reason=str(error)))
         log.error("there is no new certificate", reason=str(error), names=names)
@@ -112,10 +112,13 @@ async def renew_if_due(core: Core, files: AcmeFiles, *, at_once: bool = False) -
     return True
 
 
-async def _order(core: Core, files: AcmeFiles, names: list[str]) -> OrderFailed | None:
+async def _order(
+    core: Core, files: AcmeFiles, names: list[str], is_needed: Callable[[list[str]], bool]
+) -> OrderFailed | None:
     """Order and keep a certificate; what failed of it where some names were left out.
 
-    Raises OrderFailed, ValueError.
+    Without them another one is ordered only if it `is_needed`: authorities count the certificates
+    of the same names. Raises OrderFailed, ValueError.
     """
     acme = core.settings.acme
     authority = Authority(directory=acme.directory, contact=acme.contact, ca_file=acme.ca_file)
@@ -129,7 +132,7 @@ async def _order(core: Core, files: AcmeFiles, names: list[str]) -> OrderFailed 
         await asyncio.to_thread(order, names)
     except OrderFailed as error:
         rest = [name for name in names if name not in error.names]
-        if not error.names or names[0] not in rest or rest == names:
+        if names[0] not in rest or rest == names or not is_needed(rest):
             raise
         await asyncio.to_thread(order, rest)
         return error
@@ -161,7 +164,7 @@ class CertificateKeeper:
         while True:
             try:
                 await renew_if_due(self._core, self._files, at_once=at_once)
-            except (OSError, WorkpostError) as error:
+            except (OSError, ValueError, WorkpostError) as error:
                 log.error("the certificate cannot be looked after", reason=str(error))
             at_once = await self._rest()
 
