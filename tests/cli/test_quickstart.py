@@ -172,7 +172,7 @@ def test_a_run_that_is_cut_short_loses_no_secret(
         def hang_up(*_: Any) -> None:
             raise BrokenPipeError
 
-        broken.setattr("workpost.cli.quickstart.print_secrets", hang_up)
+        broken.setattr("workpost.cli.quickstart_run.print_secrets", hang_up)
         assert main(arguments(tmp_path)) == 1
     capsys.readouterr()
     assert main(arguments(tmp_path)) == 0
@@ -207,7 +207,7 @@ def test_an_alias_of_somebody_else_is_not_taken_over(
 def test_without_low_ports_the_operator_is_told_what_to_lead_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workpost.cli.quickstart.can_bind_low_ports", lambda: False)
+    monkeypatch.setattr("workpost.cli.quickstart_run.can_bind_low_ports", lambda: False)
     assert main(arguments(tmp_path)) == 0
     said = capsys.readouterr().out
     assert "25 to 2525, 465 to 2465" in said

@@ -20,13 +20,8 @@ from workpost.cli.common import (
     require_data,
     with_core,
 )
-from workpost.kernel.settings import Settings
 from workpost.node.datadir import read_endpoints
-from workpost.operations.selftest.clients import Failed
-from workpost.operations.selftest.running import Step, run_selftest
-from workpost.operations.setup.founding import read_founded
 from workpost.store.core import Core
-from workpost.store.tables.domains import list_verified
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,11 +41,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the test and print its steps; returns the exit code. Raises SettingsError."""
+    # Only here, as mail programs and the directory come with it.
+    from workpost.operations.selftest.clients import Failed
+    from workpost.operations.selftest.running import Step, find_place, run_selftest
+
     settings = load_settings(args)
     require_data(settings)
 
     async def work(core: Core) -> list[Step]:
-        organization, domain = await _where(core, settings, args.domain)
+        organization, domain = await find_place(core, args.domain)
         return await run_selftest(core, read_endpoints(settings), organization, domain)
 
     try:
@@ -66,15 +65,3 @@ def run(args: argparse.Namespace) -> int:
         mark = "FAILURE" if step.problem else "ok     "
         print(f"{mark} {step.milliseconds:8.1f} ms  {step.name}{': ' if told else ''}{told}")
     return 0 if good else EX_FAILED
-
-
-async def _where(core: Core, settings: Settings, wanted: str | None) -> tuple[str, str]:
-    """The organization and the domain to write to. Raises Failed."""
-    founded = read_founded(settings.data)
-    if wanted is None and founded.done:
-        return founded.organization, founded.domain
-    rows = await core.store.read(list_verified, after="", limit=1_000)
-    for row in rows:
-        if wanted is None or row.name == wanted.lower():
-            return row.org, row.name
-    raise Failed(f"there is no verified mail domain {wanted or ''}".rstrip())

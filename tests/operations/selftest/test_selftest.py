@@ -12,12 +12,15 @@ from tests.support.stores import Run
 from tests.support.talking import listening, repeats
 from workpost.domain.directory import shell as directory
 from workpost.domain.directory.listing import EntityFilter
+from workpost.domain.organizations import domains_shell
 from workpost.kernel.errors import AuthenticationFailed
+from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
+from workpost.operations.domains.verification import verify_now
 from workpost.operations.selftest import person as persons
 from workpost.operations.selftest.clients import Failed
 from workpost.operations.selftest.person import person
-from workpost.operations.selftest.running import places, run_selftest
+from workpost.operations.selftest.running import find_place, places, run_selftest
 from workpost.store.tables.entities import USER
 
 __all__ = ["bare_core", "house", "mail_core"]
@@ -97,3 +100,16 @@ def test_a_run(run: Run[Any], house: Directory) -> None:
     work = run_selftest(house.core, endpoints, house.organization, house.domain)
     (step,) = run(work)
     assert "refused" in step.problem
+
+
+async def test_where_to_write(house: Directory) -> None:
+    with pytest.raises(Failed, match="no verified mail domain$"):
+        await find_place(house.core, None)
+    with pytest.raises(Failed, match="no verified mail domain x.example"):
+        await find_place(house.core, "x.example")
+    grant = Grant.system("test", house.organization)
+    await domains_shell.register_domain(house.core, grant, "example.org")
+    await verify_now(house.core, house.core.resolver, grant, "example.org", force=True)
+    for wanted in (None, "Example.ORG"):
+        assert await find_place(house.core, wanted) == (house.organization, "example.org")
+    assert await find_place(house.core, house.domain) == (house.organization, house.domain)

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from workpost.formats.addresses import fold_domain
 from workpost.formats.mime.compose import compose
 from workpost.kernel.configuration import parse_address
 from workpost.operations.selftest.clients import Failed, Place, await_message, mailbox, send
 from workpost.operations.selftest.person import Person, person
+from workpost.operations.setup.founding import read_founded
 from workpost.store.core import Core
+from workpost.store.tables.domains import get_verified, list_verified
 
 NEEDED = ("submission", "smtp", "imaps")
 
@@ -35,6 +38,24 @@ def places(endpoints: Mapping[str, str]) -> dict[str, Place]:
         host, port = parse_address(endpoints[name].rpartition("/")[2])
         found[name] = Place({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
     return found
+
+
+async def find_place(core: Core, wanted: str | None) -> tuple[str, str]:
+    """Organization and domain to write to: the one `wanted`, quickstart's, or the first one.
+
+    Raises Failed where no such domain is verified.
+    """
+    founded = read_founded(core.settings.data)
+    if wanted is None and founded.done:
+        return founded.organization, founded.domain
+    if wanted is None:
+        rows = await core.store.read(list_verified, after="", limit=1)
+    else:
+        found = await core.store.read(get_verified, name=fold_domain(wanted))
+        rows = [found] if found is not None else []
+    if not rows:
+        raise Failed(f"there is no verified mail domain {wanted or ''}".rstrip())
+    return rows[0].org, rows[0].name
 
 
 async def run_selftest(
