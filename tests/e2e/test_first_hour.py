@@ -187,6 +187,8 @@ def _selftest_leaves_nothing(made: Installation, server: Server) -> None:
     assert names[0].startswith("submission")
     assert any("another server" in name for name in names)
     assert all(0 < step["milliseconds"] < 20_000 for step in steps["Steps"])
+    assert names[-1] == "its DKIM signatures"
+    assert steps["Steps"][-1]["remark"] == "pass rsa-sha256, pass ed25519-sha256"
 
 
 def _first_person_and_key_work(server: Server, said: str, password: str) -> None:

@@ -13,6 +13,7 @@ from tests.support.talking import listening, repeats
 from workpost.domain.directory import shell as directory
 from workpost.domain.directory.listing import EntityFilter
 from workpost.domain.organizations import domains_shell
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import AuthenticationFailed
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
@@ -21,6 +22,7 @@ from workpost.operations.selftest import person as persons
 from workpost.operations.selftest.clients import Failed
 from workpost.operations.selftest.person import person
 from workpost.operations.selftest.running import find_place, places, run_selftest
+from workpost.operations.selftest.signature import judge, signed
 from workpost.store.tables.entities import USER
 
 __all__ = ["bare_core", "house", "mail_core"]
@@ -113,3 +115,29 @@ async def test_where_to_write(house: Directory) -> None:
     for wanted in (None, "Example.ORG"):
         assert await find_place(house.core, wanted) == (house.organization, "example.org")
     assert await find_place(house.core, house.domain) == (house.organization, house.domain)
+
+
+async def test_signatures_are_judged_as_others_judge_them(house: Directory) -> None:
+    """Signed with the keys of the domain, verified with those that DNS shows."""
+    core, grant = house.core, Grant.system("test", house.organization)
+    await domains_shell.register_domain(core, grant, "example.org")
+    raw = b"From: ada@example.org\r\nSubject: x\r\n\r\nHello\r\n"
+    before = await signed(core, house.organization, "other.example", raw)
+    assert (before.is_signed, before.raw) == (False, raw), "a domain without keys in use"
+
+    await verify_now(core, core.resolver, grant, "example.org", force=True)
+    sent = await signed(core, house.organization, "example.org", raw)
+    assert sent.is_signed
+    with pytest.raises(Failed, match="permerror"):
+        await judge(core, sent.raw)
+    assert isinstance(core.resolver, MemoryResolver)
+    for record in await domains_shell.key_records(core, grant, "example.org"):
+        name = f"{record.name.partition('.')[0]}._domainkey.example.org"
+        core.resolver.records["TXT", name] = [record.value]
+    assert await judge(core, b"Received: x\r\n" + sent.raw) == (
+        "pass rsa-sha256, pass ed25519-sha256"
+    )
+    with pytest.raises(Failed, match="fail"):
+        await judge(core, sent.raw.replace(b"Hello", b"Jello"))
+    with pytest.raises(Failed, match="gone"):
+        await judge(core, raw)

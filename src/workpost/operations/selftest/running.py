@@ -13,6 +13,7 @@ from workpost.formats.mime.compose import compose
 from workpost.kernel.configuration import parse_address
 from workpost.operations.selftest.clients import Failed, Place, await_message, mailbox, send
 from workpost.operations.selftest.person import Person, person
+from workpost.operations.selftest.signature import UNSIGNED, judge, signed
 from workpost.operations.setup.founding import read_founded
 from workpost.store.core import Core
 from workpost.store.tables.domains import get_verified, list_verified
@@ -71,9 +72,9 @@ async def run_selftest(
     async with person(core, organization, domain) as somebody:
         try:
             await _submission(core, at, somebody, steps)
-            await _inbound(core, at, somebody, steps)
+            await _inbound(core, organization, at, somebody, steps)
         except Failed as error:
-            steps[-1] = msgspec.structs.replace(steps[-1], problem=str(error))
+            steps[-1] = msgspec.structs.replace(steps[-1], problem=str(error), remark="")
     return steps
 
 
@@ -131,11 +132,25 @@ async def _read(
 
 
 async def _inbound(
-    core: Core, at: Mapping[str, Place], somebody: Person, steps: list[Step]
+    core: Core,
+    organization: str,
+    at: Mapping[str, Place],
+    somebody: Person,
+    steps: list[Step],
 ) -> None:
-    """As another server: STARTTLS at the port of the MX, nobody logged in."""
+    """As another server: signed, STARTTLS at the port of the MX, nobody logged in."""
     message_id, raw = _message(core, somebody, "From another server")
     me, host = somebody.address, core.settings.host_name
+    sent = await signed(core, organization, me.rpartition("@")[2], raw)
 
-    await _timed(steps, "as another server over TLS", lambda: send(at["smtp"], host, me, me, raw))
-    await _read(at, somebody, steps, message_id, raw)
+    def hand_in() -> str:
+        return send(at["smtp"], host, me, me, sent.raw)
+
+    await _timed(steps, "as another server over TLS", hand_in)
+    found = await _read(at, somebody, steps, message_id, sent.raw)
+    steps.append(Step("its DKIM signatures", 0.0, remark=UNSIGNED))
+    if sent.is_signed:
+        began = time.monotonic()
+        remark = await judge(core, found)
+        spent = round((time.monotonic() - began) * 1000, 1)
+        steps[-1] = Step("its DKIM signatures", spent, remark=remark)
