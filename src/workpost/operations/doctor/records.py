@@ -14,6 +14,7 @@ from workpost.domain.organizations.publishing import (
 )
 from workpost.formats.addresses import ascii_domain
 from workpost.kernel.errors import TryLater
+from workpost.operations.authentication.spf import check_spf
 from workpost.operations.doctor.addresses import addresses_of
 from workpost.operations.doctor.patient import (
     NEEDS_DATA,
@@ -145,14 +146,24 @@ async def _spf(patient: Patient, record: Published) -> tuple[Level, str]:
         return "failure", "there are several SPF records, which counts as an error (RFC 7208 4.5)"
     if "+all" in found[0].lower().split():
         return "failure", f"{found[0]!r} lets everybody send"
-    host = patient.settings.host_name.lower()
-    terms = [term.lstrip("+").lower() for term in found[0].split()]
-    own = [f"{'ip6' if ':' in each else 'ip4'}:{each}" for each in patient.addresses]
-    if {"a", "mx", f"a:{host}", *own} & set(terms):
-        return "ok", found[0]
-    if any(term.startswith(("include:", "ip4:", "ip6:", "redirect=")) for term in terms):
-        return "skipped", f"{found[0]!r} does not name this server; look whether it means it"
-    return "failure", f"{found[0]!r} does not allow this server"
+    return await _evaluated(patient, record.name, found[0])
+
+
+async def _evaluated(patient: Patient, domain: str, text: str) -> tuple[Level, str]:
+    """What others find who get mail from each of our addresses (RFC 7208 4)."""
+    host = patient.settings.host_name
+    addresses = list(dict.fromkeys([*patient.addresses, *await addresses_of(patient, host)]))
+    if not addresses:
+        return "skipped", f"{text!r}; the host has no address for which to try it"
+    for address in addresses:
+        heard = await check_spf(
+            patient.resolver, peer=address, helo=host, sender=f"postmaster@{domain}", host=host
+        )
+        if heard.result == "temperror":
+            raise TryLater(f"{address}: {heard.reason}")
+        if heard.result != "pass":
+            return "failure", f"{text!r} gives {address} {heard.result}: {heard.reason}"
+    return "ok", text
 
 
 async def _dmarc(patient: Patient, record: Published) -> tuple[Level, str]:

@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from workpost.domain.directory import shell as directory
-from workpost.domain.directory.entities import resolve_existing
 from workpost.domain.directory.listing import EntityFilter
-from workpost.domain.mailboxes.registration import deregister_from_workmail, register_to_workmail
-from workpost.domain.organizations.state import begin
+from workpost.domain.mailboxes.registration import (
+    deregister_from_workmail,
+    give_up_mailbox,
+    register_to_workmail,
+)
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
-from workpost.store.database.unit import Tx, command
-from workpost.store.tables import mailboxes
 from workpost.store.tables.entities import USER
 
 JOB = "selftest"
@@ -67,16 +67,5 @@ async def _remove(core: Core, grant: Grant, user: str) -> None:
     mailbox = (await directory.describe_user(core, grant, user)).row.mailbox
     await deregister_from_workmail(core, grant, user)
     if mailbox is not None:
-        await core.store.write(give_up, grant=grant, user=user)
+        await core.store.write(give_up_mailbox, grant=grant, entity=user)
     await directory.delete_user(core, grant, user)
-
-
-@command
-def give_up(tx: Tx, *, grant: Grant, user: str) -> None:
-    """Let the mailbox of a disabled user be destroyed at once instead of after 30 days."""
-    begin(tx, grant)
-    row = resolve_existing(tx, grant.organization, user, kinds=(USER,), by_address=False)
-    if row.mailbox is not None:
-        mailboxes.set_mailbox_state(
-            tx, mailbox=row.mailbox, state=mailboxes.DISABLED, purge_at=tx.env.now()
-        )

@@ -20,7 +20,6 @@ from workpost.domain.mailboxes.registration import register_to_workmail
 from workpost.domain.organizations import domains_shell, mail_domains
 from workpost.domain.organizations import shell as organizations
 from workpost.domain.organizations.shell import NewOrganization
-from workpost.domain.organizations.state import begin
 from workpost.formats.addresses import fold_domain
 from workpost.kernel.errors import (
     EmailAddressInUse,
@@ -30,7 +29,6 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
-from workpost.store.database.unit import Tx, command
 from workpost.store.tables.organizations import find_alias, get_state
 
 STATE = "quickstart.json"
@@ -146,19 +144,8 @@ async def _domain(core: Core, grant: Grant, domain: str) -> None:
         await domains_shell.get_domain(core, grant, domain)
     except MailDomainNotFound:
         await domains_shell.register_domain(core, grant, domain)
-    await core.store.write(take_as_owned, grant=grant, name=domain)
+    await core.store.write(mail_domains.take_as_owned, grant=grant, name=domain)
     await domains_shell.set_default_domain(core, grant, domain)
-
-
-@command
-def take_as_owned(tx: Tx, *, grant: Grant, name: str) -> None:
-    """Verify the ownership of a domain by the operator's word; DNS still has to show its keys.
-
-    One that another organization has verified stays as it is. Raises MailDomainNotFound.
-    """
-    begin(tx, grant)
-    row = mail_domains.get_domain(tx, grant=grant, name=name)
-    mail_domains.settle(tx, row, ownership=True, dkim=False)
 
 
 async def _person(core: Core, grant: Grant, address: str, display: str, password: str) -> str:
