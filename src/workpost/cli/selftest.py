@@ -2,7 +2,8 @@
 
 Makes a user for the time of the test, submits a message over TLS as a mail program does, hands a
 signed one in as other servers do, reads both over IMAP, verifies the signatures by what DNS shows,
-and removes the user with everything it had. Exit codes: 0 all went well, 1 a step failed, 78 settings that cannot be used.
+and removes the user with everything it had. Exit codes: 0 all went well, 1 a step failed, 78
+settings that cannot be used.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
-from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.operator_settings import check_acme
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
 
 PREFIX = "WORKPOST_"

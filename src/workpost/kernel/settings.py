@@ -21,8 +21,8 @@ from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
 from workpost.kernel.mail_settings import Authentication, Dmarc
-from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
