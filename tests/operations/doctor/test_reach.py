@@ -14,10 +14,11 @@ from tests.support.talking import listening, repeats, says
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import TryLater
 from workpost.kernel.settings import Database, Settings, Tls
-from workpost.operations.doctor import outbound, ports
+from workpost.operations.doctor import outbound, policy, ports
 from workpost.operations.doctor.database import check_database
 from workpost.operations.doctor.patient import Patient
 from workpost.operations.doctor.records import check_domains
+from workpost.operations.domains.mta_sts import policy_text
 from workpost.operations.domains.site import own_addresses, site_of
 from workpost.protocols.listening.tls import Certificates, ensure_self_signed
 from workpost.store.database.condition import look_at
@@ -105,3 +106,62 @@ async def test_postgresql_is_asked_for_its_schema(patient: Patient, postgres_dat
     assert look_at(settings, 1.0).schema == migrations()[-1].number
     asked = msgspec.structs.replace(patient, settings=settings)
     assert {one.level for one in await check_database(asked)} == {"ok"}
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_a_relay_is_tried_in_place_of_others(lone: Patient, tmp_path: Path, tls: str) -> None:
+    made = Certificates(ensure_self_signed(tmp_path / "tls", HOST, NOW))
+    context = made.context if tls == "implicit" else None
+
+    async def level(relay: str, *, online: bool = True) -> str:
+        change = {"relay": relay, "relay_tls": tls}
+        settings = msgspec.structs.replace(
+            lone.settings, outbound=msgspec.structs.replace(lone.settings.outbound, **change)
+        )
+        asked = msgspec.structs.replace(lone, settings=settings, online=online)
+        (found,) = await outbound.check_outbound(asked)
+        return found.level
+
+    async with listening(says(b"220 relay\r\n"), context) as where:
+        assert await level(where) == "ok"
+        assert await level(where, online=False) == "skipped"
+    assert await level("127.0.0.1:1") == "failure"
+
+
+@pytest.mark.parametrize(
+    ("served", "level", "text"),
+    [
+        (None, "ok", "testing"),
+        ("version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 86400\n", "failure", "names a.test"),
+        (f"version: STSv1\nmode: enforce\nmx: {HOST}\nmax_age: 86400\n", "warning", "enforce"),
+        ("Hello", "warning", "no policy"),
+        ("", "warning", "status 404"),
+    ],
+)
+async def test_policies_are_fetched_as_others_do(
+    patient: Patient,
+    zone: Zone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    served: str | None,
+    level: str,
+    text: str,
+) -> None:
+    zone["A", HOST] = ["127.0.0.1"]
+    name = "mta-sts.example.org"
+    own = ensure_self_signed(tmp_path / "tls", name, dt.datetime.now(dt.UTC))
+    body = policy_text(patient.settings) if served is None else served
+    status = "200 OK" if body else "404 Not Found"
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
+    egress = msgspec.structs.replace(
+        patient.settings.egress, allow=("127.0.0.0/8",), ca_file=str(own.with_suffix(".crt"))
+    )
+    settings = msgspec.structs.replace(patient.settings, egress=egress)
+    asked = msgspec.structs.replace(patient, settings=settings, online=True)
+    async with listening(says((head + body).encode()), Certificates(own).context) as where:
+        monkeypatch.setattr(policy, "PORT", int(where.rpartition(":")[2]))
+        (found,) = await policy.check_policies(asked)
+    assert (found.level, found.subject) == (level, name), found
+    assert text in found.text
+    (found,) = await policy.check_policies(asked)
+    assert "cannot be fetched" in found.text

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
+
+from workpost.formats.mta_sts import Policy
 
 LABEL = "mta-sts."
 DAY = 86_400
+Mode = Literal["none", "testing", "enforce"]
 
 
-def mta_sts_policy(mode: str, host: str, days: int) -> str:
+def mta_sts_policy(mode: Mode, host: str, days: int) -> str:
     """The text of a policy (RFC 8461 3.2) that names our only host."""
-    lines = ["version: STSv1", f"mode: {mode}", f"mx: {host}", f"max_age: {days * DAY}"]
-    return "".join(f"{line}\r\n" for line in lines)
+    policy = Policy(mode, (host,), days * DAY)
+    return "".join(f"{line}\r\n" for line in policy.lines)
 
 
 def mta_sts_id(policy: str) -> str:

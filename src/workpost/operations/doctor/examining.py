@@ -15,6 +15,7 @@ from workpost.operations.doctor.disk import check_disk
 from workpost.operations.doctor.keys import check_backups, check_keys
 from workpost.operations.doctor.outbound import check_outbound
 from workpost.operations.doctor.patient import Check, Patient, Verdict, failure
+from workpost.operations.doctor.policy import check_policies
 from workpost.operations.doctor.ports import check_outside, check_ports
 from workpost.operations.doctor.queue import check_queue
 from workpost.operations.doctor.records import check_domains
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     check_ports,
     check_outside,
     check_certificate,
+    check_policies,
     check_clock,
     check_block_lists,
     check_outbound,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from workpost.kernel.configuration import parse_address
 from workpost.kernel.errors import TryLater
 from workpost.operations.doctor.patient import (
     NEEDS_ONLINE,
@@ -25,6 +26,8 @@ MOST_HOSTS = 2
 
 async def check_outbound(patient: Patient) -> list[Verdict]:
     """Wait for the greeting of another domain's mail server."""
+    if patient.settings.outbound.relay:
+        return [await _relay(patient)]
     domain = patient.settings.doctor.peer
     if not patient.online:
         return [skipped("outbound", domain, NEEDS_ONLINE)]
@@ -48,10 +51,27 @@ async def check_outbound(patient: Patient) -> list[Verdict]:
     return [failure("outbound", domain, "; ".join(problems), ADVICE)]
 
 
-async def greeting_problem(address: str, port: int) -> str:
-    """Why no mail server greets there; "" when one does."""
+async def _relay(patient: Patient) -> Verdict:
+    """Where everything goes through a relay, only that has to be reached."""
+    relay = patient.settings.outbound.relay
+    if not patient.online:
+        return skipped("outbound", relay, NEEDS_ONLINE)
+    host, port = parse_address(relay)
+    tls = host if patient.settings.outbound.relay_tls == "implicit" else ""
+    problem = await greeting_problem(host, port, tls)
+    if problem:
+        advice = "Check outbound.relay and outbound.relay_tls, and ask whoever runs the relay."
+        return failure("outbound", relay, problem, advice)
+    return ok("outbound", relay, "the relay greets")
+
+
+async def greeting_problem(address: str, port: int, tls_name: str = "") -> str:
+    """Why no mail server greets there, with TLS at once if a name is given; "" when one does."""
     try:
-        async with asyncio.timeout(SECONDS), connected(address, port) as (reader, writer):
+        async with (
+            asyncio.timeout(SECONDS),
+            connected(address, port, tls_name) as (reader, writer),
+        ):
             await smtp_reply(reader, "220")
             writer.write(b"QUIT\r\n")
             await writer.drain()
