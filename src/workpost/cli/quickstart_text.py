@@ -8,16 +8,10 @@ from typing import IO
 import msgspec
 
 from workpost.cli.quickstart_files import Places
-from workpost.domain.organizations.domains_shell import get_domain, key_records
-from workpost.domain.organizations.publishing import (
-    Published,
-    domain_records,
-    host_records,
-    zone_block,
-)
+from workpost.domain.organizations.publishing import zone_block
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
-from workpost.operations.domains.site import own_addresses, site_of
+from workpost.operations.domains.site import all_records
 from workpost.operations.setup.configuration import ACME_PORTS, PORTS
 from workpost.operations.setup.founding import JOB, Founded, Secrets
 from workpost.store.core import Core
@@ -52,18 +46,6 @@ def print_secrets(founded: Founded, secrets: Secrets, file: IO[str] | None) -> N
     print(f"Password and access key are in {file.name}.\n")
 
 
-async def records_of_site(core: Core, founded: Founded, public: tuple[str, ...]) -> list[Published]:
-    """Every record of host and domain."""
-    grant = Grant.system(JOB, founded.organization)
-    domain = await get_domain(core, grant, founded.domain)
-    keys = await key_records(core, grant, founded.domain)
-    site = site_of(core.settings, public or own_addresses())
-    return [
-        *host_records(site),
-        *domain_records(domain.name, domain.row.token, keys, site),
-    ]
-
-
 async def print_outcome(core: Core, founded: Founded, outcome: Outcome) -> None:
     """Say what there is, what to publish and what comes next."""
     settings, places = core.settings, outcome.places
@@ -87,7 +69,8 @@ async def print_outcome(core: Core, founded: Founded, outcome: Outcome) -> None:
         print(f"  {name:14} {value}")
     _print_ports(settings)
     print(f"\nPublish in DNS, in the zone of {founded.domain}:\n")
-    print(zone_block(await records_of_site(core, founded, outcome.public)))
+    grant = Grant.system(JOB, founded.organization)
+    print(zone_block(await all_records(core, grant, founded.domain, outcome.public)))
     _print_next(settings, places)
 
 

@@ -11,12 +11,20 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from workpost.domain.organizations.domains_shell import get_domain, key_records
 from workpost.domain.organizations.mail_policies import mta_sts_id
-from workpost.domain.organizations.publishing import Site
+from workpost.domain.organizations.publishing import (
+    Published,
+    Site,
+    domain_records,
+    host_records,
+)
 from workpost.integrations.egress.addresses import is_allowed
+from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.operations.certificates.files import AcmeFiles
 from workpost.operations.domains.mta_sts import policy_text
+from workpost.store.core import Core
 
 AUTHORITIES = {
     "letsencrypt.org": "letsencrypt.org",
@@ -37,6 +45,23 @@ def site_of(settings: Settings, addresses: Sequence[str]) -> Site:
         authority=_authority(settings),
         tlsa=_tlsa(settings),
     )
+
+
+async def all_records(
+    core: Core, grant: Grant, name: str, addresses: Sequence[str] = ()
+) -> list[Published]:
+    """Every record of the host and of one of its domains, as they are to be published.
+
+    `addresses` are the public ones of the host where the machine does not know them. Raises
+    MailDomainNotFound.
+    """
+    domain = await get_domain(core, grant, name)
+    keys = [] if domain.row.is_test else await key_records(core, grant, name)
+    site = site_of(core.settings, addresses or own_addresses())
+    return [
+        *host_records(site),
+        *domain_records(domain.name, domain.row.token, keys, site),
+    ]
 
 
 def _authority(settings: Settings) -> str:
