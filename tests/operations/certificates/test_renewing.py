@@ -178,12 +178,16 @@ async def test_an_operator_who_asks_does_not_wait(
     await server.stop()
 
 
-async def test_an_authority_that_is_gone_is_named(acme_core: Core, files: AcmeFiles) -> None:
+async def test_an_authority_that_is_gone_is_named_and_asked_again_soon(
+    acme_core: Core, files: AcmeFiles, env: FixedEnvironment
+) -> None:
     acme = msgspec.structs.replace(acme_core.settings.acme, directory="https://localhost:9/dir")
     acme_core.settings = msgspec.structs.replace(acme_core.settings, acme=acme)
 
     assert not await renew_if_due(acme_core, files)
-    assert "https://localhost:9/dir cannot be asked" in files.state().reason
+    state = files.state()
+    assert "https://localhost:9/dir cannot be asked" in state.reason
+    assert (state.failures, state.not_before - env.now()) == (0, 5 * 60_000)
 
 
 @pytest.mark.usefixtures("port80")

@@ -39,6 +39,10 @@ class OrderFailed(Exception):
         self.names = names
 
 
+class AuthorityAway(OrderFailed):
+    """The authority could not be asked, and so counts nothing."""
+
+
 def new_account_key() -> str:
     """A key of an account (P-256), as a JWK in JSON. It is a secret."""
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,7 +87,7 @@ def order(authority: Authority, account_key: str, csr: bytes, *, seconds: float)
         raise OrderFailed("the authority took too long to decide") from error
     except requests.RequestException as error:
         reason = type(error).__name__
-        raise OrderFailed(f"{authority.directory} cannot be asked: {reason}") from error
+        raise AuthorityAway(f"{authority.directory} cannot be asked: {reason}") from error
     except (errors.Error, ValueError, KeyError, TypeError) as error:
         # What the library raises for answers that are not ACME's.
         raise OrderFailed(f"the authority's answer cannot be used: {error}") from error

@@ -16,7 +16,7 @@ import msgspec
 
 from workpost.formats.addresses import ascii_domain
 from workpost.integrations.acme import client
-from workpost.integrations.acme.client import Authority, OrderFailed
+from workpost.integrations.acme.client import Authority, AuthorityAway, OrderFailed
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.certificates.files import AcmeFiles, State, csr_of
@@ -32,6 +32,8 @@ RENEW_LEFT = 1 / 3
 LOOK_SECONDS = 300.0
 ORDER_SECONDS = 120.0
 FIRST_PAUSE_MS = 15 * 60_000
+AWAY_PAUSE_MS = 5 * 60_000
+"""Without a network there is nothing to count."""
 LONGEST_PAUSE_MS = 12 * 3_600_000
 """An authority counts failures; those of an hour are few enough."""
 
@@ -99,6 +101,11 @@ async def renew_if_due(core: Core, files: AcmeFiles, *, at_once: bool = False) -
     files.put_state(after)
     try:
         left_out = await _order(core, files, names, lambda rest: is_due(held, rest, moment))
+    except AuthorityAway as error:
+        soon = State(now, state.failures, now + AWAY_PAUSE_MS, str(error))
+        files.put_state(soon)
+        log.warning("the certificate authority cannot be asked", reason=str(error))
+        return False
     except (OrderFailed, ValueError) as error:
         files.put_state(msgspec.structs.replace(after, reason=str(error)))
         log.error("there is no new certificate", reason=str(error), names=names)

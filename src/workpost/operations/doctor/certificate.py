@@ -17,6 +17,8 @@ from workpost.store.tables.domains import list_verified
 MOST_DOMAINS = 200
 ADVICE = "Set acme.enabled, or give tls.certificate and tls.key the files of an authority."
 
+UNTIL = "This one is shown until acme has fetched one; restart the server if it has."
+
 
 async def check_certificate(patient: Patient) -> list[Verdict]:
     """The certificate of the running server, and how its renewal goes."""
@@ -64,7 +66,8 @@ async def _trusted(patient: Patient, host: str, port: int, name: str) -> Verdict
             writer.transport.abort()
     except ssl.SSLCertVerificationError as error:
         text = f"nobody trusts it: {error.verify_message}"
-        return warning("certificate", name, text, ADVICE)
+        advice = UNTIL if patient.settings.acme.enabled else ADVICE
+        return warning("certificate", name, text, advice)
     except (OSError, TimeoutError) as error:
         return failure("certificate", name, f"the handshake fails: {error}", ADVICE)
     return ok("certificate", name, "strangers trust it")
