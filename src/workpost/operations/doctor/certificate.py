@@ -17,7 +17,7 @@ from workpost.store.tables.domains import list_verified
 MOST_DOMAINS = 200
 ADVICE = "Set acme.enabled, or give tls.certificate and tls.key the files of an authority."
 
-UNTIL = "This one is shown until acme has fetched one; restart the server if it has."
+UNTIL = "This one is shown until another one was fetched: see certificate.acme."
 
 
 async def check_certificate(patient: Patient) -> list[Verdict]:
