@@ -13,6 +13,7 @@ from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import SettingsError
 
 COMMANDS = (
+    "quickstart",
     "serve",
     "account",
     "access_key",
@@ -24,6 +25,8 @@ COMMANDS = (
     "queue",
     "trace",
     "keys",
+    "doctor",
+    "selftest",
     "check",
     "backup",
     "config",

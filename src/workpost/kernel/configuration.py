@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
+from workpost.kernel.operator_settings import check_acme
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
 
@@ -286,6 +287,7 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key must both be set, or neither")
+    check_acme(settings.acme, settings.hostname, settings.tls.certificate)
     if settings.content.s3_prefix and not settings.content.s3_bucket:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
     for id, directory in settings.directories.items():
