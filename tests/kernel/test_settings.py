@@ -15,13 +15,12 @@ from workpost.kernel.configuration import (
     MASK,
     describe,
     effective,
-    exposed_listeners,
     load,
-    parse_address,
     parse_ldap_url,
     to_toml,
     with_live,
 )
+from workpost.kernel.listeners import exposed_listeners, parse_address
 from workpost.kernel.settings import Settings, SettingsError, sqlite_path, with_random_ports
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

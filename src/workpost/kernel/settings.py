@@ -32,8 +32,12 @@ from workpost.kernel.outside_settings import (
     Retention,
 )
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
+from workpost.kernel.smtp_settings import Smtp
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
+
+UNIX = "unix:"
+"""What the address of a Unix socket begins with."""
 
 Addresses = tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -68,6 +72,23 @@ class Listeners(Section, frozen=True, kw_only=True):
     imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
         "127.0.0.1:2993",
     )
+    lmtp: Annotated[
+        Addresses,
+        Meta(
+            description="Mail from a server of your own that stands in front: loopback, or "
+            "`unix:/absolute/path`. Whoever reaches it is believed."
+        ),
+    ] = ()
+    proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks whose connections begin with a header of the PROXY protocol, "
+            "`10.1.0.0/16`; at some listeners only: `127.0.0.1 smtp imaps`."
+        ),
+    ] = ()
+
+
+LISTENERS = tuple(name for name in Listeners.__struct_fields__ if name != "proxies")
 
 
 class Tls(Section, frozen=True, kw_only=True):
@@ -406,6 +427,7 @@ class Settings(Section, frozen=True, kw_only=True):
     dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
+    smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
@@ -487,8 +509,12 @@ def sqlite_path(url: str) -> Path | None:
 
 def with_random_ports(settings: Settings) -> Settings:
     """Put every listener that is on to a free loopback port (`--random-ports`)."""
-    names = [name for name in Listeners.__struct_fields__ if getattr(settings.listeners, name)]
-    loopback: dict[str, Any] = dict.fromkeys(names, ("127.0.0.1:0",))
+    loopback: dict[str, Any] = {}
+    for name in LISTENERS:
+        addresses = getattr(settings.listeners, name)
+        kept = tuple(address for address in addresses if address.startswith(UNIX))
+        if addresses != kept:
+            loopback[name] = ("127.0.0.1:0", *kept)
     return msgspec.structs.replace(
         settings, listeners=msgspec.structs.replace(settings.listeners, **loopback)
     )

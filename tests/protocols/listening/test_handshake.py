@@ -8,7 +8,7 @@ import ssl
 import pytest
 import uvloop
 
-from workpost.protocols.listening.handshake import TlsListener
+from workpost.protocols.listening.handshake import Doorway
 from workpost.protocols.listening.limits import PeerCounter
 from workpost.protocols.listening.tls import Certificates, ensure_self_signed
 
@@ -41,8 +41,8 @@ class Echo(asyncio.Protocol):
 class Listener:
     def __init__(self, certificates, each=3, seconds=5.0):
         self.peers = PeerCounter(each=each)
-        self.listener = TlsListener(
-            self.peers, certificates.context, seconds, lambda: Echo(self.peers)
+        self.listener = Doorway(
+            self.peers, certificates.context, seconds, lambda _: Echo(self.peers)
         )
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
