@@ -30,6 +30,7 @@ def test_ehlo_announces_what_there_is(client):
         b"250-PIPELINING",
         b"250-CHUNKING",
         b"250-ENHANCEDSTATUSCODES",
+        b"250-DSN",
         b"250 HELP",
     ]
 
@@ -62,7 +63,10 @@ def test_helo_announces_nothing(client):
         (b"DATA", b"503 5.5.1"),
         (b"DATA x", b"501 5.5.4"),
         (b"MAIL FROM:ada", b"501 5.1.7"),
-        (b"MAIL FROM:<ada@a.test> RET=FULL", b"555 5.5.4"),
+        (b"MAIL FROM:<ada@a.test> MT-PRIORITY=3", b"555 5.5.4"),
+        (b"MAIL FROM:<ada@a.test> RET=FULL ENVID=x", b"250 2.1.0"),
+        (b"MAIL FROM:<ada@a.test> REQUIRETLS", b"530 5.7.10"),
+        (b"LHLO client.test", b"500 5.5.1"),
         (b"MAIL FROM:<ada@a.test> SIZE=41943041", b"552 5.3.4"),
         (b"MAIL FROM:<ada@a.test> SIZE=41943040", b"250 2.1.0"),
         (b"MAIL FROM:<>", b"250 2.1.0"),
