@@ -13,6 +13,7 @@ Invariants
 import asyncio
 import math
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from workpost.protocols.listening.eager import EagerTask
@@ -172,28 +173,34 @@ class Connection(asyncio.Protocol):
     async def rest(self, seconds: float) -> None:
         """Keep the peer waiting; replies leave first. Raises SessionEnd when it goes away."""
         self.flush()
-        until = self._loop.time() + seconds
-        timer = self._loop.call_at(until, self._wake)
-        try:
-            while self._loop.time() < until and not self._lost:
-                await self.task.pause()
-        finally:
-            timer.cancel()
+        await self._doze(seconds, lambda: self._lost)
         if self._lost:
             raise SessionEnd
 
     async def speaks_first(self, seconds: float) -> bool:
-        """Whether the peer says something, or goes, before the time is over."""
-        until = self._loop.time() + seconds
-        timer = self._loop.call_at(until, self._wake)
-        try:
-            while self._loop.time() < until and not self._ended and not self._input:
-                await self.task.pause()
-        finally:
-            timer.cancel()
+        """Whether the peer says something before the time is over.
+
+        Raises SessionEnd for one that hangs up without a word.
+        """
+        await self._doze(seconds, lambda: self._ended or bool(self._input))
         if self._ended and not self._input:
             raise SessionEnd
         return bool(self._input)
+
+    async def _doze(self, seconds: float, disturbed: Callable[[], bool]) -> None:
+        over = False
+
+        def ring() -> None:
+            nonlocal over
+            over = True
+            self._wake()
+
+        timer = self._loop.call_later(seconds, ring)
+        try:
+            while not over and not disturbed():
+                await self.task.pause()
+        finally:
+            timer.cancel()
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """RFC 3207: what came in clear behind STARTTLS is forgotten, then the handshake."""
