@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Callable
 
 from workpost.integrations.dns.base import Resolver
 from workpost.kernel.errors import TryLater
-from workpost.store.core import Core
 
 SECONDS = 2.0
 MOST_NAMES = 5
@@ -37,8 +37,10 @@ async def confirmed_name(resolver: Resolver, address: str) -> str:
 class ClientNames:
     """Looks names up once for all connections of an address."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, resolver: Resolver, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds and never goes back."""
+        self._resolver = resolver
+        self._clock = clock
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._searching: dict[str, asyncio.Task[str]] = {}
 
@@ -59,18 +61,18 @@ class ClientNames:
 
     def _recall(self, host: str) -> str | None:
         known = self._known.get(host)
-        return known[1] if known is not None and known[0] > self._core.env.monotonic() else None
+        return known[1] if known is not None and known[0] > self._clock() else None
 
     async def _search(self, host: str) -> str:
         name = ""
         try:
             if not ipaddress.ip_address(host).is_loopback:
                 async with asyncio.timeout(SECONDS):
-                    name = await confirmed_name(self._core.resolver, host)
+                    name = await confirmed_name(self._resolver, host)
         except (ValueError, TryLater, TimeoutError):
             # No address (a Unix socket), no DNS, no time: the message goes without a name.
             name = ""
-        self._known[host] = (self._core.env.monotonic() + KEPT, name)
+        self._known[host] = (self._clock() + KEPT, name)
         self._known.move_to_end(host)
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)

@@ -49,7 +49,7 @@ class MailFlowService:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._looking: set[asyncio.Task[None]] = set()
-        self._names = ClientNames(core)
+        self._names = ClientNames(core.resolver, core.env.monotonic)
 
     async def authenticate(
         self, peer: Peer, username: str, password: bytes, mechanism: str
