@@ -13,7 +13,6 @@ from tests.support.mailboxes import house, mail_core, message
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope, Wish
-from workpost.protocols.smtp import service as service_module
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Peer, Recipient, Refused, Role, Transaction
 from workpost.protocols.smtp.wire.paths import Address
@@ -52,7 +51,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Envelope]:
             trace: str = await _real(*args)
             return trace
 
-        monkeypatch.setattr(service_module.pipeline, name, remembering)
+        monkeypatch.setattr(pipeline, name, remembering)
     return envelopes
 
 
