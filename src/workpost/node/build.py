@@ -44,6 +44,8 @@ from workpost.store.tables.accounts import depends_on_keys
 
 log = logger("node")
 
+ENDLESS = 1_000_000_000
+
 ROLE_OF = {
     "smtp": Role.MX,
     "submission": Role.SUBMISSION,
@@ -144,7 +146,7 @@ class Servers:
             hostname=self._core.settings.host_name,
             implicit_tls=name == "submissions",
             plaintext_auth=self._plaintext_login(name),
-            limits=self._smtp_limits(),
+            limits=self._smtp_limits(ROLE_OF[name]),
             proxies=self._proxies(name),
         )
         server = SmtpServer(
@@ -168,12 +170,15 @@ class Servers:
         await server.start(self._listeners[name].sockets)
         self._imap.append(server)
 
-    def _smtp_limits(self) -> SmtpLimits:
+    def _smtp_limits(self, role: Role) -> SmtpLimits:
         settings = self._core.settings
+        # A server of our own goes on asking for recipients, and may be told no for hours.
+        patience = {"errors": ENDLESS, "idle_commands": ENDLESS} if role is Role.LMTP else {}
         return SmtpLimits(
             message=settings.limits.message_bytes,
             recipients=settings.limits.recipients,
             eight_bit_headers=settings.smtp.eight_bit_headers,
+            **patience,
         )
 
     def _stranger_limits(self) -> StrangerLimits:
@@ -200,7 +205,7 @@ class Servers:
         self._shared.peers.total = limits.sessions
         self._strangers.adjust(self._stranger_limits())
         for smtp in self._smtp:
-            smtp.adjust(self._smtp_limits())
+            smtp.adjust(self._smtp_limits(smtp.options.role))
         for imap in self._imap:
             imap.adjust(self._imap_limits())
         self._watch.reload()

@@ -283,6 +283,17 @@ def test_only_proxies_are_believed_and_have_to_say_it(loops, networks, sent, ans
     assert loops.run(ask(lambda peers: Acceptor(peers, Told, proxies=proxies), sent)) == answer
 
 
+def test_a_session_without_tls_and_proxy_says_itself_that_there_is_no_room(loops):
+    peers = PeerCounter(each=1)
+    assert peers.begin("127.0.0.1")
+    proxies = Proxies(["192.0.2.0/24"])
+    try:
+        answer = loops.run(ask(lambda _: Acceptor(peers, Told, proxies=proxies), b"x", peers))
+    finally:
+        peers.begun("127.0.0.1")
+    assert answer == b"None b'x'"
+
+
 def test_the_header_comes_before_tls(loops, certificates, tls_client):
     def make(peers):
         proxies = Proxies(["127.0.0.1"])

@@ -65,6 +65,19 @@ def test_section_4_2_a_recipient_who_went_away_is_told_alone(client, lmtp, monke
     assert client.reply() == b"250 2.0.0 Done"
 
 
+def test_section_4_2_however_many_went_away_all_are_told(client, lmtp, monkeypatch):
+    async def message(transaction, content):
+        return Accepted("Done", {number: Refused(550, "5.1.1", "Gone") for number in range(1, 60)})
+
+    monkeypatch.setattr(lmtp.mailroom, "message", message)
+    client.ask(b"MAIL FROM:<>")
+    for number in range(60):
+        client.ask(b"RCPT TO:<%d@a.test>" % number)
+    assert client.ask(b"DATA").startswith(b"354")
+    client.send(b"x\r\n.\r\n")
+    assert [client.reply()[:3] for _ in range(60)] == [b"250"] + [b"550"] * 59
+
+
 @pytest.mark.parametrize(
     ("error", "answer"),
     [

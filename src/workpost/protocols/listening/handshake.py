@@ -83,9 +83,12 @@ class Doorway:
             except OSError:
                 await asyncio.sleep(NO_DESCRIPTOR)
                 continue
-            network = peer_network(address[0])
-            if self._peers.begin(network):
-                task = loop.create_task(self._enter(connection, address[0]))
+            host = address[0]
+            # A session that begins at once counts itself, and says what is wrong.
+            waits = self._context is not None or self._proxies.includes(host)
+            network = peer_network(host) if waits else None
+            if network is None or self._peers.begin(network):
+                task = loop.create_task(self._enter(connection, host))
                 self._entering[connection] = task
                 task.add_done_callback(partial(self._entered, connection, network))
             else:
@@ -104,7 +107,6 @@ class Doorway:
                 return
             HEADERS.labels("client" if client is not None else "none").inc()
         if client is None or self._context is None:
-            # A session without TLS counts itself at once, and says what is wrong.
             await self._connect(connection, client)
             return
         network = peer_network(client[0])
@@ -132,6 +134,9 @@ class Doorway:
             self._warned = now
             log.warning("a proxy did not say whom it lets in", proxy=host, reason=str(error))
 
-    def _entered(self, connection: socket.socket, network: str, _: asyncio.Task[None]) -> None:
-        self._peers.begun(network)
+    def _entered(
+        self, connection: socket.socket, network: str | None, _: asyncio.Task[None]
+    ) -> None:
+        if network is not None:
+            self._peers.begun(network)
         del self._entering[connection]

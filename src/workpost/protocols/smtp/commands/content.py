@@ -104,18 +104,19 @@ async def _deliver(dialogue: "Dialogue", transaction: Transaction, intake: Intak
     dialogue.accepted()
     dialogue.server.counters.messages.inc()
     if by_recipient:
-        return _replies(dialogue, len(transaction.recipients), accepted)
+        return _replies(len(transaction.recipients), accepted)
     return reply(250, "2.0.0", accepted.text)
 
 
-def _replies(dialogue: "Dialogue", recipients: int, accepted: Accepted) -> bytes:
-    """RFC 2033 4.2: one reply for each recipient, in the order of RCPT."""
-    good = reply(250, "2.0.0", accepted.text)
-    refused = accepted.refused
-    return b"".join(
-        dialogue.refuse(refused[number]) if number in refused else good
-        for number in range(recipients)
-    )
+def _replies(recipients: int, accepted: Accepted) -> bytes:
+    """RFC 2033 4.2: one reply for each recipient, in the order of RCPT.
+
+    No count of errors may end the session before all are told: the message is here.
+    """
+    replies = [reply(250, "2.0.0", accepted.text)] * recipients
+    for number, error in accepted.refused.items():
+        replies[number] = reply(error.code, error.status, error.text)
+    return b"".join(replies)
 
 
 def _check_header(dialogue: "Dialogue", transaction: Transaction, content: bytes) -> None:
