@@ -245,6 +245,21 @@ def test_the_tarpit_ends_when_the_service_stops():
     assert mx.strangers.waiting == 0
 
 
+def test_people_who_logged_in_may_mistype(certificate, ca):
+    limits = StrangerLimits(tarpit_after=0, tarpit_sessions=0)
+    with Running(certificate, role=Role.SUBMISSION, strangers=limits) as server:
+        server.mailroom.errors["rcpt_to", "nobody"] = UnknownRecipient()
+        with Client(server.address, via=ADA) as client:
+            client.ask(b"EHLO client.test")
+            client.ask(b"STARTTLS")
+            client.start_tls(ca)
+            client.ask(b"EHLO client.test")
+            client.ask(b"AUTH PLAIN AGFkYQByaWdodA==")
+            client.ask(b"MAIL FROM:<ada@a.test>")
+            assert client.ask(b"RCPT TO:<nobody@a.test>").startswith(b"550 5.1.1")
+            assert client.ask(b"RCPT TO:<grace@a.test>").startswith(b"250")
+
+
 # --- early talkers --------------------------------------------------------------------------------
 
 

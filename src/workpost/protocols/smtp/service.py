@@ -117,6 +117,10 @@ class MailFlowService:
     async def message(self, transaction: Transaction, content: bytes) -> Accepted:
         """The end of DATA: durable for all recipients when this returns."""
         login = transaction.login
+        # Before the route, which is good for two seconds: the search may take them.
+        name = ""
+        if transaction.role is Role.MX:
+            name = await self._names.find(transaction.peer.host)
         route = remembered(self._core, [one.notes for one in transaction.recipients])
         if isinstance(login, GrantedLogin):
             envelope = _envelope(transaction, content)
@@ -125,11 +129,8 @@ class MailFlowService:
             except (AccessDenied, AuthenticationFailed):
                 raise Refused(*LOG_IN_AGAIN) from None
             return Accepted(f"Accepted as {trace}")
-        name = ""
         refused = {}
-        if transaction.role is Role.MX:
-            name = await self._names.find(transaction.peer.host)
-        elif route is None:
+        if route is None and transaction.role is Role.LMTP:
             addresses = [str(one.address) for one in transaction.recipients]
             route, gone = await route_each(self._core, addresses)
             refused = {number: Refused(*GONE) for number in gone}
