@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from workpost.kernel.settings import Listeners, Settings, with_random_ports
+from workpost.kernel.listener_settings import Listeners
+from workpost.kernel.settings import Settings, with_random_ports
 from workpost.node import sockets
 from workpost.node.sockets import Listener
 

@@ -6,7 +6,8 @@ import ipaddress
 import re
 from collections.abc import Callable
 
-from workpost.kernel.settings import LISTENERS, UNIX, Settings
+from workpost.kernel.listener_settings import LISTENERS, UNIX
+from workpost.kernel.settings import Settings
 
 LONGEST_SOCKET = 107
 """Octets of a Unix socket's path (unix(7))."""

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from workpost.kernel.listener_settings import UNIX
 from workpost.kernel.listeners import parse_address
-from workpost.kernel.settings import UNIX, Settings
+from workpost.kernel.settings import Settings
 
 ROLES: dict[str, tuple[str, ...]] = {
     "api": ("http", "https", "acme"),
