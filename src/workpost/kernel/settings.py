@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
 from workpost.kernel.mail_settings import Authentication, Dmarc
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
@@ -32,42 +33,11 @@ from workpost.kernel.outside_settings import (
     Retention,
 )
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
+from workpost.kernel.smtp_settings import Smtp
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
 
-Addresses = tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-
-
-class Listeners(Section, frozen=True, kw_only=True):
-    """Where Workpost listens: `host:port`, `[v6]:port`, a list of them, or `off`; port 0 is any."""
-
-    http: Annotated[
-        Addresses, Meta(description="API, health, metrics and web, without TLS: loopback or proxy.")
-    ] = ("127.0.0.1:8480",)
-    https: Annotated[Addresses, Meta(description="API and web with TLS.")] = ("127.0.0.1:8443",)
-    acme: Annotated[
-        Addresses,
-        Meta(
-            description="Questions of certificate authorities (port 80); everything else is sent "
-            "on to https."
-        ),
-    ] = ()
-    smtp: Annotated[Addresses, Meta(description="Mail from other servers (port 25).")] = (
-        "127.0.0.1:2525",
-    )
-    submission: Annotated[
-        Addresses, Meta(description="Mail from people's clients, STARTTLS (port 587).")
-    ] = ("127.0.0.1:2587",)
-    submissions: Annotated[
-        Addresses, Meta(description="Mail from people's clients, TLS from the start (port 465).")
-    ] = ("127.0.0.1:2465",)
-    imap: Annotated[Addresses, Meta(description="IMAP with STARTTLS (port 143).")] = (
-        "127.0.0.1:2143",
-    )
-    imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
-        "127.0.0.1:2993",
-    )
 
 
 class Tls(Section, frozen=True, kw_only=True):
@@ -406,6 +376,7 @@ class Settings(Section, frozen=True, kw_only=True):
     dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
+    smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
@@ -487,8 +458,12 @@ def sqlite_path(url: str) -> Path | None:
 
 def with_random_ports(settings: Settings) -> Settings:
     """Put every listener that is on to a free loopback port (`--random-ports`)."""
-    names = [name for name in Listeners.__struct_fields__ if getattr(settings.listeners, name)]
-    loopback: dict[str, Any] = dict.fromkeys(names, ("127.0.0.1:0",))
+    loopback: dict[str, Any] = {}
+    for name in LISTENERS:
+        addresses = getattr(settings.listeners, name)
+        kept = tuple(address for address in addresses if address.startswith(UNIX))
+        if addresses != kept:
+            loopback[name] = ("127.0.0.1:0", *kept)
     return msgspec.structs.replace(
         settings, listeners=msgspec.structs.replace(settings.listeners, **loopback)
     )

@@ -36,6 +36,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 8689: better bounced than sent on without TLS."""
     helo: str = ""
     peer: str = ""
+    client_name: str = ""
+    """Of the peer by reverse DNS, when its own addresses confirm it."""
     protocol: str = "SMTP"
     """The `with` keyword of Received (RFC 3848)."""
     tls: str = ""

@@ -40,7 +40,7 @@ def stamp(
     path = return_path(envelope.sender)
     received = received_header(
         helo=envelope.helo,
-        client_name="",
+        client_name=envelope.client_name,
         client_ip=envelope.peer,
         by=core.settings.host_name,
         protocol=envelope.protocol,
