@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.filter_settings import Filter
 from workpost.kernel.mail_settings import Authentication, Dmarc
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
@@ -407,6 +408,7 @@ class Settings(Section, frozen=True, kw_only=True):
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
+    filter: Filter = Filter()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()
