@@ -8,6 +8,7 @@ for ham apart from each other, so that a message of which both are true comes ou
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 STRENGTH = 0.45
@@ -15,8 +16,6 @@ STRENGTH = 0.45
 UNKNOWN = 0.5
 DEVIATION = 0.1
 """Words nearer to 1/2 say nothing."""
-CLUES = 150
-"""The strongest words that are combined."""
 FEWEST_CLUES = 8
 """With fewer words known, nothing is said."""
 
@@ -43,17 +42,22 @@ def word_probability(spam: int, ham: int, spam_messages: int, ham_messages: int)
     return (STRENGTH * UNKNOWN + seen * naive) / (STRENGTH + seen)
 
 
-def combine(probabilities: Iterable[float]) -> float | None:
-    """One figure from 0 (ham) to 1 (spam); None where too few words say something."""
-    clues = [one for one in probabilities if abs(one - 0.5) >= DEVIATION]
-    if len(clues) < FEWEST_CLUES:
+def combine(words: Iterable[tuple[float, int]]) -> float | None:
+    """One figure from 0 (ham) to 1 (spam) for (probability, how many words have it).
+
+    None where too few words say something. Probabilities are above 0 and below 1.
+    """
+    count = 0
+    for_ham = for_spam = 0.0
+    for probability, times in words:
+        if abs(probability - 0.5) >= DEVIATION:
+            count += times
+            for_ham += times * math.log(probability)
+            for_spam += times * math.log(1.0 - probability)
+    if count < FEWEST_CLUES:
         return None
-    if len(clues) > CLUES:
-        clues.sort(key=lambda one: -abs(one - 0.5))
-        del clues[CLUES:]
-    degrees = 2 * len(clues)
-    spam = 1.0 - chi_square(-2.0 * sum(math.log(1.0 - one) for one in clues), degrees)
-    ham = 1.0 - chi_square(-2.0 * sum(math.log(one) for one in clues), degrees)
+    spam = 1.0 - chi_square(-2.0 * for_spam, 2 * count)
+    ham = 1.0 - chi_square(-2.0 * for_ham, 2 * count)
     return (spam - ham + 1.0) / 2.0
 
 
@@ -71,8 +75,10 @@ def judge(
     counts: Sequence[tuple[int, int]], spam_messages: int, ham_messages: int
 ) -> tuple[str, float] | None:
     """The rule, with its points, that fits the (spam, ham) counts of a message's words."""
+    # Most words were seen a few times, so that few pairs of counts are different.
     figure = combine(
-        word_probability(spam, ham, spam_messages, ham_messages) for spam, ham in counts
+        (word_probability(spam, ham, spam_messages, ham_messages), times)
+        for (spam, ham), times in Counter(counts).items()
     )
     if figure is None:
         return None

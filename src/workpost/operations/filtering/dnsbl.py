@@ -10,6 +10,7 @@ from workpost.formats.addresses import AddressError, ascii_domain, check_domain
 from workpost.integrations.dns.base import Resolver
 from workpost.kernel import metrics
 from workpost.kernel.errors import TryLater
+from workpost.operations.filtering.networks import public_address
 from workpost.operations.filtering.verdicts import Hit
 
 DOMAINS = 6
@@ -17,15 +18,6 @@ DOMAINS = 6
 MAPPED = ipaddress.ip_network("127.0.0.0/8")
 NO_ANSWER = (ipaddress.ip_network("127.255.255.0/24"), ipaddress.ip_network("127.0.0.1/32"))
 """What lists answer to those whom they do not serve, and what they must never list."""
-OWN = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
-        "172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10",
-    )
-)  # fmt: skip
-"""Networks that are everybody's own: no list knows their addresses."""
-
 _ASKED = metrics.counter("workpost_dns_list_queries_total", "Questions to DNS lists.", "outcome")
 
 
@@ -70,13 +62,8 @@ async def ask_lists(
 
 def reverse_address(peer: str) -> str:
     """The labels that stand before a list's zone; "" for an address that no list knows."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if any(address in network for network in OWN):
+    address = public_address(peer)
+    if address is None:
         return ""
     labels = address.reverse_pointer.split(".")
     return ".".join(labels[:-2])

@@ -16,6 +16,7 @@ import msgspec
 from workpost.formats.charsets import decode
 from workpost.formats.dates import parse_date
 from workpost.operations.filtering.looking import Looked, domain_of, related
+from workpost.operations.filtering.networks import public_address
 from workpost.operations.filtering.verdicts import Arrival, Authenticated, Hit
 
 POINTS: Final[dict[str, float]] = {
@@ -159,6 +160,9 @@ def _is_addressed(looked: Looked, arrival: Arrival) -> bool:
 
 
 def _client(looked: Looked, arrival: Arrival, around: Surroundings) -> Iterator[str]:
+    if public_address(arrival.peer) is None:
+        # A relay of ours: who it has the message from is not known here.
+        return
     helo, host = arrival.helo.lower(), around.host.lower()
     if helo and helo == host:
         yield "HELO_OURS"
@@ -253,7 +257,7 @@ def _links(looked: Looked) -> Iterator[str]:
 
 
 def _is_address(host: str) -> bool:
-    if not host or host[-1] not in "0123456789abcdef]" or ("." not in host and ":" not in host):
+    if not host or not (host[-1].isdigit() or ":" in host):
         return False
     try:
         ipaddress.ip_address(host.strip("[]"))

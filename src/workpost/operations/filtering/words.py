@@ -11,10 +11,11 @@ from hashlib import blake2b
 
 from workpost.operations.filtering.looking import Looked, domain_of
 
-WORDS = 250
+WORDS = 150
 """Different words of one message that count: those of the header, then the text's first."""
 TEXT = 32 * 1024
 """Characters of text that are looked at."""
+PIECE = 1024
 KEY_BYTES = 32
 
 # Chinese and Japanese are written without spaces: pairs of characters stand for words.
@@ -39,20 +40,20 @@ def words_of(looked: Looked) -> list[str]:
         found[f"part:{part.media_type[:100]}"] = None
         if part.filename:
             found[f"file:{part.filename.rpartition('.')[2].lower()[:20]}"] = None
-    plain, _ = looked.texts
-    for text in (plain, looked.shown):
-        if text and len(found) < WORDS:
-            found.update(dict.fromkeys(_WORD.findall(text[:TEXT].lower())))
+    for text in (looked.texts[0], looked.shown):
+        for start in range(0, min(len(text), TEXT), PIECE):
+            if len(found) >= WORDS:
+                break
+            found.update(dict.fromkeys(_WORD.findall(text[start : start + PIECE].lower())))
     return list(found)[:WORDS]
 
 
 def hash_words(words: list[str], key: bytes) -> list[int]:
     """Signed 64-bit numbers for words, sorted."""
-    return sorted(
-        _from_bytes(
-            blake2b(word.encode("utf-8", "replace"), digest_size=8, key=key).digest(),
-            "big",
-            signed=True,
-        )
-        for word in words
-    )
+    keyed = blake2b(digest_size=8, key=key)
+    hashed = []
+    for word in words:
+        one = keyed.copy()
+        one.update(word.encode("utf-8", "replace"))
+        hashed.append(_from_bytes(one.digest(), "big", signed=True))
+    return sorted(hashed)
