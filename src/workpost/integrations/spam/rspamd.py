@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -76,6 +77,8 @@ async def parse_answer(data: bytes) -> Judged:
         answer = _decode(body)
     except (Unreadable, TooLarge, msgspec.MsgspecError) as error:
         raise ScanFailed("the answer is not rspamd's") from error
+    if not (math.isfinite(answer.score) and math.isfinite(answer.required_score)):
+        raise ScanFailed("rspamd's score is no number")
     verdict: Literal["junk", "gray", "pass"] = "pass"
     if answer.action in JUNK:
         verdict = "junk"

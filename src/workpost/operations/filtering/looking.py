@@ -21,6 +21,7 @@ from workpost.formats.mime.transfer import decode_transfer, html_to_text
 TEXT_BYTES = 64 * 1024
 """Of all texts of a message together, as sent."""
 HEADER_BYTES = 64 * 1024
+PART_HEADER = 4 * 1024
 LINKS = 200
 ANCHORS = 100
 ANCHOR_TAG = 2_000
@@ -95,6 +96,10 @@ class Looked:
                 if left <= 0:
                     break
         return "\n".join(plain), "\n".join(source)
+
+    def header_of(self, part: Part) -> bytes:
+        """The MIME header of a part, or the beginning of a long one."""
+        return self._raw[part.header_start : min(part.body_start, part.header_start + PART_HEADER)]
 
     def _text(self, part: Part, end: int) -> str:
         data = decode_transfer(self._raw[part.body_start : end], part.encoding)

@@ -75,9 +75,6 @@ DOCUMENTS = frozenset((
     "doc", "docx", "gif", "jpeg", "jpg", "mp3", "mp4", "odt", "pdf", "png", "ppt", "pptx", "rtf",
     "txt", "xls", "xlsx", "zip",
 ))  # fmt: skip
-OVERRIDES = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
-"""Characters that turn the direction of what follows, so that `gpj.exe` reads `exe.jpg`."""
-
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@((?:[\w-]{1,63}\.){1,8}\w{2,63})")
 _MIXED = re.compile(
     r"[A-Za-z][^\W\d_]{0,30}[\u0370-\u03ff\u0400-\u052f]"
@@ -85,6 +82,12 @@ _MIXED = re.compile(
 )
 _INVISIBLE = re.compile(r"\w[\u200b\u2060\u2062-\u2064]+\w")
 _DOMAIN = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,63})(?:[/:?#]\S*)?", re.I)
+# Characters that turn the direction of what follows, so that `gpj.exe` reads `exe.jpg`: plain, in
+# RFC 2231, in RFC 2047. What decodes names leaves them out.
+_TURNED = re.compile(
+    rb"\xe2\x80[\xaa\xab\xad\xae]|\xe2\x81[\xa6-\xa8]|[%=]E2[%=](?:80[%=]A[ABDE]|81[%=]A[678])",
+    re.IGNORECASE,
+)
 _FORM = re.compile(r"<(?:form|input)\b", re.IGNORECASE)
 _RUNS = re.compile(r"(?:javascript|vbscript):|data:text/html", re.IGNORECASE)
 
@@ -135,7 +138,7 @@ def _authors(looked: Looked, arrival: Arrival) -> Iterator[str]:
     domains = [domain_of(address) for _, address in authors]
     if not any(domains):
         yield "NO_FROM"
-    elif len(authors) > 1 and not looked.people.sender.decoded:
+    elif len(authors) > 1 and not looked.fields.get(b"sender"):
         yield "MANY_FROM"
     names = [name[:200] for name, _ in authors]
     for name in names:
@@ -213,7 +216,7 @@ def _attachments(looked: Looked) -> Iterator[str]:
             yield "MACROS_ATTACHED"
         elif last in PAGES and part.disposition == "attachment":
             yield "PAGE_ATTACHED"
-        if not OVERRIDES.isdisjoint(part.filename):
+        if _TURNED.search(looked.header_of(part)):
             yield "HIDDEN_EXTENSION"
 
 

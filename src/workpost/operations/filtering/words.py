@@ -30,7 +30,8 @@ def words_of(looked: Looked) -> list[str]:
         found[f"from:{address.lower()[:200]}"] = None
         found[f"from:@{domain_of(address)[:200]}"] = None
         found.update((f"name:{word}", None) for word in _WORD.findall(name[:200].lower()))
-    for _, address in looked.people.reply_to.decoded[:3]:
+    answers = looked.people.reply_to.decoded[:3] if b"reply-to" in looked.fields else ()
+    for _, address in answers:
         found[f"reply:@{domain_of(address)[:200]}"] = None
     found.update((f"subject:{word}", None) for word in _WORD.findall(looked.subject.lower()))
     for host in looked.hosts[:20]:
