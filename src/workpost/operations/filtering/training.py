@@ -75,7 +75,7 @@ async def train(core: Core, lease: Lease) -> None:
                 return
     words = core.settings.filter.learn_words
     while await core.store.write_background(forget, lease=lease, limit=words):
-        pass
+        words = int(core.settings.filter.learn_words * ROOM)
     await core.store.write_background(finish, lease=lease)
 
 
@@ -157,9 +157,8 @@ def forget(tx: Tx, *, lease: Lease, limit: int) -> bool:
     old = spam.delete_old_judgements(tx, org=lease.org, before=before, limit=FORGET)
     over = spam.count_words(tx, org=lease.org) - limit
     if over > 0:
-        over += limit - int(limit * ROOM)
         spam.delete_oldest_words(tx, org=lease.org, limit=min(over, FORGET))
-    return old == FORGET or over > FORGET
+    return old == FORGET or over > 0
 
 
 @command

@@ -64,6 +64,11 @@ def rewrap_model(tx: Tx, *, org: str, gen: int, old: bytes, new: bytes) -> None:
     )
 
 
+def delete_model(tx: Tx, *, org: str) -> None:
+    """Remove the model of an organization, and so the key of its words."""
+    tx.run("DELETE FROM spam_model WHERE org = ?", org)
+
+
 def add_messages(tx: Tx, *, org: str, spam: int, ham: int) -> None:
     """Count messages more, or fewer; never fewer than none."""
     tx.run(
@@ -194,6 +199,13 @@ def list_lessons(tx: Reader, *, org: str, limit: int) -> list[tuple[LessonRow, R
 def delete_lesson(tx: Tx, *, org: str, id: int) -> bool:
     """Remove a lesson; False when it is gone already."""
     return tx.run("DELETE FROM spam_lesson WHERE org = ? AND id = ?", org, id) == 1
+
+
+def count_lessons(tx: Reader, *, org: str) -> int:
+    """How many moves are still to be learned from."""
+    row = tx.row("SELECT COUNT(*) FROM spam_lesson WHERE org = ?", org)
+    assert row is not None
+    return int(row[0])
 
 
 def has_lessons(tx: Reader, *, org: str) -> bool:
