@@ -149,13 +149,12 @@ def _conclude(
             verdict = GRAY
         verdicts[organization] = verdict
         _SPAM.labels(engine, verdict).inc()
-    hits = common.hits
-    if len(organizations) == 1 and learned:
-        # One organization's people do not learn what another's have taught.
-        hits = [*hits, learned[organizations[0]]]
-    score = sum(points for _, points in hits)
-    field = write_field(score, settings.junk_score, hits, virus)
-    return Scan(virus, "", verdicts, score, tuple(hits), field)
+    scanned = Scan(virus, "", verdicts, common.points, tuple(common.hits), learned)
+    # One organization's people do not learn what another's have taught.
+    shown = scanned.hits(organizations[0]) if len(organizations) == 1 else scanned.reasons
+    score = sum(points for _, points in shown)
+    fields = write_field(score, settings.junk_score, shown, virus)
+    return msgspec.structs.replace(scanned, fields=fields)
 
 
 async def _score(

@@ -72,9 +72,9 @@ class Authenticated(Protocol):
 class Scan(msgspec.Struct, frozen=True):
     """What the filters say of one message. A verdict that nobody was asked for is "".
 
-    `spam` has a verdict for each organization, whose people may have taught different things;
-    `score` and `reasons` are those of the only organization, or what holds for all of them.
-    `fields` are to be put in front of the message. `name` is that of the virus.
+    `spam` has a verdict for each organization, whose people may have taught different things, which
+    is in `learned`; `score` and `reasons` hold for all of them. `fields` are to be put in front of
+    the message. `name` is that of the virus.
     """
 
     virus: str = ""
@@ -82,6 +82,7 @@ class Scan(msgspec.Struct, frozen=True):
     spam: Mapping[str, str] = {}
     score: float = 0.0
     reasons: tuple[Hit, ...] = ()
+    learned: Mapping[str, Hit] = {}
     fields: bytes = b""
 
     def story(self, organization: str) -> dict[str, object]:
@@ -92,9 +93,15 @@ class Scan(msgspec.Struct, frozen=True):
         if organization in self.spam:
             told["spamVerdict"] = self.spam[organization]
             if self.spam[organization] != PROCESSING_FAILED:
-                told["spamScore"] = round(self.score, 1)
-                told["spamReasons"] = [name for name, _ in self.reasons]
+                hits = self.hits(organization)
+                told["spamScore"] = round(sum(points for _, points in hits), 1)
+                told["spamReasons"] = [name for name, _ in hits]
         return told
+
+    def hits(self, organization: str) -> tuple[Hit, ...]:
+        """The rules that fit for one organization."""
+        learned = self.learned.get(organization)
+        return self.reasons if learned is None else (*self.reasons, learned)
 
 
 def write_field(score: float, limit: float, reasons: Sequence[Hit], virus: str) -> bytes:
