@@ -12,7 +12,6 @@ from tests.support.directories import Directory
 from tests.support.mailboxes import log_in
 from tests.support.stores import Run
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.messages import lessons
 from workpost.domain.messages import shell as messages
 from workpost.kernel.filter_settings import Filter
 from workpost.kernel.principal import Grant
@@ -60,9 +59,8 @@ def configure(core: Core, **values: Any) -> None:
 
 
 @pytest.fixture
-def pupil(run: Run[Any], house: Directory, monkeypatch: pytest.MonkeyPatch) -> Pupil:
+def pupil(run: Run[Any], house: Directory) -> Pupil:
     """Grace, with a folder of her own beside the usual ones."""
-    monkeypatch.setattr(lessons, "GATHER_MS", 0)
 
     async def make() -> Pupil:
         grant = await log_in(house.core, "grace@demo.test")

@@ -15,8 +15,6 @@ from workpost.store.tables.spam import FILED, HAM, SPAM
 
 TRAIN = "spam.train"
 """The job, one an organization."""
-GATHER_MS = 1_000
-"""Moves that come together are learned together."""
 FILED_AT_ONCE = 10
 """Of the messages that one command files, how many are lessons."""
 FILED_AHEAD = 50
@@ -69,10 +67,8 @@ def note_move(
 
 def begin_training(tx: Tx, org: str) -> None:
     """Make the job that learns what is noted, unless there is one."""
-    due = tx.env.now() + GATHER_MS
-    jobs.insert_job(
-        tx, id=tx.env.new_id(), org=org, kind=TRAIN, dedupe=f"{TRAIN}/{org}", due=due
-    )
+    due = tx.env.now()
+    jobs.insert_job(tx, id=tx.env.new_id(), org=org, kind=TRAIN, dedupe=f"{TRAIN}/{org}", due=due)
 
 
 def _role(tx: Tx, folder: tuple[int, int]) -> str | None:
