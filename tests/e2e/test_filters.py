@@ -88,7 +88,9 @@ def test_a_virus_is_refused_at_both_doors_and_the_daemons_end_holds_no_mail_up(
     assert "A virus" not in subjects(server, "grace", "INBOX")
     clamd.stop()
     try:
-        receive(server, compose("x@sender.example", "grace@demo.test", "Unseen").as_bytes(policy=SMTP))
+        receive(
+            server, compose("x@sender.example", "grace@demo.test", "Unseen").as_bytes(policy=SMTP)
+        )
     finally:
         clamd.start()
     assert "Unseen" in subjects(server, "grace", "INBOX")

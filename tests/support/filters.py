@@ -126,9 +126,7 @@ class Rspamd(Daemon):
 
     def _configure(self) -> list[str]:
         configuration = self._folder / "rspamd.conf"
-        configuration.write_text(
-            RSPAMD_CONFIGURATION.format(folder=self._folder, port=self.port)
-        )
+        configuration.write_text(RSPAMD_CONFIGURATION.format(folder=self._folder, port=self.port))
         (self._folder / "tld").write_text("test\nexample\n")
         (self._folder / "rules.lua").write_text(RSPAMD_RULES)
         return ["-f", "-i", "-c", str(configuration), f"--var=DBDIR={self._folder}"]

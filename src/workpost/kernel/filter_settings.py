@@ -11,7 +11,9 @@ from workpost.kernel.sections import LIVE, Section
 Listed = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?=[0-9]{1,2}(\.[0-9]{1,2})?$")
 ]
-Daemon = Annotated[str, Meta(pattern=r"^(unix:.+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[^\[\]:]+:[0-9]{1,5})$")]
+Daemon = Annotated[
+    str, Meta(pattern=r"^(unix:.+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[^\[\]:]+:[0-9]{1,5})$")
+]
 
 
 class Filter(Section, frozen=True, kw_only=True):

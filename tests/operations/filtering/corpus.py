@@ -6,28 +6,32 @@ well it does on real mail.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-import datetime as dt
 
-COMMON = (
+def _list(text: str) -> list[str]:
+    return text.split()
+
+
+COMMON = _list(
     "the and with for you your this that have from will can please here they know about which"
     " there when today week make time good best regards hello dear thanks new more just only"
     " order account message mail reply contact information people work need free offer price"
-).split()
-WANTED = (
+)
+WANTED = _list(
     "minutes meeting agenda quarter budget invoice contract project deadline review draft slides"
     " customer colleague schedule office travel report attached figures board proposal holiday"
     " printer kitchen lunch release version server ticket branch repair delivery supplier"
-).split()
-UNWANTED = (
+)
+UNWANTED = _list(
     "winner lottery prize casino bonus jackpot pills pharmacy discount miracle weight loans debt"
     " credit refinance inheritance transfer millions urgent confidential beneficiary crypto"
     " investment guaranteed profit replica watches luxury singles dating verify suspended click"
-).split()
+)
 COLLEAGUES = ("ada", "grace", "linus", "barbara", "edsger", "radia")
 
 
@@ -61,7 +65,8 @@ class Corpus:
         message["Date"] = format_datetime(self._now)
         message["Message-ID"] = f"<{self._number}.{self._word(8)}@{sender.partition('@')[2]}>"
         lines = [
-            " ".join(self._words(9, own, share, strange)) for _ in range(self._random.randint(4, 12))
+            " ".join(self._words(9, own, share, strange))
+            for _ in range(self._random.randint(4, 12))
         ]
         message.set_content("\n".join(lines))
         return message.as_bytes()

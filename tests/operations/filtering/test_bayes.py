@@ -100,7 +100,9 @@ def test_words_of_places_of_their_own() -> None:
 
 def test_our_own_fields_on_top_change_no_word() -> None:
     raw = Corpus().wanted()
-    stamped = b"Return-Path: <a@b.example>\r\nReceived: from x by y; z\r\nX-Workpost-Scan: a\r\n" + raw
+    stamped = (
+        b"Return-Path: <a@b.example>\r\nReceived: from x by y; z\r\nX-Workpost-Scan: a\r\n" + raw
+    )
     assert words_of(Looked(stamped)) == words_of(Looked(raw))
 
 

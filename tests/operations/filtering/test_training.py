@@ -90,9 +90,7 @@ async def test_a_message_that_many_people_have_counts_once(pupil: Pupil, house: 
     uid = await pupil.put("inbox", CORPUS.unwanted())
     # A copy in another's mailbox has the same content, as delivery to several has.
     junk = dict(await house.run("SELECT role, id FROM folder WHERE mailbox = ?", ada.mailbox))
-    await across.copy(
-        house.core, pupil.grant, ada, pupil.folders["inbox"], [uid], junk["junk"]
-    )
+    await across.copy(house.core, pupil.grant, ada, pupil.folders["inbox"], [uid], junk["junk"])
     await pupil.move("inbox", uid, "junk")
     assert await pupil.known() == (1, 0)
 
@@ -197,7 +195,9 @@ async def test_words_are_kept_as_numbers_of_each_organizations_own(pupil: Pupil)
     raw = CORPUS.unwanted()
     await pupil.move("inbox", await pupil.put("inbox", raw), "junk")
     await pupil.known()
-    assert await pupil.house.run("SELECT COUNT(*) FROM spam_word WHERE org <> ?", pupil.house.organization) == [(0,)]
+    assert await pupil.house.run(
+        "SELECT COUNT(*) FROM spam_word WHERE org <> ?", pupil.house.organization
+    ) == [(0,)]
     ours = await pupil.core.store.read(spam.get_model, org=pupil.house.organization)
     assert ours is not None
     gen, sealed = await model.new_key(pupil.core, other.organization)

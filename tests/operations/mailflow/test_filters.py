@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.operations.filtering.conftest import configure, pupil
-from tests.operations.filtering.conftest import Pupil
+from tests.operations.filtering.conftest import Pupil, configure, pupil
 from tests.operations.filtering.corpus import Corpus
 from tests.operations.mailflow.mails import envelope, received, stories
 from tests.support.directories import Directory, new_directory
@@ -132,9 +131,7 @@ async def test_lists_of_the_operator_count(house: Directory) -> None:
     assert isinstance(resolver, MemoryResolver)
     resolver.records["A", "66.2.0.192.bl.example"] = ["127.0.0.2"]
     resolver.records["A", "sender.example.names.example"] = ["127.0.0.2"]
-    configure(
-        house.core, address_lists=("bl.example=3.0",), domain_lists=("names.example=2.0",)
-    )
+    configure(house.core, address_lists=("bl.example=3.0",), domain_lists=("names.example=2.0",))
     await pipeline.receive(house.core, outside("grace@demo.test"), Corpus().wanted())
     assert await where(house) == (0, 1)
 
@@ -170,8 +167,8 @@ async def test_what_one_organization_teaches_is_nothing_to_another(pupil: Pupil)
     (raw,) = await in_folder(pupil.house, "ada@demo.test", "Junk E-mail")
     assert "LEARNED" not in fields_of(raw)
     assert await where(other, "linus@other.test") == (1, 0)
-    (ours,) = (await stories(pupil.house, "ORGANIZATION_EMAIL_RECEIVED"))
-    (theirs,) = (await stories(other, "ORGANIZATION_EMAIL_RECEIVED"))
+    (ours,) = await stories(pupil.house, "ORGANIZATION_EMAIL_RECEIVED")
+    (theirs,) = await stories(other, "ORGANIZATION_EMAIL_RECEIVED")
     assert (ours["spamVerdict"], ours["spamScore"]) == ("FAIL", 5.0)
     assert ours["spamReasons"] == ["LEARNED_SPAM_99"]
     assert (theirs["spamVerdict"], theirs["spamScore"], theirs["spamReasons"]) == ("PASS", 0.0, [])
@@ -273,7 +270,9 @@ async def test_a_virus_is_refused_from_outside_and_from_people(
     with pytest.raises(MessageRefused, match="Eicar-Test"):
         await pipeline.receive(house.core, outside("grace@demo.test"), raw)
     with pytest.raises(MessageRefused, match="Eicar-Test"):
-        await pipeline.submit(house.core, ada, envelope("grace@demo.test", "x@elsewhere.example"), raw)
+        await pipeline.submit(
+            house.core, ada, envelope("grace@demo.test", "x@elsewhere.example"), raw
+        )
     assert await where(house) == (0, 0)
     assert await house.run("SELECT COUNT(*) FROM content") == [(0,)]
     refused = await stories(house, "EMAIL_VIRUS_REFUSED")

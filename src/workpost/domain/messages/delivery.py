@@ -173,7 +173,8 @@ def append(
 ) -> Placement:
     """Place items in one folder of the grant's mailbox (APPEND with a new content, COPY without).
 
-    `source` is the mailbox and folder that COPY takes them from. Raises StaleGrant, AccessDenied, FolderNotFound, QuotaExceeded, MailboxNotFound.
+    `source` is the mailbox and folder that COPY takes them from. Raises StaleGrant, AccessDenied,
+    FolderNotFound, QuotaExceeded, MailboxNotFound.
     """
     check_grant(tx, grant, Right.WRITE)
     if content is not None:

@@ -81,7 +81,9 @@ _MIXED = re.compile(
     r"|[\u0370-\u03ff\u0400-\u052f][^\W\d_]{0,30}[A-Za-z]"
 )
 _INVISIBLE = re.compile(r"\w[\u200b\u2060\u2062-\u2064]+\w")
-_DOMAIN = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,63})(?:[/:?#]\S*)?", re.I)
+_DOMAIN = re.compile(
+    r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,63})(?:[/:?#]\S*)?", re.IGNORECASE
+)
 # Characters that turn the direction of what follows, so that `gpj.exe` reads `exe.jpg`: plain, in
 # RFC 2231, in RFC 2047. What decodes names leaves them out.
 _TURNED = re.compile(

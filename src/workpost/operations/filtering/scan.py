@@ -15,7 +15,7 @@ from workpost.formats.trace import received_header
 from workpost.integrations.spam import clamav, rspamd, spamassassin
 from workpost.integrations.spam.base import Delivery, Judged, ScanFailed
 from workpost.kernel import metrics
-from workpost.kernel.errors import KeyDestroyed, TryLater
+from workpost.kernel.errors import KeyDestroyed
 from workpost.kernel.logging import logger
 from workpost.operations.filtering import dnsbl, model, rules
 from workpost.operations.filtering.looking import Looked, domain_of

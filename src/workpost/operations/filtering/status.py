@@ -55,7 +55,7 @@ def forget_slice(tx: Tx, *, organization: str) -> bool:
     words = spam.delete_oldest_words(tx, org=organization, limit=SLICE)
     later = tx.env.now() + 1
     judged = spam.delete_old_judgements(tx, org=organization, before=later, limit=SLICE)
-    if words == SLICE or judged == SLICE:
+    if SLICE in (words, judged):
         return False
     spam.delete_model(tx, org=organization)
     return True

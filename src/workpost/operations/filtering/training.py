@@ -116,9 +116,7 @@ def begin(tx: Tx, *, lease: Lease, gen: int, sealed: bytes) -> ModelRow:
 
 
 @command
-def learn(
-    tx: Tx, *, lease: Lease, lease_ms: int, lesson: LessonRow, words: list[int]
-) -> str:
+def learn(tx: Tx, *, lease: Lease, lease_ms: int, lesson: LessonRow, words: list[int]) -> str:
     """Count one message; `words` is empty when it cannot be read. Tells what came of it.
 
     Raises Conflict when the lease is lost.

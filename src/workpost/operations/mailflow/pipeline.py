@@ -140,9 +140,7 @@ def _check_size(core: Core, raw: bytes) -> None:
 
 def _junk(scanned: Scan, routed: Expansion) -> dict[int, str]:
     """The mailboxes whose Junk E-mail takes the message."""
-    return {
-        one.mailbox: JUNK for one in routed.local if scanned.spam.get(one.organization) == FAIL
-    }
+    return {one.mailbox: JUNK for one in routed.local if scanned.spam.get(one.organization) == FAIL}
 
 
 async def _route(core: Core, envelope: Envelope) -> Expansion:

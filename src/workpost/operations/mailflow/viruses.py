@@ -40,8 +40,7 @@ async def check(
         "virus": name,
     }
     events = [
-        await trace.seal_event(core, organization, REFUSED, story)
-        for organization in organizations
+        await trace.seal_event(core, organization, REFUSED, story) for organization in organizations
     ]
     await core.store.write(write_events, events=events)
     raise MessageRefused(f"The message contains a virus: {name}.")

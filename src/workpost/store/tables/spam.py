@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.store.database.unit import Reader, Row, Tx, command, quick
-from workpost.store.tables.items import IN_LIST
 
 SPAM = "spam"
 HAM = "ham"
@@ -82,9 +81,7 @@ def add_messages(tx: Tx, *, org: str, spam: int, ham: int) -> None:
     )
 
 
-def add_words(
-    tx: Tx, *, org: str, words: Sequence[int], spam: int, ham: int, today: int
-) -> None:
+def add_words(tx: Tx, *, org: str, words: Sequence[int], spam: int, ham: int, today: int) -> None:
     """Count one message with these words more as spam, as ham, or both."""
     tx.many(
         "INSERT INTO spam_word (org, word, spam, ham, seen) VALUES (?, ?, ?, ?, ?)"
@@ -103,19 +100,21 @@ def take_words(tx: Tx, *, org: str, words: Sequence[int], verdict: str) -> None:
     )
 
 
-_MARKS = ", ".join("?" * IN_LIST)
+LOOKED_UP = 150
+"""Words asked for in one statement; fewer are padded, so that few statements exist."""
+_COUNTS = (
+    f"SELECT spam, ham FROM spam_word WHERE org = ? AND word IN ({', '.join('?' * LOOKED_UP)})"
+)
 
 
 @quick
 def counts_of(tx: Reader, *, org: str, words: Sequence[int]) -> list[tuple[int, int]]:
     """(spam, ham) of those of the words that are known, in no order."""
     found: list[Row] = []
-    for start in range(0, len(words), IN_LIST):
-        some = tuple(words[start : start + IN_LIST])
-        some += (some[-1],) * (IN_LIST - len(some))
-        found += tx.rows(
-            f"SELECT spam, ham FROM spam_word WHERE org = ? AND word IN ({_MARKS})", org, *some
-        )
+    for start in range(0, len(words), LOOKED_UP):
+        some = tuple(words[start : start + LOOKED_UP])
+        some += (some[-1],) * (LOOKED_UP - len(some))
+        found += tx.rows(_COUNTS, org, *some)
     return [(row[0], row[1]) for row in found]
 
 
@@ -138,9 +137,7 @@ def delete_oldest_words(tx: Tx, *, org: str, limit: int) -> int:
 
 def get_judgement(tx: Reader, *, org: str, content: bytes) -> str | None:
     """What a content counts as, None when it does not count."""
-    row = tx.row(
-        "SELECT verdict FROM spam_judgement WHERE org = ? AND content = ?", org, content
-    )
+    row = tx.row("SELECT verdict FROM spam_judgement WHERE org = ? AND content = ?", org, content)
     return str(row[0]) if row is not None else None
 
 
