@@ -11,9 +11,7 @@ from workpost.kernel.sections import LIVE, Section
 Listed = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?=[0-9]{1,2}(\.[0-9]{1,2})?$")
 ]
-Daemon = Annotated[
-    str, Meta(pattern=r"^(unix:.+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[^\[\]:]+:[0-9]{1,5})$")
-]
+DAEMON = r"^(unix:.+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[^\[\]:]+:[0-9]{1,5})$"
 
 
 class Filter(Section, frozen=True, kw_only=True):
@@ -28,8 +26,9 @@ class Filter(Section, frozen=True, kw_only=True):
         ),
     ] = "embedded"
     spam_daemon: Annotated[
-        Daemon,
+        str,
         Meta(
+            pattern=DAEMON,
             description="Where rspamd's normal worker or spamd listens: `host:port` or "
             "`unix:/path`.",
             extra=LIVE,
@@ -43,7 +42,7 @@ class Filter(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1024,
-            description="Larger messages are not given to the daemon: they pass as undecided.",
+            description="Larger messages are not given to the daemon: they go to the INBOX, PROCESSING_FAILED.",
             extra=LIVE,
         ),
     ] = 8
@@ -96,8 +95,12 @@ class Filter(Section, frozen=True, kw_only=True):
         Meta(description="What looks for viruses in all mail, people's own included.", extra=LIVE),
     ] = "off"
     virus_daemon: Annotated[
-        Daemon,
-        Meta(description="Where clamd listens: `host:port` or `unix:/path`.", extra=LIVE),
+        str,
+        Meta(
+            pattern=DAEMON,
+            description="Where clamd listens: `host:port` or `unix:/path`.",
+            extra=LIVE,
+        ),
     ] = "unix:/run/clamav/clamd.ctl"
     virus_seconds: Annotated[
         int, Meta(ge=1, le=120, description="How long it is waited for.", extra=LIVE)
