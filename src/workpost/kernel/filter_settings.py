@@ -42,7 +42,8 @@ class Filter(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1024,
-            description="Larger messages are not given to the daemon: they go to the INBOX, PROCESSING_FAILED.",
+            description="Larger messages are not given to the daemon: they go to the INBOX with "
+            "the verdict PROCESSING_FAILED.",
             extra=LIVE,
         ),
     ] = 8

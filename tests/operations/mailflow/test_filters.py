@@ -44,6 +44,14 @@ def outside(*recipients: str) -> Envelope:
     )
 
 
+@pytest.fixture(autouse=True)
+def _spoken_for(house: Directory) -> None:
+    """SPF speaks for the stranger, so that a message is judged by what it is."""
+    resolver = house.core.resolver
+    assert isinstance(resolver, MemoryResolver)
+    resolver.records["TXT", "sender.example"] = ["v=spf1 ip4:192.0.2.66 -all"]
+
+
 async def in_folder(house: Directory, address: str, path: str) -> list[bytes]:
     grant = await log_in(house.core, address)
     folder = (await mailboxes.find_folder(house.core, grant, path)).id

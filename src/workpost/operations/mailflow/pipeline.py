@@ -46,7 +46,7 @@ ATTEMPTS = 4
 
 
 STALE = 1.0
-"""Seconds of authentication after which the route that RCPT TO found is asked for again."""
+"""Seconds of authentication and scanning after which the route is asked for again."""
 
 
 async def submit(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workpost.domain.messages import delivery
 from workpost.kernel.errors import MessageRefused, TryLater
 from workpost.operations.filtering.verdicts import FAIL, PROCESSING_FAILED
 from workpost.operations.mailflow import trace
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
-from workpost.store.database.unit import Tx, command
-from workpost.store.tables.events import NewEvent, insert_event
 
 REFUSED = "EMAIL_VIRUS_REFUSED"
 
@@ -42,12 +41,5 @@ async def check(
     events = [
         await trace.seal_event(core, organization, REFUSED, story) for organization in organizations
     ]
-    await core.store.write(write_events, events=events)
+    await core.store.write(delivery.record, events=events)
     raise MessageRefused(f"The message contains a virus: {name}.")
-
-
-@command
-def write_events(tx: Tx, *, events: list[NewEvent]) -> None:
-    """Write events of messages that were not taken."""
-    for event in events:
-        insert_event(tx, event)
