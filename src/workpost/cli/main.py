@@ -24,6 +24,7 @@ COMMANDS = (
     "token",
     "queue",
     "trace",
+    "spam",
     "keys",
     "doctor",
     "selftest",

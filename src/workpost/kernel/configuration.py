@@ -449,7 +449,7 @@ def _type_words(hint: Any) -> str:
         return "list of tables" if _table_of(hint) else "list of text"
     if kind is bool:
         return "true or false"
-    if kind is int:
+    if kind in (int, float):
         meta = metas[0]
         top = f" to {meta.le}" if meta.le is not None else " or more"
         return f"number, {meta.ge}{top}"

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.filter_settings import Filter
 from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
 from workpost.kernel.mail_settings import Authentication, Dmarc
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
@@ -378,6 +379,7 @@ class Settings(Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
+    filter: Filter = Filter()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import lessons
 from workpost.domain.messages.prepare import NewItem
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import FolderNotFound, MailboxNotFound, QuotaExceeded
@@ -162,18 +163,35 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
 
 @command
 def append(
-    tx: Tx, *, grant: Grant, folder: int, content: Placed | None, new: list[NewItem]
+    tx: Tx,
+    *,
+    grant: Grant,
+    folder: int,
+    content: Placed | None,
+    new: list[NewItem],
+    source: tuple[int, int] | None = None,
 ) -> Placement:
     """Place items in one folder of the grant's mailbox (APPEND with a new content, COPY without).
 
-    Raises StaleGrant, AccessDenied, FolderNotFound, QuotaExceeded, MailboxNotFound.
+    `source` is the mailbox and folder that COPY takes them from. Raises StaleGrant, AccessDenied,
+    FolderNotFound, QuotaExceeded, MailboxNotFound.
     """
     check_grant(tx, grant, Right.WRITE)
     if content is not None:
         contents.insert_content(tx, content)
     if any(item.mailbox != grant.mailbox for item in new):
         raise MailboxNotFound("The mailbox does not exist.")
-    return place_items(tx, folder=folder, new=new)
+    placed = place_items(tx, folder=folder, new=new)
+    if source is not None:
+        # Clients without MOVE copy, and remove what they have copied.
+        lessons.note_move(
+            tx,
+            org=grant.organization,
+            source=source,
+            target=(grant.mailbox, folder),
+            items=[(item.id, item.content) for item in new],
+        )
+    return placed
 
 
 def take_counter(tx: Tx, mailbox: int, *, grow: int, count: int) -> int:

@@ -33,9 +33,13 @@ NOTHING: Mapping[str, object] = {}
 
 
 def stamp(
-    core: Core, envelope: Envelope, raw: bytes, authentication: Authentication | None = None
+    core: Core,
+    envelope: Envelope,
+    raw: bytes,
+    authentication: Authentication | None = None,
+    fields: bytes = b"",
 ) -> Stamped:
-    """Put the trace fields in front of a message and name its trace id."""
+    """Put the trace fields, and `fields`, in front of a message and name its trace id."""
     trace = f"{core.env.new_id():016x}"
     path = return_path(envelope.sender)
     received = received_header(
@@ -53,7 +57,7 @@ def stamp(
     if authentication is not None:
         results = authentication.field
         raw = strip_results(raw, server_name(core))
-    return Stamped(trace, b"".join((path, results, received, raw)), len(path))
+    return Stamped(trace, b"".join((path, results, fields, received, raw)), len(path))
 
 
 async def make_event(

@@ -16,6 +16,7 @@ OF_MAILBOX: dict[str, str] = {
     "subscription": "mailbox, name_tag",
     "device": "mailbox, id",
     "folder": "mailbox, id",
+    "spam_lesson": "org, id",
 }
 """Tables with a column `mailbox` and their primary keys; items go before them."""
 
@@ -39,6 +40,10 @@ OF_ORGANIZATION: dict[str, str] = {
     "directory_entry": "org, guid",
     "directory_member": "org, grp, dn_fold",
     "directory_problem": "org, guid",
+    "spam_model": "org",
+    "spam_word": "org, word",
+    "spam_judgement": "org, content",
+    "spam_lesson": "org, id",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 
