@@ -11,13 +11,16 @@ from workpost.operations.mailflow import envelope as stored
 from workpost.store.core import Core
 from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
-from workpost.store.tables.queue import list_entries
+from workpost.store.tables.queue_orders import Choice, list_entries
 
 PAGE = 500
 
 
-async def list_queue(core: Core) -> list[dict[str, Any]]:
-    """All recipients in the queue, oldest entry first, those of one row together.
+EVERYTHING = Choice()
+
+
+async def list_queue(core: Core, choice: Choice = EVERYTHING) -> list[dict[str, Any]]:
+    """The chosen recipients in the queue, oldest entry first, those of one row together.
 
     A row that cannot be opened is shown as one without trace, sender, recipient and size, and with
     what is wrong under `error`.
@@ -25,7 +28,7 @@ async def list_queue(core: Core) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = (0, -1)
     while True:
-        rows = await core.store.read(list_entries, after=after, limit=PAGE)
+        rows = await core.store.read(list_entries, choice=choice, after=after, limit=PAGE)
         for row in rows:
             queue, org, created, route, state, attempts, due, *_ = row
             known = {"queue": queue, "organization": org, "route": route, "state": state}

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+import msgspec
+
 from workpost.domain.access import shell as access
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import Expansion, lookup_address
@@ -25,7 +27,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import placing, senders, trace
+from workpost.operations.mailflow import confirming, placing, senders, trace
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
 from workpost.store.core import Core
@@ -39,14 +41,23 @@ ATTEMPTS = 4
 
 
 async def submit(
-    core: Core, grant: Grant, envelope: Envelope, raw: bytes, route: Expansion | None = None
+    core: Core,
+    grant: Grant,
+    envelope: Envelope,
+    raw: bytes,
+    route: Expansion | None = None,
+    hold_until: int | None = None,
 ) -> str:
     """Accept a message from someone who logged in; returns its trace id.
 
-    `route` is where it goes, if that is known already (`recipients.remembered`). Raises
+    `route` is where it goes, if that is known already (`recipients.remembered`). Until `hold_until`
+    (milliseconds) nobody gets it, and `orders.take_back` undoes it. Raises
     SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
     access was withdrawn meanwhile.
     """
+    if hold_until is not None:
+        owner = owner_of(grant)
+        envelope = msgspec.structs.replace(envelope, owner=owner)
     stamped = _stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
@@ -55,7 +66,9 @@ async def submit(
         routed, route = route or await _route(core, envelope), None
         events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
         try:
-            return await _write(core, grant, grant.organization, message, routed, events)
+            return await _write(
+                core, grant, grant.organization, message, routed, events, hold_until
+            )
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
@@ -89,6 +102,11 @@ async def receive(
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
+
+
+def owner_of(grant: Grant) -> str:
+    """Who may take a message back that the holder of this grant submitted."""
+    return f"{grant.organization}/{grant.entity}"
 
 
 def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
@@ -137,9 +155,15 @@ async def _write(
     message: Message,
     routed: Expansion,
     events: list[NewEvent],
+    hold_until: int | None = None,
 ) -> str:
     direction = "outgoing" if grant is not None else "incoming"
-    made = await placing.make_outgoing(core, message, routed, home=home, direction=direction)
+    made = await placing.make_outgoing(
+        core, message, routed, home=home, direction=direction, hold_until=hold_until
+    )
+    reports = []
+    if message.envelope.wishes:
+        reports = await confirming.confirm_delivered(core, message, routed, made, home)
     await core.store.write(
         delivery.deliver,
         grant=grant,
@@ -147,5 +171,6 @@ async def _write(
         deliveries=made.deliveries,
         queued=made.queued,
         events=events,
+        reports=reports,
     )
     return message.stamped.trace

@@ -39,6 +39,7 @@ OF_ORGANIZATION: dict[str, str] = {
     "directory_entry": "org, guid",
     "directory_member": "org, grp, dn_fold",
     "directory_problem": "org, guid",
+    "suppression": "org, tag",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 
