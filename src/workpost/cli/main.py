@@ -22,6 +22,7 @@ COMMANDS = (
     "directory",
     "token",
     "queue",
+    "suppression",
     "trace",
     "keys",
     "check",

@@ -13,8 +13,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import msgspec
-
 from workpost.domain.messages.shell import summary_of
 from workpost.domain.organizations import suppression
 from workpost.domain.organizations.suppression import Suppressed
@@ -323,19 +321,3 @@ def _refused(number: int, why: Suppressed) -> Outcome:
         text=f"Nothing is sent to this address for now: {why.reason}",
         reached=False,
     )
-
-
-def drop(leased: Leased, opened: OpenedEntry, raw: bytes, summary: Summary) -> Attempt:
-    """An attempt that ends all recipients because an operator takes them out of the queue."""
-    outcomes = {
-        number: Outcome(
-            number=number,
-            state="failed",
-            status="5.3.0",
-            text="An administrator took the message out of the queue.",
-            reached=False,
-        )
-        for number in opened.people
-    }
-    attempt = Attempt(leased, opened, raw, summary, outcomes)
-    return msgspec.structs.replace(attempt, dropped=True)

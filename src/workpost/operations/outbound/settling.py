@@ -51,8 +51,6 @@ class Attempt(msgspec.Struct, frozen=True):
     outcomes: dict[int, Outcome]
     suppressed: dict[int, Suppressed] = {}
     """Those who were not tried because nothing is sent to them; their outcome is `failed`."""
-    dropped: bool = False
-    """An operator took the message out of the queue."""
 
 
 def patience_of(core: Core) -> Patience:
@@ -157,8 +155,6 @@ class _Deciding:
         reason, advice = explaining.explain(status)
         if action == RELAYED:
             reason, advice = "That server has taken the message over.", ""
-        elif self._attempt.dropped:
-            reason, advice = explaining.DROPPED
         elif number in self._attempt.suppressed:
             reason, advice = explaining.SUPPRESSED
         elif action == DELAYED:

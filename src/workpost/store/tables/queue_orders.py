@@ -70,8 +70,14 @@ def choose(
 def order(
     tx: Tx, *, rows: Sequence[tuple[int, int]], state: str, due: int | None = None
 ) -> int:
-    """Give rows that nobody works on another state, and time unless None; returns how many."""
+    """Give rows that nobody works on another state, and time unless None; returns how many.
+
+    With a time they are on their way: their sender cannot take them back any more.
+    """
     count = 0
+    if due is not None:
+        entries = sorted({queue for queue, _ in rows})
+        tx.many("UPDATE queue SET hold_until = NULL WHERE id = ?", [(each,) for each in entries])
     for queue, n in rows:
         count += tx.run(
             "UPDATE queue_rcpt SET state = ?, due = COALESCE(?, due)"
@@ -82,6 +88,12 @@ def order(
             n,
         )
     return count
+
+
+def get_hold(tx: Reader, *, queue: int) -> int | None:
+    """Until when the sender of an entry may take it back; None: it is on its way."""
+    row = tx.row("SELECT hold_until FROM queue WHERE id = ?", queue)
+    return int(row[0]) if row is not None and row[0] is not None else None
 
 
 def rows_of_trace(tx: Tx, *, trace: str) -> list[Row]:
