@@ -28,6 +28,7 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
@@ -376,6 +377,7 @@ class Settings(Section, frozen=True, kw_only=True):
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
+    outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()
     retention: Retention = Retention()

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from workpost.formats.mta_sts import covers
 from workpost.integrations.dns.base import Tlsa
 
 Level = Literal["none", "may", "encrypt", "verify", "dane"]
@@ -177,11 +178,3 @@ def is_for(certificate: x509.Certificate, names: Sequence[str]) -> bool:
     presented = found.value.get_values_for_type(x509.DNSName)
     return any(covers(pattern, name) for pattern in presented for name in names)
 
-
-def covers(pattern: str, name: str) -> bool:
-    """Whether a DNS name with an optional `*` as its whole first label covers a host's name."""
-    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
-    if pattern.startswith("*."):
-        first, dot, rest = name.partition(".")
-        return bool(first and dot) and rest == pattern[2:]
-    return pattern == name

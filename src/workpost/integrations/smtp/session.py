@@ -136,14 +136,16 @@ class _Run:
         )
         self._watch(go_on)
         if go_on.code != 354:
-            self._answer_all(accepted, go_on, elsewhere=True)
+            for place, _ in accepted:
+                self._answer(place, go_on)
             self._session._over |= go_on.kind not in {4, 5}
             return again
         final = await self._send_content()
         self._watch(final)
         if self._dotted and final.kind == 2:
             self._session._dirty = False
-        self._answer_all(accepted, final, elsewhere=False, final=True)
+        for place, _ in accepted:
+            self._answer(place, final, elsewhere=False)
         return again
 
     async def _recipients(self, group: Group, mail_reply: Reply) -> tuple[Group, Group]:
@@ -151,17 +153,18 @@ class _Run:
         accepted: Group = []
         too_many: list[tuple[tuple[int, bytes], Reply]] = []
         self._watch(mail_reply)
+        if mail_reply.kind != 2:
+            for place, _ in group:
+                if self._pipelining:
+                    # "No MAIL": what counts is what was said to that.
+                    await self._connection.reply(self._times.recipient)
+                self._answer(place, mail_reply)
+            return [], []
         for place, command in group:
-            if not self._pipelining and (mail_reply.kind != 2 or self._session._over):
-                reply = mail_reply
-            elif self._pipelining:
+            if self._pipelining:
                 reply = await self._connection.reply(self._times.recipient)
             else:
                 reply = await self._ask(command, self._times.recipient)
-            if mail_reply.kind != 2:
-                # Each RCPT was answered "no MAIL"; what counts is what was said to MAIL.
-                self._answer(place, mail_reply)
-                continue
             self._watch(reply)
             if reply.kind == 2:
                 accepted.append((place, command))
@@ -169,10 +172,12 @@ class _Run:
                 too_many.append(((place, command), reply))
             else:
                 self._answer(place, reply)
+            if reply.code == 421 and not self._pipelining:
+                raise Lost("it ended the session")
         if accepted:
             return accepted, [who for who, _ in too_many]
         for (place, _), reply in too_many:
-            self._answer(place, reply)
+            self._put(place, "deferred", "4.5.3", reply, elsewhere=True)
         return [], []
 
     async def _nothing_to_send(self) -> None:
@@ -230,24 +235,20 @@ class _Run:
                 text = f"The session with {self._session.host} broke: {error}."
                 self._note(place, "deferred", "4.4.2", text, True)
 
-    def _answer_all(
-        self, group: Group, reply: Reply, *, elsewhere: bool, final: bool = False
-    ) -> None:
-        for place, _ in group:
-            self._answer(place, reply, elsewhere=elsewhere, final=final)
-
-    def _answer(
-        self, place: int, reply: Reply, *, elsewhere: bool = True, final: bool = False
-    ) -> None:
-        if final and reply.kind == 2:
-            self.answers[place] = Answer(self._outcome(place, "delivered", reply.status, reply))
-        elif reply.kind == 5 and not is_too_many(reply):
-            self.answers[place] = Answer(self._outcome(place, "failed", reply.status, reply))
+    def _answer(self, place: int, reply: Reply, *, elsewhere: bool = True) -> None:
+        """A reply that ends it for a recipient, before the content or after it."""
+        if reply.kind == 2 and self._dotted:
+            self._put(place, "delivered", reply.status, reply)
+        elif reply.kind == 5:
+            self._put(place, "failed", reply.status, reply)
         else:
             status = reply.status if reply.kind == 4 else "4.5.0"
-            self.answers[place] = Answer(
-                self._outcome(place, "deferred", status, reply), elsewhere
-            )
+            self._put(place, "deferred", status, reply, elsewhere=elsewhere)
+
+    def _put(
+        self, place: int, state: State, status: str, reply: Reply, *, elsewhere: bool = False
+    ) -> None:
+        self.answers[place] = Answer(self._outcome(place, state, status, reply), elsewhere)
 
     def _outcome(self, place: int, state: State, status: str, reply: Reply) -> Outcome:
         return Outcome(
