@@ -15,7 +15,8 @@ class Outbound(Section, frozen=True, kw_only=True):
     """Sending to other servers: straight to them, or through a relay (smart host)."""
 
     helo: Annotated[
-        str, Meta(description="Name in EHLO; empty: `hostname`. Its address should lead back to it.")
+        str,
+        Meta(description="Name in EHLO; empty: `hostname`. Its address should lead back to it."),
     ] = ""
     source_ipv4: Annotated[
         str, Meta(description="IPv4 address that connections come from; empty: any.", extra=LIVE)
@@ -102,5 +103,7 @@ class Outbound(Section, frozen=True, kw_only=True):
     ] = ()
     idle_seconds: Annotated[
         int,
-        Meta(ge=0, le=60, description="How long a session is kept for the next message.", extra=LIVE),
+        Meta(
+            ge=0, le=60, description="How long a session is kept for the next message.", extra=LIVE
+        ),
     ] = 5

@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
             raise HandshakeFailed(_reason(error), tls_problem(error)) from error
         if transport is None:
             raise HandshakeFailed("it closed the connection", "validation-failure")
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport
         self._transport.set_write_buffer_limits(high=4 * BLOCK)
 
     @property

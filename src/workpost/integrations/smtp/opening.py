@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import datetime as dt
 
@@ -201,7 +200,7 @@ class _Opening:
 
     async def _start_tls(self) -> None:
         try:
-            context = await asyncio.to_thread(self._contexts.context, self._security)
+            context = await self._contexts.find(self._security)
         except OSError as error:
             raise HostFailed("The file of authorities cannot be read.", "4.3.5") from error
         await self._connection.start_tls(context, self._server.host, self._client.times.tls)

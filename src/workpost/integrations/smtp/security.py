@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 import ssl
@@ -43,24 +44,33 @@ class Contexts:
         self._unverified: ssl.SSLContext | None = None
         self._verifying: dict[str, ssl.SSLContext] = {}
 
-    def context(self, security: Security) -> ssl.SSLContext:
+    async def find(self, security: Security) -> ssl.SSLContext:
         """The context for a handshake. Raises OSError where the file cannot be read."""
-        if security.level == "verify":
-            kept = self._verifying.get(security.ca_file)
-            if kept is None:
-                kept = ssl.create_default_context()
-                kept.minimum_version = ssl.TLSVersion.TLSv1_2
-                if security.ca_file:
-                    kept.load_verify_locations(cafile=security.ca_file)
-                self._verifying[security.ca_file] = kept
-            return kept
-        if self._unverified is None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            self._unverified = context
-        return self._unverified
+        if security.level != "verify":
+            self._unverified = self._unverified or _unverified()
+            return self._unverified
+        kept = self._verifying.get(security.ca_file)
+        if kept is None:
+            # Reading the machine's authorities takes longer than others may wait.
+            kept = await asyncio.to_thread(_verifying, security.ca_file)
+            self._verifying[security.ca_file] = kept
+        return kept
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _verifying(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 def describe(tls: ssl.SSLObject, level: Level) -> str:
@@ -177,4 +187,3 @@ def is_for(certificate: x509.Certificate, names: Sequence[str]) -> bool:
         return False
     presented = found.value.get_values_for_type(x509.DNSName)
     return any(covers(pattern, name) for pattern in presented for name in names)
-

@@ -109,9 +109,7 @@ class _Run:
             except (Lost, BadReply) as error:
                 self._break(group, error)
         for place, _ in waiting:
-            self._note(
-                place, "deferred", "4.4.2", f"{self._session.host} ended the session.", True
-            )
+            self._note(place, "deferred", "4.4.2", f"{self._session.host} ended the session.", True)
         self.finished = True
 
     async def _transact(self, group: Group) -> Group:

@@ -107,9 +107,7 @@ async def find_exchanges(
 
 async def find_addresses(resolver: Resolver, host: str) -> Addresses:
     """The addresses of a host, IPv6 and IPv4 in turn. Raises TryLater."""
-    six, four = await asyncio.gather(
-        _quietly(resolver.aaaa(host)), _quietly(resolver.a(host))
-    )
+    six, four = await asyncio.gather(_quietly(resolver.aaaa(host)), _quietly(resolver.a(host)))
     failed = next((each for each in (six, four) if isinstance(each, TryLater)), None)
     answers = [each for each in (six, four) if not isinstance(each, TryLater)]
     values = [each for each in answers if each.values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from contextlib import aclosing
 
 import msgspec
 
@@ -15,7 +16,7 @@ from workpost.integrations.smtp.times import Times
 from workpost.kernel import metrics
 from workpost.operations.outbound.hosts import NoRoute
 from workpost.operations.outbound.pool import Key, Pool
-from workpost.operations.outbound.tls_policy import TlsPolicy, Want, want_of
+from workpost.operations.outbound.tls_policy import Want, want_of
 from workpost.operations.outbound.tlsrpt import Failure, TlsReports
 from workpost.operations.outbound.ways import Dead, Map, Way, helo_name, own_names
 from workpost.store.core import Core
@@ -26,10 +27,10 @@ SESSIONS = 2
 """Servers of one attempt that may refuse somebody for now: the next attempt asks again."""
 
 SESSION_COUNT = metrics.counter(
-    "workpost_outbound_sessions_total", "Sessions with other servers.", ("result",)
+    "workpost_outbound_sessions_total", "Sessions with other servers.", "result"
 )
 TLS_COUNT = metrics.counter(
-    "workpost_outbound_tls_total", "New sessions by how they are protected.", ("level",)
+    "workpost_outbound_tls_total", "New sessions by how they are protected.", "level"
 )
 
 
@@ -69,9 +70,17 @@ class Transport:
             session.set_deadline(attempt.deadline)
             await self._send(attempt, session, key)
         try:
-            async for way in self._map.ways(route, want):
-                if attempt.is_over:
-                    break
+            await self._try_ways(attempt, route, want, key)
+        except NoRoute as error:
+            failure = HostFailed(error.text, error.status, state=error.state, reached=False)
+            attempt.fail(failure, "")
+        return attempt.outcomes()
+
+    async def _try_ways(self, attempt: _Attempt, route: str, want: Want, key: Key) -> None:
+        if attempt.is_over:
+            return
+        async with aclosing(self._map.ways(route, want)) as ways:
+            async for way in ways:
                 if isinstance(way, Dead):
                     attempt.fail(way.failure, way.host)
                     continue
@@ -81,13 +90,11 @@ class Transport:
                 except HostFailed as error:
                     SESSION_COUNT.labels("failed").inc()
                     attempt.fail(error, way.server.host)
-                    continue
-                attempt.sessions += 1
-                await self._send(attempt, session, key)
-        except NoRoute as error:
-            failure = HostFailed(error.text, error.status, state=error.state, reached=False)
-            attempt.fail(failure, "")
-        return attempt.outcomes()
+                else:
+                    attempt.sessions += 1
+                    await self._send(attempt, session, key)
+                if attempt.is_over:
+                    break
 
     async def close(self) -> None:
         """End the sessions that are kept."""
@@ -143,9 +150,7 @@ class Transport:
             own_names=own_names(self._core) if way.domain else frozenset(),
             now=dt.datetime.fromtimestamp(now / 1000, dt.UTC),
         )
-        return await open_session(
-            way.server, client, security, self._contexts, deadline=deadline
-        )
+        return await open_session(way.server, client, security, self._contexts, deadline=deadline)
 
     def _note(self, way: Way, security: Security, session: Session, *, first: bool) -> None:
         SESSION_COUNT.labels("opened").inc()

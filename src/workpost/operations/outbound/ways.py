@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -52,13 +52,15 @@ class Dead(msgspec.Struct, frozen=True):
     failure: HostFailed
 
 
-Ways = AsyncIterator[Way | Dead]
+Ways = AsyncGenerator[Way | Dead, None]
 
 
 class Map:
     """Finds ways by settings and DNS; `port` is where other servers listen."""
 
-    def __init__(self, core: Core, reports: TlsReports, port: int = 25, sts_port: int = 443) -> None:
+    def __init__(
+        self, core: Core, reports: TlsReports, port: int = 25, sts_port: int = 443
+    ) -> None:
         self._core = core
         self._reports = reports
         self._port = port
@@ -144,9 +146,7 @@ class Map:
             self._reports.count(self._core.env.now(), domain, policy, Failure(found.problem))
         return found
 
-    async def _to_exchange(
-        self, exchange: Exchange, domain: str, sts: Found, want: Want
-    ) -> Ways:
+    async def _to_exchange(self, exchange: Exchange, domain: str, sts: Found, want: Want) -> Ways:
         settings, host = self._settings, exchange.host
         try:
             addresses = await find_addresses(self._core.resolver, host)
