@@ -87,7 +87,7 @@ class SmtpSink:
         self.commands: list[str] = []
         self.sessions = 0
         self.early = 0
-        """Commands that came before the answer to the last one, where PIPELINING was not offered."""
+        """Commands that came before the last one was answered, without PIPELINING offered."""
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._server: _Server | None = None
@@ -161,6 +161,7 @@ class _Handler(socketserver.BaseRequestHandler):
     server: _Server
 
     def handle(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sink = self.server.sink
         self.script = self.sink.script
         self.buffer = b""
@@ -261,7 +262,9 @@ class _Handler(socketserver.BaseRequestHandler):
             usual = own[0] if len(own) == 1 else own.pop(0)
         elif self.script.at_most and len(self.to) >= self.script.at_most:
             usual = "452 4.5.3 Too many recipients"
-        if self._answer("RCPT", usual):
+        reply = self._next("RCPT", usual)
+        self._reply("RCPT", reply)
+        if reply.startswith("2"):
             self.to.append(address)
             self.rcpt.append(rest)
 

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -28,7 +29,6 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
-from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]

@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         try:
             self._replies.extend(self._reader.feed(data))
             if len(self._replies) > MAX_UNREAD:
-                raise BadReply("it sends replies to nothing")  # noqa: TRY301 - one way out
+                raise BadReply("it sends replies to nothing")
         except BadReply as error:
             self._break(error)
             self.abort()

@@ -153,10 +153,10 @@ class _Run:
         self._watch(mail_reply)
         if mail_reply.kind != 2:
             for place, _ in group:
-                if self._pipelining:
-                    # "No MAIL": what counts is what was said to that.
-                    await self._connection.reply(self._times.recipient)
                 self._answer(place, mail_reply)
+            for _ in group if self._pipelining else ():
+                # Each RCPT is answered "no MAIL": what counts is what was said to that.
+                await self._connection.reply(self._times.recipient)
             return [], []
         for place, command in group:
             if self._pipelining:

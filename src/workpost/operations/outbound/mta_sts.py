@@ -1,4 +1,4 @@
-"""Policies of MTA-STS (RFC 8461): found in the DNS, fetched over HTTPS, kept as long as they say."""
+"""Policies of MTA-STS (RFC 8461): found in the DNS, fetched over HTTPS, kept while they last."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ from workpost.operations.outbound.hosts import Exchange
 from workpost.operations.outbound.mta_sts import Found
 
 Kind = Literal["tlsa", "sts", "no-policy-found", ""]
-_NOT_REQUIRED = re.compile(rb"(?:^|\n)tls-required[ \t]*:[ \t]*no[ \t]*(?:\r?\n(?![ \t])|$)", re.I)
+_NOT_REQUIRED = re.compile(
+    rb"(?:^|\n)tls-required[ \t]*:[ \t]*no[ \t]*(?:\r?\n(?![ \t])|$)", re.IGNORECASE
+)
 
 
 class Unsafe(Exception):

@@ -81,7 +81,7 @@ class Map:
         return routes.get(route.lower(), routes.get("*", ""))
 
     def ways(self, route: str, want: Want) -> Ways:
-        """The ways to the servers of a route. Iterating raises NoRoute where there is none at all."""
+        """The ways to the servers of a route. Iterating raises NoRoute where there is none."""
         if named := self._named(route):
             level = level_of(self._settings.tls, route) or "may"
             return self._to_named(named, policy_for_named(level, self._settings.ca_file, want))
