@@ -162,6 +162,8 @@ class _Opening:
         )
 
     async def _ask(self, command: bytes, seconds: float) -> Reply:
+        if self._connection.early_reply() is not None:
+            raise BadReply("it answers before it was asked")
         self._connection.write(command)
         return await self._connection.reply(seconds)
 

@@ -209,6 +209,9 @@ class _Run:
         return await self._connection.reply(self._times.end)
 
     async def _ask(self, command: bytes, seconds: float) -> Reply:
+        if self._connection.early_reply() is not None:
+            # What was said before it was asked must never be taken for the answer.
+            raise BadReply("it answers before it was asked")
         self._connection.write(command)
         return await self._connection.reply(seconds)
 
