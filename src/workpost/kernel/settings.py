@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -421,6 +422,7 @@ class Settings(Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
     queue: Queue = Queue()
+    outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()
     retention: Retention = Retention()
