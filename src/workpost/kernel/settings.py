@@ -204,6 +204,22 @@ class Dns(Section, frozen=True, kw_only=True):
     ] = False
 
 
+class Dkim(Section, frozen=True, kw_only=True):
+    """The keys by which mail of our domains is signed."""
+
+    rotate_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="Make a new key this many days after one began to sign; it is used once "
+            "the DNS shows it (`workpost domain dkim show`). 0: only by `workpost domain dkim "
+            "rotate`.",
+            extra=LIVE,
+        ),
+    ] = 0
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """What is refused, each with its protocol's own error."""
 
@@ -418,6 +434,7 @@ class Settings(Section, frozen=True, kw_only=True):
     api: Api = Api()
     organizations: Organizations = Organizations()
     dns: Dns = Dns()
+    dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()

@@ -27,6 +27,9 @@ from workpost.node.sockets import Listener
 from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
 from workpost.operations.mailflow.runner import LocalRunner
+from workpost.operations.mailflow.signing import sign
+from workpost.operations.outbound.runner import OutboundRunner
+from workpost.operations.outbound.transport import Transport
 from workpost.operations.upkeep.sweep import sweep_forever
 from workpost.store.core import Core
 
@@ -113,6 +116,8 @@ def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
+        if not plan.settings.mailflow.hold_outside:
+            jobs.append(lambda: OutboundRunner(core, Transport(core), sign).run())
         jobs.append(build_jobs(core).run)
         jobs += [runner.run for runner in build_sync_runners(core)]
         jobs += [build_long_jobs(core).run for _ in range(plan.settings.exports.at_once)]
