@@ -23,8 +23,7 @@ from workpost.domain.messages.shell import mailbox_keys, summary_of
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces, trace
-from workpost.operations.mailflow import envelope as stored
+from workpost.operations.mailflow import bounces, confirming, trace
 from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
