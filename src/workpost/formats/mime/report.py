@@ -76,7 +76,7 @@ def compose_report(
     head["MIME-Version"] = "1.0"
     boundary = "=_" + hashlib.sha256(message_id.encode() + original).hexdigest()[:32]
     said = EmailMessage(policy=SMTP)
-    said.set_content(text)
+    said.set_content(text, cte="7bit" if text.isascii() else "quoted-printable")
     del said["MIME-Version"]
     parts = [
         said.as_bytes(),
