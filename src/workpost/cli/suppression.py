@@ -79,9 +79,7 @@ def add(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> None:
         until = core.env.now() + args.days * DAY_MS if args.days else 0
-        new = Suppressed(
-            address=args.address, source="operator", reason=args.reason, until=until
-        )
+        new = Suppressed(address=args.address, source="operator", reason=args.reason, until=until)
         await suppression.add(core, args.organization, new)
 
     with_core(settings, work)

@@ -184,7 +184,8 @@ async def test_without_keys_what_was_delivered_is_settled_and_who_failed_waits_f
     good, gone = "good@elsewhere.example", "gone@elsewhere.example"
     world.sink.script.recipients = {gone: ["550 5.1.1 No"]}
     await world.submit(good, gone)
-    keys, seen = world.core.keys.organization, []
+    keys = world.core.keys.organization
+    seen: list[list[str]] = []
 
     async def organization(org: str, gen: int | None = None) -> Any:
         if gen is None and len(seen) < 4:

@@ -75,7 +75,7 @@ def deliver(
     deliveries: list[NewItem],
     queued: list[Queued],
     events: list[NewEvent],
-    reports: list[Outgoing] = [],
+    reports: list[Outgoing] | None = None,
 ) -> list[Placement]:
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
@@ -90,7 +90,7 @@ def deliver(
     # What may be refused comes first: a command that wrote nothing is cheap to take back.
     placed = _place_each(tx, deliveries)
     _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
-    for report in reports:
+    for report in reports or ():
         insert_outgoing(tx, report)
     for event in events:
         insert_event(tx, event)

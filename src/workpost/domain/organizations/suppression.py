@@ -64,9 +64,7 @@ async def prepare(core: Core, organization: str, new: Suppressed) -> NewSuppress
     return NewSuppression(organization, tag, new.until, key.gen, sealing.seal(key.key, sealed, ad))
 
 
-async def find(
-    core: Core, organization: str, addresses: Sequence[str]
-) -> dict[str, Suppressed]:
+async def find(core: Core, organization: str, addresses: Sequence[str]) -> dict[str, Suppressed]:
     """Those of the addresses that are suppressed now. Raises Fault, KeyDestroyed, TryLater."""
     tags = {await _tag(core, organization, address): address for address in addresses}
     rows = await core.store.read(
@@ -84,9 +82,8 @@ async def list_suppressed(core: Core, organization: str) -> list[Suppressed]:
     ):
         after = page[-1].tag
         now = core.env.now()
-        for row in page:
-            if not row.until or row.until > now:
-                found.append(await _open(core, organization, row))
+        rows = [row for row in page if not row.until or row.until > now]
+        found += [await _open(core, organization, row) for row in rows]
     return sorted(found, key=lambda one: fold(one.address))
 
 

@@ -1,4 +1,4 @@
-"""Senders who asked to be told of success (RFC 3461 4.1, NOTIFY=SUCCESS), and mail that arrived here.
+"""Senders who asked to be told of success (NOTIFY=SUCCESS, RFC 3461 4.1), and mail for here.
 
 Who asked about a person hears when the message is in the mailbox; who asked about a group hears
 that it went to the members, and of no member by name (RFC 3461 5.2.7).

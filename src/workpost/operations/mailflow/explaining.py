@@ -1,4 +1,4 @@
-"""Enhanced status codes (RFC 3463, RFC 5248 and its registry) in words for those who sent a message.
+"""Enhanced status codes (RFC 3463, and the registry of RFC 5248) in words for senders.
 
 One sentence says what is wrong, one what to do about it. What the other server said itself is shown
 beside them, never instead of them.
@@ -39,8 +39,7 @@ UNTRUSTED = (
     "Show this report to your administrator: the server's answer below says what it missed.",
 )
 NO_TLS = (
-    "The message may be sent over protected connections only, and the recipient's server offers"
-    " none that is good enough.",
+    "The message may go over protected connections only, and the recipient's server has none.",
     "Send it without this requirement if its contents allow that.",
 )
 LOOP = (

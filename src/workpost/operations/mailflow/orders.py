@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from workpost.domain.messages.delivery import Outgoing, insert_outgoing
+from workpost.domain.messages.shell import summary_of
 from workpost.kernel.errors import Fault, InvalidParameter, KeyDestroyed
 from workpost.kernel.logging import logger
 from workpost.kernel.principal import Grant
@@ -19,8 +21,6 @@ from workpost.operations.mailflow.bounces import seal_bounces
 from workpost.operations.mailflow.opening import OpenedEntry, open_entry
 from workpost.operations.mailflow.pipeline import owner_of
 from workpost.operations.mailflow.reports import FAILED, About, Told
-from workpost.domain.messages.delivery import Outgoing, insert_outgoing
-from workpost.domain.messages.shell import summary_of
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
 from workpost.store.keys import sealing

@@ -88,9 +88,7 @@ async def make_outgoing(
     milliseconds, nobody has it before then, and its sender may take it back.
     """
     most = core.settings.mailflow.direct_recipients if direct is None else direct
-    now, waiting = split_direct(
-        routed, message.content.size, most if hold_until is None else 0
-    )
+    now, waiting = split_direct(routed, message.content.size, most if hold_until is None else 0)
     queued: list[Queued] = []
     if waiting or routed.external:
         queued = await _make_queue(
@@ -240,7 +238,10 @@ async def make_queued(
     batches = [
         [
             StoredRecipient(
-                one.address, one.mailbox, wishes.get(one.rcpt, NO_WISH), roles.get(one.mailbox, INBOX)
+                one.address,
+                one.mailbox,
+                wishes.get(one.rcpt, NO_WISH),
+                roles.get(one.mailbox, INBOX),
             )
             for one in local[start : start + BATCH]
         ]

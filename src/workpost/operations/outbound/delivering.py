@@ -152,9 +152,7 @@ class Delivery:
         if not opened.envelope.sender:
             return {}
         addresses = {number: people[0].address for number, people in opened.people.items()}
-        found = await suppression.find(
-            self._core, self.leased.entry.org, list(addresses.values())
-        )
+        found = await suppression.find(self._core, self.leased.entry.org, list(addresses.values()))
         return {number: found[each] for number, each in addresses.items() if each in found}
 
     async def _mail(

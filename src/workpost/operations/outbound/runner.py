@@ -191,9 +191,7 @@ class OutboundRunner:
         began = self._core.env.monotonic()
         held = [(each.leased.entry.id, fence) for fence, each in self._held.items()]
         try:
-            lost = await asyncio.wait_for(
-                self._core.store.write(renew, held=held), RENEW_SECONDS
-            )
+            lost = await asyncio.wait_for(self._core.store.write(renew, held=held), RENEW_SECONDS)
         except (WorkpostError, TimeoutError) as error:
             self._unwell(error)
             left = LEASE_MS / 1000 - (self._core.env.monotonic() - self._renewed)

@@ -158,7 +158,7 @@ def _leased(
     if entry is None:
         return None
     recipients = [(row[0], row[1], row[2]) for row in rows]
-    return LeasedEntry(*entry, recipients, [row[0] for row in rows if row[3]])
+    return LeasedEntry(*(*entry, recipients, [row[0] for row in rows if row[3]]))
 
 
 def renew(tx: Tx, *, queue: int, fence: int, lease_until: int) -> bool:

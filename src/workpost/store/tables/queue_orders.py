@@ -34,9 +34,7 @@ def _where(choice: Choice) -> tuple[str, list[int | str]]:
     return " AND ".join(parts), values
 
 
-def list_entries(
-    tx: Reader, *, choice: Choice, after: tuple[int, int], limit: int
-) -> list[Row]:
+def list_entries(tx: Reader, *, choice: Choice, after: tuple[int, int], limit: int) -> list[Row]:
     """Rows (id, org, created, route, state, attempts, due, gen, sealed envelope, n, sealed).
 
     They come after the position (id, n), in that order.
@@ -67,9 +65,7 @@ def choose(
     return [(int(queue), int(n), str(state), str(route)) for queue, n, state, route in rows]
 
 
-def order(
-    tx: Tx, *, rows: Sequence[tuple[int, int]], state: str, due: int | None = None
-) -> int:
+def order(tx: Tx, *, rows: Sequence[tuple[int, int]], state: str, due: int | None = None) -> int:
     """Give rows that nobody works on another state, and time unless None; returns how many.
 
     With a time they are on their way: their sender cannot take them back any more.

@@ -24,7 +24,9 @@ class Trouble(msgspec.Struct, frozen=True):
     reason: str
 
 
-def due_elsewhere(tx: Reader, *, now: int, busy: Sequence[str], limit: int) -> list[tuple[str, int]]:
+def due_elsewhere(
+    tx: Reader, *, now: int, busy: Sequence[str], limit: int
+) -> list[tuple[str, int]]:
     """(route, entry) of the most overdue rows for elsewhere but on `busy` routes, each pair once."""
     rows = tx.rows(
         "SELECT route, queue FROM queue_rcpt WHERE state = 'waiting' AND route <> 'local'"
@@ -89,9 +91,7 @@ def list_troubles(tx: Reader, *, limit: int) -> list[Trouble]:
 def begin_probe(tx: Tx, *, route: str, now: int, until: int) -> bool:
     """Be the one who tries a destination in trouble; False while it is to be left alone."""
     return bool(
-        tx.run(
-            "UPDATE queue_route SET until = ? WHERE route = ? AND until <= ?", until, route, now
-        )
+        tx.run("UPDATE queue_route SET until = ? WHERE route = ? AND until <= ?", until, route, now)
     )
 
 

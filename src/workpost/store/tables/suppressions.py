@@ -49,7 +49,9 @@ def put_suppression(tx: Tx, new: NewSuppression) -> None:
 
 
 @quick
-def find_suppressed(tx: Reader, *, org: str, tags: Sequence[bytes], now: int) -> list[SuppressionRow]:
+def find_suppressed(
+    tx: Reader, *, org: str, tags: Sequence[bytes], now: int
+) -> list[SuppressionRow]:
     """Those of the tags that are suppressed at `now`."""
     if not tags:
         return []
