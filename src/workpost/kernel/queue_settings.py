@@ -23,6 +23,14 @@ class Queue(Section, frozen=True, kw_only=True):
             description="Deliveries at once to one destination, at most; it begins with 5.",
         ),
     ] = 20
+    lease_seconds: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=600,
+            description="A node that dies loses its deliveries to the others after this.",
+        ),
+    ] = 30
     give_up_hours: Annotated[
         int,
         Meta(

@@ -18,7 +18,6 @@ from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.runner import deliver_one
 from workpost.operations.mailflow.signing import sign
-from workpost.operations.outbound import runner as running
 from workpost.operations.outbound.runner import OutboundRunner
 from workpost.operations.outbound.transport import Transport
 from workpost.store.core import Core
@@ -91,4 +90,4 @@ class World:
 
 def heal(runner: OutboundRunner) -> None:
     """Let a runner have seen the database for long enough to take over."""
-    runner._healthy_since -= running.HEALTHY_SECONDS
+    runner._healthy_since -= runner.healthy_for

@@ -100,7 +100,7 @@ async def test_a_dead_probe_leaves_the_destination_to_the_next(world: World) -> 
     await close_destination(world, 6)
     await world.due()
     taken: Taken = await world.core.store.write(
-        take_due, rooms={}, first=5, most=10, patience=PATIENCE, take_over=False
+        take_due, rooms={}, first=5, most=10, patience=PATIENCE, take_over=False, lease_ms=30_000
     )
     assert [one.failures for one in taken.leased] == [1]
     world.sink.up()
@@ -131,7 +131,7 @@ async def test_100_000_rows_that_are_not_due_cost_nothing(world: World, one_rout
     spans = []
     for _ in range(5):
         start = time.perf_counter()
-        taken = await world.core.store.write(take_due, take_over=True, **values)
+        taken = await world.core.store.write(take_due, take_over=True, lease_ms=30_000, **values)
         spans.append(time.perf_counter() - start)
         assert taken.leased == []
         assert taken.rest_ms > 3_000_000
@@ -149,6 +149,7 @@ async def test_100_000_due_rows_of_a_busy_destination_keep_no_other_waiting(worl
         most=100,
         patience=PATIENCE,
         take_over=False,
+        lease_ms=30_000,
     )
     assert time.perf_counter() - start < 0.25
     assert [one.route for one in taken.leased] == ["alive.example"]

@@ -96,11 +96,11 @@ async def make_outgoing(
             message,
             waiting,
             routed.external,
-            home,
-            direction,
-            roles,
-            _wishes_here(message.envelope, routed),
-            hold_until,
+            home=home,
+            direction=direction,
+            roles=roles,
+            wishes=_wishes_here(message.envelope, routed),
+            hold_until=hold_until,
         )
     return Outgoing(message.content, await make_items(core, message, now, roles), queued)
 
@@ -110,6 +110,7 @@ async def _make_queue(
     message: Message,
     waiting: Sequence[Local],
     external: Sequence[str],
+    *,
     home: str,
     direction: str,
     roles: Mapping[int, str],

@@ -17,7 +17,6 @@ from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import LeasedEntry
 from workpost.store.tables.queue_routes import Trouble
 
-LEASE_MS = 30_000
 PROBE_MS = 5 * 60_000
 """How long the others leave a destination to whoever probes it."""
 RECIPIENTS = 50
@@ -72,6 +71,7 @@ def take_due(
     most: int,
     patience: Patience,
     take_over: bool,
+    lease_ms: int,
 ) -> Taken:
     """Lease up to `most` deliveries for elsewhere, the most overdue first.
 
@@ -79,7 +79,7 @@ def take_due(
     of others are taken with `take_over` only.
     """
     now = database_now(tx)
-    look = _Look(tx, now, rooms, first, most, patience)
+    look = _Look(tx, now, rooms, first, most, patience, now + lease_ms)
     busy = [route for route, room in rooms.items() if room <= 0]
     if take_over:
         queue_routes.release_expired(tx, now=now, limit=LOOK)
@@ -99,6 +99,7 @@ class _Look:
         first: int,
         most: int,
         patience: Patience,
+        lease_until: int,
     ) -> None:
         self._tx = tx
         self._now = now
@@ -106,6 +107,7 @@ class _Look:
         self._first = first
         self._most = most
         self._patience = patience
+        self._lease_until = lease_until
         self._closed: set[str] = set()
         self._asked: set[str] = set()
         self.leased: list[Leased] = []
@@ -135,7 +137,7 @@ class _Look:
             queue=entry,
             route=route,
             now=self._now,
-            lease_until=self._now + LEASE_MS,
+            lease_until=self._lease_until,
             fence=fence,
             limit=RECIPIENTS,
         )
@@ -197,9 +199,9 @@ class _Look:
 
 
 @command
-def renew(tx: Tx, *, held: list[tuple[int, int]]) -> list[int]:
+def renew(tx: Tx, *, held: list[tuple[int, int]], lease_ms: int) -> list[int]:
     """Hold leases, each (entry, fence), longer; returns the fences of those that are lost."""
-    until = database_now(tx) + LEASE_MS
+    until = database_now(tx) + lease_ms
     return [
         fence
         for entry, fence in held

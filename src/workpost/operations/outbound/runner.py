@@ -1,7 +1,7 @@
 """The runner of outbound mail: takes what is due, keeps many deliveries under way, renews leases.
 
-Every process with the role `jobs` has one, on as many nodes as there are. A lease lasts 30 s and is
-renewed every 8 while its delivery goes on; a runner that dies is replaced when its leases run out.
+Every process with the role `jobs` has one, on as many nodes as there are. A lease (30 s) is renewed
+four times before it would end, while its delivery goes on; a runner that dies is replaced when its leases run out.
 A runner that cannot renew calls its attempts off before they do, so that no message goes out twice;
 and whoever has just lost sight of the database takes nothing over for a while, so that those who
 finished their work meanwhile can write it down first.
@@ -20,19 +20,14 @@ from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
 from workpost.operations.outbound.delivering import Delivery, Sender, Signer
 from workpost.operations.outbound.ending import Closing
-from workpost.operations.outbound.leasing import LEASE_MS, Leased, renew, take_due
+from workpost.operations.outbound.leasing import Leased, renew, take_due
 from workpost.operations.outbound.pacing import Feedback, Pacing
 from workpost.operations.outbound.settling import patience_of
 from workpost.store.core import Core
 from workpost.store.tables import queue_orders
 
-RENEW_SECONDS = 8.0
 RENEW_AGAIN_SECONDS = 1.0
-MARGIN_SECONDS = 5.0
-"""So long before leases end that could not be renewed, attempts are called off."""
 IDLE_SECONDS = 5.0
-HEALTHY_SECONDS = 10.0
-"""How long the database must have answered before leases of others are taken over."""
 DRAIN_SECONDS = 5.0
 """What is under way may take so long to end when the process stops."""
 MEMORY = 256 * 1024 * 1024
@@ -79,6 +74,12 @@ class OutboundRunner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._healthy_since = core.env.monotonic()
         self._renewed = core.env.monotonic()
+        self.lease = float(core.settings.queue.lease_seconds)
+        self.renew_every = self.lease / 4
+        self.margin = self.lease / 6
+        """So long before leases end that could not be renewed, attempts are called off."""
+        self.healthy_for = self.lease / 3
+        """How long the database must have answered before leases of others are taken over."""
 
     async def run(self) -> None:
         """Run until cancelled; then what is under way ends, or is given back."""
@@ -103,7 +104,7 @@ class OutboundRunner:
         most = self._core.settings.queue.deliveries - len(self._tasks)
         if most <= 0:
             return IDLE_SECONDS
-        healthy = self._core.env.monotonic() - self._healthy_since >= HEALTHY_SECONDS
+        healthy = self._core.env.monotonic() - self._healthy_since >= self.healthy_for
         try:
             taken = await self._core.store.write_background(
                 take_due,
@@ -112,6 +113,7 @@ class OutboundRunner:
                 most=most,
                 patience=patience_of(self._core),
                 take_over=healthy,
+                lease_ms=int(self.lease * 1000),
             )
         except WorkpostError as error:
             self._unwell(error)
@@ -182,7 +184,7 @@ class OutboundRunner:
     async def _renew(self) -> None:
         """Hold the leases of what is under way; call attempts off whose lease is or may be lost."""
         while True:
-            pause = RENEW_SECONDS
+            pause = self.renew_every
             if self._held:
                 pause = await self._renew_once()
             await asyncio.sleep(pause)
@@ -191,16 +193,17 @@ class OutboundRunner:
         began = self._core.env.monotonic()
         held = [(each.leased.entry.id, fence) for fence, each in self._held.items()]
         try:
-            lost = await asyncio.wait_for(self._core.store.write(renew, held=held), RENEW_SECONDS)
+            renewing = self._core.store.write(renew, held=held, lease_ms=int(self.lease * 1000))
+            lost = await asyncio.wait_for(renewing, self.renew_every)
         except (WorkpostError, TimeoutError) as error:
             self._unwell(error)
-            left = LEASE_MS / 1000 - (self._core.env.monotonic() - self._renewed)
-            if left < MARGIN_SECONDS:
+            left = self.lease - (self._core.env.monotonic() - self._renewed)
+            if left < self.margin:
                 self._call_off(list(self._held))
             return RENEW_AGAIN_SECONDS
         self._renewed = began
         self._call_off(lost)
-        return RENEW_SECONDS
+        return self.renew_every
 
     def _call_off(self, fences: Sequence[int]) -> None:
         for fence in fences:

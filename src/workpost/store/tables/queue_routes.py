@@ -27,7 +27,7 @@ class Trouble(msgspec.Struct, frozen=True):
 def due_elsewhere(
     tx: Reader, *, now: int, busy: Sequence[str], limit: int
 ) -> list[tuple[str, int]]:
-    """(route, entry) of the most overdue rows for elsewhere but on `busy` routes, each pair once."""
+    """(route, entry) of the most overdue rows for elsewhere, `busy` routes left out."""
     rows = tx.rows(
         "SELECT route, queue FROM queue_rcpt WHERE state = 'waiting' AND route <> 'local'"
         f" AND due <= ?{_without(busy)} ORDER BY due LIMIT ?",
