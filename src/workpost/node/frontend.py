@@ -139,7 +139,9 @@ async def _guarded(run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _stop(servers: Servers, tasks: list[asyncio.Task[None]]) -> None:
-    await servers.stop(GRACE)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    # Jobs finish what they have in hand while clients do.
+    ending = asyncio.gather(*tasks, return_exceptions=True)
+    await servers.stop(GRACE)
+    await ending

@@ -13,7 +13,7 @@ from tests.support.directories import Directory
 from tests.support.mailboxes import ada, house, mail_core
 from tests.support.smtp_sink import SmtpSink
 from tests.support.stores import Run
-from workpost.operations.outbound.leasing import Patience, Taken, take_due
+from workpost.operations.outbound.leasing import LOOK_EACH, Patience, look, take_due
 from workpost.store.database.unit import Tx, command
 
 __all__ = ["ada", "house", "mail_core"]
@@ -99,8 +99,9 @@ async def test_who_waits_behind_a_probe_hears_of_it_and_gets_the_mail_back(world
 async def test_a_dead_probe_leaves_the_destination_to_the_next(world: World) -> None:
     await close_destination(world, 6)
     await world.due()
-    taken: Taken = await world.core.store.write(
-        take_due, rooms={}, first=5, most=10, patience=PATIENCE, take_over=False, lease_ms=30_000
+    seen = await world.core.store.read(look, busy=[], only=None)
+    taken = await world.core.store.write(
+        take_due, due=seen.due, rooms={}, first=5, most=10, patience=PATIENCE, lease_ms=30_000
     )
     assert [one.failures for one in taken.leased] == [1]
     world.sink.up()
@@ -127,14 +128,14 @@ def many(tx: Tx, *, count: int, due: int, one_route: bool) -> None:
 async def test_100_000_rows_that_are_not_due_cost_nothing(world: World, one_route: bool) -> None:
     later = int(time.time() * 1000) + 3_600_000
     await world.core.store.write(many, count=100_000, due=later, one_route=one_route)
-    values: dict[str, Any] = {"rooms": {}, "first": 5, "most": 100, "patience": PATIENCE}
     spans = []
     for _ in range(5):
         start = time.perf_counter()
-        taken = await world.core.store.write(take_due, take_over=True, lease_ms=30_000, **values)
+        seen = await world.core.store.read(look, busy=[], only=None)
         spans.append(time.perf_counter() - start)
-        assert taken.leased == []
-        assert taken.rest_ms > 3_000_000
+        assert (seen.due, seen.expired) == ([], False)
+        assert seen.rest_ms is not None
+        assert seen.rest_ms > 3_000_000
     assert min(spans) < 0.02
 
 
@@ -142,14 +143,8 @@ async def test_100_000_due_rows_of_a_busy_destination_keep_no_other_waiting(worl
     await world.core.store.write(many, count=100_000, due=1, one_route=True)
     await world.submit("someone@alive.example")
     start = time.perf_counter()
-    taken = await world.core.store.write(
-        take_due,
-        rooms={"big.example": 0},
-        first=5,
-        most=100,
-        patience=PATIENCE,
-        take_over=False,
-        lease_ms=30_000,
-    )
-    assert time.perf_counter() - start < 0.25
-    assert [one.route for one in taken.leased] == ["alive.example"]
+    seen = await world.core.store.read(look, busy=["big.example"], only=None)
+    assert time.perf_counter() - start < 0.1
+    assert [route for route, _ in seen.due] == ["alive.example"]
+    seen = await world.core.store.read(look, busy=[], only=["big.example"])
+    assert len(seen.due) == LOOK_EACH

@@ -6,12 +6,12 @@ them while it works, and names its fence in whatever it writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from workpost.operations.outbound import schedule
-from workpost.store.database.unit import Tx, command
+from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import queue, queue_routes
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import LeasedEntry
@@ -22,7 +22,9 @@ PROBE_MS = 5 * 60_000
 RECIPIENTS = 50
 """Recipients of one delivery."""
 LOOK = 200
-"""Due rows that one command looks at."""
+"""Due rows that one look sees."""
+LOOK_EACH = 20
+"""Of one route, where only some are looked at."""
 PUT_OFF = 500
 """Rows of a destination in trouble that one command puts off."""
 SETTLED_EACH = 5
@@ -53,42 +55,72 @@ class Leased(msgspec.Struct, frozen=True):
     failures: int = 0
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What a look at the queue found, without touching it."""
+
+    due: list[tuple[str, int]]
+    """(route, entry), the most overdue first."""
+    expired: bool
+    """Somebody's lease ran out."""
+    rest_ms: int | None
+    """Until the next row becomes due; None: nothing waits for that."""
+
+
 class Taken(msgspec.Struct, frozen=True):
-    """What one look at the queue came to."""
+    """What was leased, and how many rows were put off because their destination is not reached."""
 
     leased: list[Leased]
     put_off: int
-    rest_ms: int | None
-    """Until the next row becomes due, as far as is known; None: nothing waits."""
+
+
+def look(tx: Reader, *, busy: Sequence[str], only: Sequence[str] | None) -> Seen:
+    """See what is due, on no `busy` route, and on no others than `only` unless that is None.
+
+    Costs a look into two indices when nothing is due, however much waits.
+    """
+    now = database_now(tx)
+    if only is None:
+        due = queue_routes.due_elsewhere(tx, now=now, busy=busy, limit=LOOK)
+    else:
+        due = [
+            (route, entry)
+            for route in only
+            for entry in queue_routes.due_on_route(tx, route=route, now=now, limit=LOOK_EACH)
+        ]
+    coming = queue_routes.next_due(tx, now=now)
+    expired = queue_routes.has_expired(tx, now=now)
+    return Seen(due, expired, None if coming is None else coming - now)
+
+
+@command
+def release_expired(tx: Tx) -> int:
+    """Let rows whose holder let the lease run out be due; returns how many."""
+    return queue_routes.release_expired(tx, now=database_now(tx), limit=LOOK)
 
 
 @command
 def take_due(
     tx: Tx,
     *,
+    due: list[tuple[str, int]],
     rooms: dict[str, int],
     first: int,
     most: int,
     patience: Patience,
-    take_over: bool,
     lease_ms: int,
 ) -> Taken:
-    """Lease up to `most` deliveries for elsewhere, the most overdue first.
+    """Lease up to `most` deliveries of what `look` found due.
 
-    `rooms` says how many may begin on a route, `first` on those that are not named. Expired leases
-    of others are taken with `take_over` only.
+    `rooms` says how many may begin on a route, `first` on those that are not named. Rows of
+    destinations in trouble are put off, but for a probe and for those whose senders are to hear.
     """
     now = database_now(tx)
-    look = _Look(tx, now, rooms, first, most, patience, now + lease_ms)
-    busy = [route for route, room in rooms.items() if room <= 0]
-    if take_over:
-        queue_routes.release_expired(tx, now=now, limit=LOOK)
-    look.take(queue_routes.due_elsewhere(tx, now=now, busy=busy, limit=LOOK))
-    coming = queue_routes.next_due(tx, now=now)
-    return Taken(look.leased, look.put_off, None if coming is None else coming - now)
+    taking = _Taking(tx, now, rooms, first, most, patience, now + lease_ms)
+    taking.take(due)
+    return Taken(taking.leased, taking.put_off)
 
 
-class _Look:
+class _Taking:
     """One command's way through what is due."""
 
     def __init__(

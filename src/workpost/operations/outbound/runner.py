@@ -20,7 +20,7 @@ from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
 from workpost.operations.outbound.delivering import Delivery, Sender, Signer
 from workpost.operations.outbound.ending import Closing
-from workpost.operations.outbound.leasing import Leased, renew, take_due
+from workpost.operations.outbound.leasing import Leased, look, release_expired, renew, take_due
 from workpost.operations.outbound.pacing import Feedback, Pacing
 from workpost.operations.outbound.settling import patience_of
 from workpost.store.core import Core
@@ -28,6 +28,7 @@ from workpost.store.tables import queue_orders
 
 RENEW_AGAIN_SECONDS = 1.0
 IDLE_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.25
 DRAIN_SECONDS = 5.0
 """What is under way may take so long to end when the process stops."""
 MEMORY = 256 * 1024 * 1024
@@ -70,6 +71,9 @@ class OutboundRunner:
         self._pacing = Pacing(core.settings.queue.deliveries_each)
         self._budget = Budget(MEMORY)
         self._wake = asyncio.Event()
+        self._freed: set[str] = set()
+        """Destinations of deliveries that ended since the last look."""
+        self._look_again = 0.0
         self._held: dict[int, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._healthy_since = core.env.monotonic()
@@ -104,27 +108,43 @@ class OutboundRunner:
         most = self._core.settings.queue.deliveries - len(self._tasks)
         if most <= 0:
             return IDLE_SECONDS
-        healthy = self._core.env.monotonic() - self._healthy_since >= self.healthy_for
         try:
-            taken = await self._core.store.write_background(
-                take_due,
-                rooms=self._pacing.rooms(),
-                first=self._pacing.first,
-                most=most,
-                patience=patience_of(self._core),
-                take_over=healthy,
-                lease_ms=int(self.lease * 1000),
-            )
+            return await self._take(most)
         except WorkpostError as error:
             self._unwell(error)
             return IDLE_SECONDS
+
+    async def _take(self, most: int) -> float:
+        rooms = self._pacing.rooms()
+        busy = [route for route, room in rooms.items() if room <= 0]
+        freed, self._freed = self._freed, set()
+        now = self._core.env.monotonic()
+        # Seeing past all that waits for busy destinations has its price: not after each delivery.
+        only = sorted(freed.difference(busy)) if busy and now < self._look_again else None
+        seen = await self._core.store.read(look, busy=busy, only=only)
+        if seen.expired and now - self._healthy_since >= self.healthy_for:
+            if await self._core.store.write_background(release_expired):
+                return 0
+        if not seen.due:
+            if busy and only is None:
+                self._look_again = now + LOOK_AGAIN_SECONDS
+            pause = LOOK_AGAIN_SECONDS if busy else IDLE_SECONDS
+            return pause if seen.rest_ms is None else min(pause, seen.rest_ms / 1000)
+        taken = await self._core.store.write_background(
+            take_due,
+            due=seen.due,
+            rooms=rooms,
+            first=self._pacing.first,
+            most=most,
+            patience=patience_of(self._core),
+            lease_ms=int(self.lease * 1000),
+        )
         for leased in taken.leased:
             self._begin(leased)
         if taken.put_off:
             PUT_OFF.inc(taken.put_off)
-        if taken.leased or taken.put_off:
-            return 0
-        return IDLE_SECONDS if taken.rest_ms is None else min(IDLE_SECONDS, taken.rest_ms / 1000)
+        # What was due and is gone was taken by another runner.
+        return 0
 
     async def idle(self) -> None:
         """Work until nothing is due and nothing under way, for tools and tests."""
@@ -159,6 +179,7 @@ class OutboundRunner:
             UNDER_WAY.dec()
             SECONDS.observe(self._core.env.monotonic() - started)
             self._held.pop(leased.fence, None)
+            self._freed.add(leased.route)
             if not learnt:
                 self._pacing.end(leased.route, "none")
 

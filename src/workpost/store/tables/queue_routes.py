@@ -38,6 +38,16 @@ def due_elsewhere(
     return list(dict.fromkeys((str(route), int(queue)) for route, queue in rows))
 
 
+def has_expired(tx: Reader, *, now: int) -> bool:
+    """Whether somebody let a lease on a row for elsewhere run out."""
+    row = tx.row(
+        "SELECT 1 FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
+        " AND route <> 'local' LIMIT 1",
+        now,
+    )
+    return row is not None
+
+
 def release_expired(tx: Tx, *, now: int, limit: int) -> int:
     """Let rows for elsewhere whose holder let the lease run out be due; returns how many."""
     skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
