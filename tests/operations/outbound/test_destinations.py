@@ -136,7 +136,7 @@ async def test_100_000_rows_that_are_not_due_cost_nothing(world: World, one_rout
         assert (seen.due, seen.expired) == ([], False)
         assert seen.rest_ms is not None
         assert seen.rest_ms > 3_000_000
-    assert min(spans) < 0.02
+    assert min(spans) < (0.02 if world.core.store.engine == "sqlite" else 0.1)
 
 
 async def test_100_000_due_rows_of_a_busy_destination_keep_no_other_waiting(world: World) -> None:
@@ -144,7 +144,7 @@ async def test_100_000_due_rows_of_a_busy_destination_keep_no_other_waiting(worl
     await world.submit("someone@alive.example")
     start = time.perf_counter()
     seen = await world.core.store.read(look, busy=["big.example"], only=None)
-    assert time.perf_counter() - start < 0.1
+    assert time.perf_counter() - start < 0.3
     assert [route for route, _ in seen.due] == ["alive.example"]
     seen = await world.core.store.read(look, busy=[], only=["big.example"])
     assert len(seen.due) == LOOK_EACH

@@ -141,11 +141,13 @@ class _Taking:
         self._patience = patience
         self._lease_until = lease_until
         self._closed: set[str] = set()
-        self._asked: set[str] = set()
+        self._troubles: dict[str, Trouble] = {}
         self.leased: list[Leased] = []
         self.put_off = 0
 
     def take(self, found: list[tuple[str, int]]) -> None:
+        routes = sorted({route for route, _ in found})
+        self._troubles = queue_routes.lock_troubles(self._tx, routes=routes)
         for route, entry in found:
             if len(self.leased) >= self._most:
                 return
@@ -176,16 +178,13 @@ class _Taking:
 
     def _in_trouble(self, route: str) -> bool:
         """Deal with a route in trouble; False when there is none."""
-        if route in self._asked:
-            return False
-        self._asked.add(route)
-        trouble = queue_routes.get_trouble(self._tx, route=route)
+        trouble = self._troubles.pop(route, None)
         if trouble is None:
             return False
         self._closed.add(route)
         if trouble.until <= self._now and self._rooms.get(route, 1) > 0:
             self._probe(route, trouble.failures)
-            trouble = queue_routes.get_trouble(self._tx, route=route) or trouble
+            trouble = msgspec.structs.replace(trouble, until=self._now + PROBE_MS)
         self._tell(trouble)
         self._put_off(trouble)
         return True

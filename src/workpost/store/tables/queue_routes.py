@@ -88,6 +88,21 @@ def get_trouble(tx: Reader, *, route: str) -> Trouble | None:
     return Trouble(*row) if row is not None else None
 
 
+def lock_troubles(tx: Tx, *, routes: Sequence[str]) -> dict[str, Trouble]:
+    """The troubles of these destinations, which stay as they are until the transaction ends.
+
+    Whoever finds a destination back waits for those who put off what is due there, and hastens
+    that as well.
+    """
+    lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
+    rows = tx.rows(
+        "SELECT route, since, until, failures, status, reason FROM queue_route"
+        f" WHERE route IN ({', '.join('?' * len(routes))}) ORDER BY route{lock}",
+        *routes,
+    )
+    return {str(row[0]): Trouble(*row) for row in rows}
+
+
 def list_troubles(tx: Reader, *, limit: int) -> list[Trouble]:
     """Destinations in trouble, those of longest standing first."""
     rows = tx.rows(
@@ -180,11 +195,11 @@ def hasten(tx: Tx, *, route: str, now: int, limit: int) -> int:
 
     Mail that its sender may still take back stays as it is.
     """
-    skip = " FOR UPDATE OF r SKIP LOCKED" if tx.engine == "postgresql" else ""
+    lock = " FOR UPDATE OF r" if tx.engine == "postgresql" else ""
     rows = tx.rows(
         "SELECT r.queue, r.n FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
         " WHERE r.route = ? AND r.state = 'waiting' AND r.due > ?"
-        f" AND (q.hold_until IS NULL OR q.hold_until <= ?) ORDER BY r.due LIMIT ?{skip}",
+        f" AND (q.hold_until IS NULL OR q.hold_until <= ?) ORDER BY r.due LIMIT ?{lock}",
         route,
         now,
         now,
