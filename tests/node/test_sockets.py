@@ -35,7 +35,7 @@ def test_front_ends_share_each_port() -> None:
 
 
 def test_roles_bring_their_listeners() -> None:
-    assert sockets.listeners_of(("api", "jobs")) == ["http", "https"]
+    assert sockets.listeners_of(("api", "jobs")) == ["http", "https", "acme"]
     assert sockets.listeners_of(("jobs",)) == []
 
 

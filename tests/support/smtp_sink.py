@@ -159,6 +159,9 @@ class _Dropped(Exception):
 class _Handler(socketserver.BaseRequestHandler):
     request: socket.socket
     server: _Server
+    mail: str | None
+    to: list[str]
+    rcpt: list[str]
 
     def handle(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -300,9 +303,9 @@ class _Handler(socketserver.BaseRequestHandler):
     # --- the wire ---
 
     def _forget(self) -> None:
-        self.mail: str | None = None
-        self.to: list[str] = []
-        self.rcpt: list[str] = []
+        self.mail = None
+        self.to = []
+        self.rcpt = []
 
     def _wrap(self) -> None:
         assert self.sink.context is not None

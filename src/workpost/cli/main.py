@@ -13,6 +13,7 @@ from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import SettingsError
 
 COMMANDS = (
+    "quickstart",
     "serve",
     "account",
     "access_key",
@@ -25,6 +26,8 @@ COMMANDS = (
     "suppression",
     "trace",
     "keys",
+    "doctor",
+    "selftest",
     "check",
     "backup",
     "config",

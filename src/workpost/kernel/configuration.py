@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
+from workpost.kernel.operator_settings import check_acme
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
 
@@ -272,6 +273,8 @@ def _check(settings: Settings) -> None:
         _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:
         _try("ops.allow", ipaddress.ip_network, network)
+    for network in settings.authentication.trusted_networks:
+        _try("authentication.trusted_networks", ipaddress.ip_network, network)
     _check_identity(settings)
     for network in settings.egress.allow:
         _try("egress.allow", ipaddress.ip_network, network)
@@ -284,6 +287,7 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key must both be set, or neither")
+    check_acme(settings.acme, settings.hostname, settings.tls.certificate)
     if settings.content.s3_prefix and not settings.content.s3_bucket:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
     for id, directory in settings.directories.items():

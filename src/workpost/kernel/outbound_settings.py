@@ -85,6 +85,14 @@ class Outbound(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = True
+    tls_reports: Annotated[
+        str,
+        Meta(
+            description="Address of a person or group here that signs TLS reports to domains that "
+            "want them (RFC 8460); empty: none are sent.",
+            extra=LIVE,
+        ),
+    ] = ""
     ca_file: Annotated[
         str,
         Meta(

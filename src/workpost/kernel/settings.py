@@ -20,6 +20,8 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
@@ -45,6 +47,13 @@ class Listeners(Section, frozen=True, kw_only=True):
         Addresses, Meta(description="API, health, metrics and web, without TLS: loopback or proxy.")
     ] = ("127.0.0.1:8480",)
     https: Annotated[Addresses, Meta(description="API and web with TLS.")] = ("127.0.0.1:8443",)
+    acme: Annotated[
+        Addresses,
+        Meta(
+            description="Questions of certificate authorities (port 80); everything else is sent "
+            "on to https."
+        ),
+    ] = ()
     smtp: Annotated[Addresses, Meta(description="Mail from other servers (port 25).")] = (
         "127.0.0.1:2525",
     )
@@ -384,6 +393,8 @@ class Settings(Section, frozen=True, kw_only=True):
     ] = ""
     listeners: Listeners = Listeners()
     tls: Tls = Tls()
+    acme: Acme = Acme()
+    mta_sts: MtaSts = MtaSts()
     login: Login = Login()
     database: Database = Database()
     keys: Keys = Keys()
@@ -391,6 +402,8 @@ class Settings(Section, frozen=True, kw_only=True):
     api: Api = Api()
     organizations: Organizations = Organizations()
     dns: Dns = Dns()
+    authentication: Authentication = Authentication()
+    dmarc: Dmarc = Dmarc()
     dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
@@ -403,6 +416,7 @@ class Settings(Section, frozen=True, kw_only=True):
     egress: Egress = Egress()
     lambda_: Lambda = msgspec.field(default=Lambda(), name="lambda")
     ops: Ops = Ops()
+    doctor: Doctor = Doctor()
     processes: Processes = Processes()
     passwords: Passwords = Passwords()
     log: Log = Log()
@@ -436,6 +450,11 @@ class Settings(Section, frozen=True, kw_only=True):
     def tls_dir(self) -> Path:
         """The self-signed certificate."""
         return self.data / "tls"
+
+    @property
+    def policies_dir(self) -> Path:
+        """MTA-STS policies of other domains, kept over restarts."""
+        return self.data / "policies"
 
     @property
     def outside_dir(self) -> Path:

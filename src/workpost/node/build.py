@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from workpost.domain.directory.external import close_sources
 from workpost.kernel.clock import Environment
 from workpost.kernel.configuration import is_loopback, parse_address, with_live
 from workpost.kernel.logging import logger
-from workpost.kernel.settings import Settings, SettingsError
+from workpost.kernel.settings import Settings
+from workpost.node.certificates import CertificateWatch, certificates
 from workpost.node.health import Ops
-from workpost.node.http import HttpServer, WebApp
+from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
 from workpost.protocols.api.build import Front, build_front
@@ -25,11 +25,11 @@ from workpost.protocols.imap.server import ImapServer
 from workpost.protocols.imap.server import ListenerOptions as ImapOptions
 from workpost.protocols.listening.limits import PeerCounter
 from workpost.protocols.listening.shared import Shared
-from workpost.protocols.listening.tls import Certificates
 from workpost.protocols.smtp.limits import Limits as SmtpLimits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Role
+from workpost.protocols.web.wellknown import CHALLENGES, POLICY, Challenges, Policy, Port80
 from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -73,32 +73,14 @@ async def close_core(core: Core) -> None:
     await core.keys.close()
 
 
-def certificates(settings: Settings, self_signed: Path) -> Certificates:
-    """The configured certificate, or the self-signed one under the data directory.
-
-    Raises SettingsError when the configured files are missing or do not fit together.
-    """
-    if not settings.tls.certificate:
-        return Certificates(self_signed)
-    certificate, key = Path(settings.tls.certificate), Path(settings.tls.key)
-    try:
-        for path in (certificate, key):
-            path.open("rb").close()
-        return Certificates(certificate, key)
-    except ssl.SSLError as error:
-        reason = f"{certificate} and {key} are not a certificate and its key"
-        raise SettingsError(f"tls: {reason} ({error.reason or error})") from error
-    except OSError as error:
-        raise SettingsError(f"tls: cannot read {error.filename}: {error.strerror}") from error
-
-
 class Servers:
     """All listeners of one process."""
 
-    def __init__(self, core: Core, listeners: list[Listener], tls: Certificates) -> None:
+    def __init__(self, core: Core, listeners: list[Listener], self_signed: Path) -> None:
         self._core = core
         self._listeners = {listener.name: listener for listener in listeners}
-        self._tls = tls
+        self._tls = certificates(core.settings, self_signed)
+        self._watch = CertificateWatch(core, self._tls, self_signed)
         limits = core.settings.limits
         self._shared = Shared(
             peers=PeerCounter(each=limits.sessions_per_address, total=limits.sessions)
@@ -110,7 +92,8 @@ class Servers:
 
     async def start(self) -> None:
         """Accept on every listener."""
-        if "http" in self._listeners or "https" in self._listeners:
+        self._watch.start()
+        if not self._listeners.keys().isdisjoint(("http", "https", "acme")):
             await self._start_http()
         service = MailFlowService(self._core)
         for name in ("smtp", "submission", "submissions"):
@@ -123,11 +106,15 @@ class Servers:
     async def _start_http(self) -> None:
         self._api = await build_front(self._core)
         api = ApiApplication(self._api.dispatcher)
-        app = WebApp(api, Ops(self._core).paths())
-        for name in ("http", "https"):
+        challenges = Challenges(self._core)
+        paths: dict[str, App] = {CHALLENGES: challenges, POLICY: Policy(self._core)}
+        app = WebApp(api, {**paths, **Ops(self._core).paths()})
+        port80 = Port80(self._core, challenges)
+        for name in ("http", "https", "acme"):
             if name in self._listeners:
                 context = self._tls.context if name == "https" else None
-                server = HttpServer(app, self._shared.peers, context)
+                served = port80 if name == "acme" else app
+                server = HttpServer(served, self._shared.peers, context)
                 await server.start(self._listeners[name])
                 self._http.append(server)
 
@@ -176,17 +163,11 @@ class Servers:
             smtp.adjust(self._smtp_limits())
         for imap in self._imap:
             imap.adjust(self._imap_limits())
-        files = self._core.settings.tls
-        try:
-            if files.certificate:
-                self._tls.reload(Path(files.certificate), Path(files.key))
-            else:
-                self._tls.reload()
-        except OSError as error:
-            log.error("the new certificate cannot be used; the old one stays", error=error)
+        self._watch.reload()
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let clients finish for `grace` seconds, then cut them."""
+        self._watch.stop()
         servers: list[HttpServer | SmtpServer | ImapServer] = [
             *self._http,
             *self._smtp,
@@ -199,7 +180,7 @@ class Servers:
 
 def build_servers(core: Core, listeners: list[Listener], self_signed: Path) -> Servers:
     """The servers of a front end; TLS contexts are made here, after the fork."""
-    return Servers(core, listeners, certificates(core.settings, self_signed))
+    return Servers(core, listeners, self_signed)
 
 
 @contextlib.asynccontextmanager

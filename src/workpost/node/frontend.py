@@ -24,6 +24,7 @@ from workpost.node.demo import ensure_demo
 from workpost.node.probe import LoopProbe
 from workpost.node.resolver import build_resolver
 from workpost.node.sockets import Listener
+from workpost.operations.certificates.renewing import CertificateKeeper
 from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
 from workpost.operations.mailflow.runner import LocalRunner
@@ -87,10 +88,11 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         if plan.demo:
             await ensure_demo(core)
         servers = build_servers(core, plan.listeners, plan.certificate)
+        keeper = CertificateKeeper(core)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(plan, servers))
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(plan, servers, keeper))
         await servers.start()
-        tasks = _start_jobs(plan, core)
+        tasks = _start_jobs(plan, core, keeper)
         probe = LoopProbe(loop)
         probe.start()
         ready()
@@ -101,7 +103,7 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         await close_core(core)
 
 
-def _reload(plan: Plan, servers: Servers) -> None:
+def _reload(plan: Plan, servers: Servers, keeper: CertificateKeeper) -> None:
     try:
         fresh = plan.reread()
     except SettingsError as error:
@@ -109,10 +111,11 @@ def _reload(plan: Plan, servers: Servers) -> None:
         return
     logging.configure(fresh.log.level, plan.settings.log.format, process=plan.name)
     servers.reload(fresh)
+    keeper.hasten()
     log.info("live settings and certificates were read anew")
 
 
-def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
+def _start_jobs(plan: Plan, core: Core, keeper: CertificateKeeper) -> list[asyncio.Task[None]]:
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
@@ -124,6 +127,8 @@ def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
         jobs.append(DomainVerifier(core, build_resolver(plan.settings)).run)
     if plan.upkeep:
         jobs.append(lambda: sweep_forever(core))
+    if plan.upkeep and plan.settings.acme.enabled:
+        jobs.append(keeper.run)
     return [asyncio.create_task(_guarded(job)) for job in jobs]
 
 

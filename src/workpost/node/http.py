@@ -35,7 +35,10 @@ _TOO_MANY = b"503 Service Unavailable"
 
 
 class WebApp:
-    """Paths to applications; whatever no other claims is the API's."""
+    """Paths to applications; whatever no other claims is the API's.
+
+    A path that ends with a slash stands for everything one level below it.
+    """
 
     def __init__(self, api: App, paths: dict[str, App]) -> None:
         self._api = api
@@ -43,7 +46,8 @@ class WebApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
-        app = self._paths.get(scope.get("path", ""), self._api)
+        path = scope.get("path", "")
+        app = self._paths.get(path) or self._paths.get(path[: path.rfind("/") + 1], self._api)
         await app(scope, receive, send)
 
 

@@ -20,11 +20,13 @@ from workpost.kernel.configuration import parse_address
 from workpost.kernel.settings import Settings
 
 ROLES: dict[str, tuple[str, ...]] = {
-    "api": ("http", "https"),
+    "api": ("http", "https", "acme"),
     "smtp": ("smtp", "submission", "submissions"),
     "imap": ("imap", "imaps"),
 }
 """The listeners of each role; `jobs` has none."""
+
+SCHEMES = {"http": "http", "https": "https", "acme": "http"}
 
 JOBS = "jobs"
 BACKLOG = 1024
@@ -101,8 +103,8 @@ def endpoints(front: list[Listener], pid: int) -> dict[str, object]:
     for listener in front:
         host, port = listener.sockets[0].getsockname()[:2]
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if listener.name in {"http", "https"}:
-            at = f"{listener.name}://{at}"
+        if listener.name in SCHEMES:
+            at = f"{SCHEMES[listener.name]}://{at}"
         if listener.name == "http":
             found["api"] = at
         found[listener.name] = at

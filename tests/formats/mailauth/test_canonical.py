@@ -42,6 +42,16 @@ def test_an_empty_body_is_a_line_in_simple_form_and_nothing_in_relaxed_form() ->
     assert relax_body(b" \r\n\t\r\n ") == b""
 
 
+def test_a_last_line_without_an_end_loses_its_space_too() -> None:
+    assert relax_body(b"x \t") == b"x\r\n"
+    assert simple_body(b"x \t") == b"x \t\r\n"
+
+
+def test_space_before_the_colon_is_not_part_of_the_name() -> None:
+    fields = Fields(b"Subject \t: x\r\n\r\n")
+    assert fields.choose([b"subject"], RELAXED) == b"subject:x\r\n"
+
+
 def test_line_ends_of_other_kinds_are_characters() -> None:
     assert relax_body(b"a \n\r \r") == b"a \n\r \r\r\n"
     assert relax_field(b"A: b \n c") == b"a:b \n c"
@@ -95,7 +105,9 @@ def test_bodies_are_what_the_words_of_the_rfc_make_of_them(body: bytes) -> None:
 @given(OCTETS)
 def test_every_octet_is_in_one_field_or_the_body(raw: bytes) -> None:
     fields = Fields(raw)
-    head, _, body = raw.partition(b"\r\n\r\n") if not raw.startswith(b"\r\n") else (b"", b"", raw[2:])
+    head, _, body = (
+        raw.partition(b"\r\n\r\n") if not raw.startswith(b"\r\n") else (b"", b"", raw[2:])
+    )
     assert b"\r\n".join(fields.fields) == head.removesuffix(b"\r\n")
     assert fields.body(SIMPLE) == _slow_simple(body)
     for number in range(len(fields.fields)):

@@ -18,7 +18,11 @@ from workpost.integrations.smtp.replies import (
 
 
 def read(data: bytes) -> list[Reply]:
-    return ReplyReader().feed(data)
+    reader = ReplyReader()
+    replies = reader.feed(data)
+    if reader.error is not None:
+        raise reader.error
+    return replies
 
 
 def test_one_line() -> None:
@@ -100,16 +104,21 @@ def test_replies_are_the_same_however_they_arrive(replies: list[bytes], step: in
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_nothing_but_its_own_error_is_raised(pieces: list[bytes]) -> None:
     reader = ReplyReader()
-    try:
-        for piece in pieces:
-            for reply in reader.feed(piece):
-                assert 200 <= reply.code <= 599
-                assert reply.text.isprintable()
-                assert len(reply.text) <= MAX_TEXT
-                assert reply.status[0] in "245"
-                parse_offer(reply)
-    except BadReply as error:
-        assert str(error).isprintable()
+    for piece in pieces:
+        for reply in reader.feed(piece):
+            assert 200 <= reply.code <= 599
+            assert reply.text.isprintable()
+            assert len(reply.text) <= MAX_TEXT
+            assert reply.status[0] in "245"
+            parse_offer(reply)
+    assert reader.error is None or str(reader.error).isprintable()
+
+
+def test_replies_before_an_error_count() -> None:
+    reader = ReplyReader()
+    assert [reply.code for reply in reader.feed(b"250 Taken\r\nrubbish\r\n250 no\r\n")] == [250]
+    assert isinstance(reader.error, BadReply)
+    assert reader.feed(b"250 no\r\n") == []
 
 
 def test_extensions_of_ehlo() -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+from tests.support.dns import DnsServer
 from tests.support.outside import Authority
 from tests.support.smtp_sink import SmtpSink
 from workpost.integrations.dns.memory import MemoryResolver
+from workpost.integrations.dns.real import DnsResolver
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
 from workpost.integrations.smtp.times import Times
-from workpost.kernel.clock import FixedEnvironment
+from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Settings
 from workpost.operations.outbound.transport import Transport
@@ -43,19 +46,25 @@ class Sender:
 
     def __init__(self, **settings: Any) -> None:
         self.resolver = MemoryResolver()
-        self.env = FixedEnvironment()
+        self.env = FixedEnvironment(SystemEnvironment().now())
         self.core = Core(
             store=None,
             keys=None,
             contents=None,
             resolver=self.resolver,
             env=self.env,
-            settings=Settings(hostname="mail.demo.test", outbound=Outbound(**settings)),
+            settings=Settings(
+                data_dir=self.data, hostname="mail.demo.test", outbound=Outbound(**settings)
+            ),
         )
         self.transport: Transport
 
+    opened: ClassVar[list[Sender]] = []
+    data: ClassVar[str] = ""
+
     def open(self, times: Times = QUICK, **more: Any) -> Sender:
         self.transport = Transport(self.core, times=times, **more)
+        self.opened.append(self)
         return self
 
     def set(self, **settings: Any) -> None:
@@ -103,14 +112,64 @@ def sink(make_sink: MakeSink) -> SmtpSink:
     return make_sink()
 
 
+@pytest.fixture(autouse=True)
+def around_senders(runner: asyncio.Runner, tmp_path: Path) -> Iterator[None]:
+    """A data directory for a test's senders; their sessions end while the loop runs."""
+    Sender.data = str(tmp_path)
+    yield
+    while Sender.opened:
+        runner.run(Sender.opened.pop().transport.close())
+
+
 @pytest.fixture
-def sender(runner: asyncio.Runner, sink: SmtpSink) -> Iterator[Sender]:
+def sender(sink: SmtpSink) -> Sender:
     """A sender with a static route to `sink`."""
-    made = Sender(routes=(f"{ROUTE}={sink.place}",)).open()
-    yield made
-    runner.run(made.transport.close())
+    return Sender(routes=(f"{ROUTE}={sink.place}",)).open()
 
 
 def trusting(authority: Authority | Path) -> dict[str, str]:
     """The setting by which an authority is trusted."""
     return {"ca_file": str(authority.file if isinstance(authority, Authority) else authority)}
+
+
+@pytest.fixture
+def dns(runner: asyncio.Runner) -> Iterator[DnsServer]:
+    server = DnsServer()
+    runner.run(server.start())
+    yield server
+    server.close()
+
+
+class World:
+    """Two hosts of a domain on one port, and a sender that asks the DNS."""
+
+    def __init__(
+        self,
+        dns: DnsServer,
+        make_sink: MakeSink,
+        *,
+        context: ssl.SSLContext | None = None,
+        other: ssl.SSLContext | None = None,
+        sts_port: int = 1,
+        **settings: Any,
+    ) -> None:
+        self.dns = dns
+        self.first = make_sink("127.0.0.2", context=context)
+        self.second = make_sink("127.0.0.3", self.first.port, context=other or context)
+        dns.records = {
+            ("MX", "example.test"): ["10 mx1.example.test", "20 mx2.example.test"],
+            ("A", "mx1.example.test"): ["127.0.0.2"],
+            ("A", "mx2.example.test"): ["127.0.0.3"],
+        }
+        self.sender = Sender(allow=("127.0.0.0/8",), idle_seconds=0, **settings)
+        place = dns._transport.get_extra_info("sockname")
+        self.sender.core.resolver = DnsResolver([place])
+        self.sender.open(smtp_port=self.first.port, sts_port=sts_port)
+
+    async def send(self, *recipients: str, **more: object) -> list[Outcome]:
+        return await self.sender.send(*recipients, **more)
+
+
+@pytest.fixture
+def world(dns: DnsServer, make_sink: MakeSink) -> World:
+    return World(dns, make_sink)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.operations.outbound.conftest import MakeSink, Sender
-from tests.support.dns import DnsServer
+from tests.operations.outbound.conftest import MakeSink, World
 from workpost.integrations.dns.memory import MemoryResolver
-from workpost.integrations.dns.real import DnsResolver
-from workpost.integrations.smtp.base import Outcome
 from workpost.kernel.errors import TryLater
 from workpost.operations.outbound.hosts import (
     NoRoute,
@@ -123,50 +119,13 @@ def test_names_are_looked_up_in_a_labels() -> None:
 
 @given(st.text(max_size=300))
 def test_any_route_is_a_name_or_none(route: str) -> None:
-    try:
+    with suppress(NoRoute):
         name = dns_name(route)
-    except NoRoute as error:
-        assert error.text.isprintable()
-    else:
         assert name.isascii()
         assert len(name) <= 253
 
 
 # --- with a DNS and servers on addresses of loopback ---
-
-
-@pytest.fixture
-def dns(runner: asyncio.Runner) -> Iterator[DnsServer]:
-    server = DnsServer()
-    runner.run(server.start())
-    yield server
-    server.close()
-
-
-class World:
-    """Two hosts of a domain on one port, and a sender that asks the DNS."""
-
-    def __init__(self, dns: DnsServer, make_sink: MakeSink) -> None:
-        self.dns = dns
-        self.first = make_sink("127.0.0.2")
-        self.second = make_sink("127.0.0.3", self.first.port)
-        dns.records = {
-            ("MX", "example.test"): ["10 mx1.example.test", "20 mx2.example.test"],
-            ("A", "mx1.example.test"): ["127.0.0.2"],
-            ("A", "mx2.example.test"): ["127.0.0.3"],
-        }
-        self.sender = Sender(allow=("127.0.0.0/8",), idle_seconds=0)
-        place = dns._transport.get_extra_info("sockname")
-        self.sender.core.resolver = DnsResolver([place])
-        self.sender.open(smtp_port=self.first.port)
-
-    async def send(self, *recipients: str, **more: object) -> list[Outcome]:
-        return await self.sender.send(*recipients, **more)
-
-
-@pytest.fixture
-def world(dns: DnsServer, make_sink: MakeSink) -> World:
-    return World(dns, make_sink)
 
 
 async def test_the_preferred_host_gets_the_mail(world: World) -> None:
@@ -190,9 +149,7 @@ async def test_all_hosts_down(world: World) -> None:
 
 @pytest.mark.parametrize("step", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("reply", ["421 4.3.2 Busy", "450 4.3.2 Busy"])
-async def test_the_next_host_when_the_first_says_later(
-    world: World, step: str, reply: str
-) -> None:
+async def test_the_next_host_when_the_first_says_later(world: World, step: str, reply: str) -> None:
     world.first.script.always = {step: reply}
     (outcome,) = await world.send()
     assert (outcome.state, outcome.host) == ("delivered", "mx2.example.test")

@@ -81,7 +81,6 @@ async def test_routes_to_one_server_share_its_sessions(sink: SmtpSink) -> None:
     await sender.send(route="one.test")
     await sender.send(route="two.test")
     assert sink.sessions == 1
-    await sender.transport.close()
 
 
 async def test_another_route_has_another_server(make_sink: MakeSink) -> None:
@@ -90,7 +89,6 @@ async def test_another_route_has_another_server(make_sink: MakeSink) -> None:
     await sender.send(route="ONE.test")
     await sender.send(route="two.test")
     assert (one.sessions, two.sessions) == (1, 1)
-    await sender.transport.close()
 
 
 async def test_a_server_that_is_down_and_up_again(sender: Sender, sink: SmtpSink) -> None:

@@ -174,6 +174,13 @@ async def test_what_is_no_reply_is_deferred(
     assert outcome.text.isprintable()
 
 
+async def test_rubbish_after_the_final_reply_undoes_nothing(sender: Sender, sink: SmtpSink) -> None:
+    sink.script.replies = {".": ["250 2.0.0 Taken\r\nrubbish"]}
+    assert states(await sender.send()) == ["delivered"]
+    assert states(await sender.send()) == ["delivered"]
+    assert sink.sessions == 2
+
+
 async def test_replies_to_nothing_deliver_nothing(sender: Sender, sink: SmtpSink) -> None:
     sink.script.replies = {"EHLO": ["250 sink\r\n250 2.0.0 Taken\r\n250 ok\r\n354 go\r\n250 ok"]}
     (outcome,) = await sender.send()

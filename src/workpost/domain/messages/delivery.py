@@ -106,6 +106,13 @@ def insert_outgoing(tx: Tx, message: Outgoing) -> None:
     _insert_content_and_queue(tx, message)
 
 
+@command
+def record(tx: Tx, *, events: list[NewEvent]) -> None:
+    """Write what became of a message that is not taken."""
+    for event in events:
+        insert_event(tx, event)
+
+
 def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
     if message.deliveries or message.queued:
         contents.insert_content(tx, message.content)

@@ -93,7 +93,8 @@ def read_dkim(tags: dict[str, str], place: int) -> Signature:
         raise BadSignature("From is not signed")
     if "q" in tags and "dns/txt" not in split_list(tags["q"].lower()):
         raise BadSignature("the key is not in the DNS")
-    agent = read_name(identity_of(tags).rpartition("@")[2])
+    _, at, host = identity_of(tags).rpartition("@")
+    agent = read_name(host) if at else ""
     if agent != signature.domain and not agent.endswith(f".{signature.domain}"):
         raise BadSignature("i= is not of the domain d=")
     return msgspec.structs.replace(signature, agent=agent)

@@ -57,6 +57,16 @@ class KeyRecord(msgspec.Struct, frozen=True):
 
 def parse_key(text: str) -> KeyRecord:
     """Read the TXT of a key. Raises BadKey."""
+    # What is remembered is bounded: a record of 4096 bits has 800 characters.
+    return _known_key(text) if len(text) <= LONGEST_KEY else _parse_key(text)
+
+
+@lru_cache(REMEMBERED)
+def _known_key(text: str) -> KeyRecord:
+    return _parse_key(text)
+
+
+def _parse_key(text: str) -> KeyRecord:
     try:
         tags = parse_tags(text)
     except TagError as error:

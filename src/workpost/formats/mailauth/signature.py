@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
 from workpost.formats.addresses import ascii_domain, fold_domain
 from workpost.formats.mailauth.canonical import RELAXED, SIMPLE, Fields, relax_field
 from workpost.formats.mailauth.keys import ALGORITHMS, decode
-from workpost.formats.mailauth.tags import TagError, parse_tags, split_list, squeeze
+from workpost.formats.mailauth.tags import TagError, parse_tags, squeeze
 
 MOST_NAMES = 512
 """Names in h=."""
+LONGEST_NAME = 253
+"""Characters of a name in the DNS (RFC 1035 2.3.4)."""
+REMEMBERED = 4_096
+"""Names of domains and selectors that are kept as the DNS has them."""
 AHEAD_SECONDS = 14 * 3600
 """A signer whose clock is wrong by its time zone is not yet a forger."""
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 _NUMBER = re.compile(r"[0-9]{1,76}\Z")
-_FIELD_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+\Z")
+_FIELD_NAMES = re.compile(r"[\x21-\x39\x3b-\x7e]+(?::[\x21-\x39\x3b-\x7e]+)*\Z")
 # The signature's own value, which is taken out before its field is hashed.
 _OWN_VALUE = re.compile(rb"((?:\A|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 
@@ -81,7 +86,11 @@ def read_signature(
     if tags["a"].lower() not in ALGORITHMS:
         raise BadSignature("the algorithm is unknown or out of use")
     domain, selector = read_name(tags["d"]), read_name(tags["s"])
-    if not domain or not selector or len(selector) + len(domain) > 253 - len("._domainkey."):
+    if (
+        not domain
+        or not selector
+        or len(selector) + len(domain) > LONGEST_NAME - len("._domainkey.")
+    ):
         raise BadSignature("d= or s= is no name")
     value, body_hash = decode(tags["b"]), decode(tags.get("bh", ""))
     if not value or body_hash is None or (not seal and len(body_hash) != 32):
@@ -110,10 +119,15 @@ def read_signature(
 
 def read_name(text: str) -> str:
     """A domain or selector as the DNS has it, "" for what is none."""
+    return _read_name(text) if len(text) <= LONGEST_NAME else ""
+
+
+@lru_cache(REMEMBERED)
+def _read_name(text: str) -> str:
     name = text.lower()
     if not name.isascii():
         name = ascii_domain(fold_domain(name)).lower()
-    if len(name) > 253 or not all(_LABEL.match(label) for label in name.split(".")):
+    if len(name) > LONGEST_NAME or not all(_LABEL.match(label) for label in name.split(".")):
         return ""
     return name
 
@@ -137,12 +151,12 @@ def _read_number(tags: Mapping[str, str], tag: str) -> int | None:
 
 
 def _read_names(text: str) -> tuple[bytes, ...]:
-    names = tuple(name.lower().encode("utf-8", "replace") for name in split_list(squeeze(text)))
-    if len(names) > MOST_NAMES:
+    listed = squeeze(text)
+    if listed.count(":") >= MOST_NAMES:
         raise BadSignature("h= names too many fields")
-    if not all(_FIELD_NAME.match(name) for name in names):
+    if not _FIELD_NAMES.match(listed):
         raise BadSignature("h= is malformed")
-    return names
+    return tuple(listed.lower().encode().split(b":"))
 
 
 def without_value(field: bytes) -> bytes:

@@ -36,6 +36,8 @@ class Connection(asyncio.Protocol):
         self._room: asyncio.Future[None] | None = None
         self._broken: Exception | None = None
         self._transport: asyncio.Transport | None = None
+        self.gone = asyncio.Event()
+        """Set when nothing is left of the connection."""
         self.deadline = float("inf")
         """On the loop's clock: no wait goes beyond."""
 
@@ -48,11 +50,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._broken is not None:
             return
-        try:
-            self._replies.extend(self._reader.feed(data))
-            if len(self._replies) > MAX_UNREAD:
-                raise BadReply("it sends replies to nothing")
-        except BadReply as error:
+        self._replies.extend(self._reader.feed(data))
+        error = self._reader.error
+        if error is None and len(self._replies) > MAX_UNREAD:
+            error = BadReply("it sends replies to nothing")
+        if error is not None:
+            # What was said well before counts: nobody's delivery is forgotten for what follows it.
             self._break(error)
             self.abort()
         self._wake()
@@ -64,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._break(Lost(_reason(exc) if exc else "it closed the connection"))
         self._wake()
         self._wake_writer()
+        self.gone.set()
 
     def pause_writing(self) -> None:
         if self._room is None:

@@ -71,29 +71,34 @@ class ReplyReader:
         self._rest = bytearray()
         self._lines: list[str] = []
         self._code = 0
+        self.error: BadReply | None = None
+        """What came after the last reply is none: there will be no more."""
 
     @property
     def is_between(self) -> bool:
         """True where no part of a reply waits for its rest."""
-        return not self._rest and not self._lines
+        return not self._rest and not self._lines and self.error is None
 
     def feed(self, data: bytes) -> list[Reply]:
-        """The replies that are complete now. Raises BadReply; nothing more is to be fed then."""
-        self._rest += data
-        if b"\n" not in data:
-            self._check_rest()
-            return []
-        *lines, rest = bytes(self._rest).split(b"\n")
-        self._rest = bytearray(rest)
-        self._check_rest()
-        replies = []
-        for line in lines:
-            reply = self._take(line)
-            if reply is not None:
-                replies.append(reply)
+        """The replies that are complete now, up to the first error; never raises."""
+        replies: list[Reply] = []
+        if self.error is not None:
+            return replies
+        try:
+            self._feed(data, replies)
+        except BadReply as error:
+            self.error = error
         return replies
 
-    def _check_rest(self) -> None:
+    def _feed(self, data: bytes, replies: list[Reply]) -> None:
+        self._rest += data
+        if b"\n" in data:
+            *lines, rest = bytes(self._rest).split(b"\n")
+            self._rest = bytearray(rest)
+            for line in lines:
+                reply = self._take(line)
+                if reply is not None:
+                    replies.append(reply)
         if len(self._rest) > MAX_LINE:
             raise BadReply("a line of its reply is too long")
 

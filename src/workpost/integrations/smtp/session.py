@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from workpost.integrations.smtp.base import Mail, Outcome, State
@@ -13,6 +15,8 @@ from workpost.integrations.smtp.wording import Wording, stuff, word
 
 AT_ONCE = 100
 """Recipients of one transaction: what every server must take (RFC 5321 4.5.3.1.8)."""
+INLINE = 512 * 1024
+"""Octets that are made ready without leaving the loop."""
 _TOO_MANY = frozenset({"4.5.3", "5.5.3"})
 Group = list[tuple[int, bytes]]
 
@@ -67,6 +71,14 @@ class Session:
         else:
             self._connection.abort()
         self._over = True
+
+    async def wait_closed(self, seconds: float) -> None:
+        """Wait until nothing is left of it; after so many seconds make an end."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connection.gone.wait()
+        except TimeoutError:
+            self._connection.abort()
 
     async def send(self, mail: Mail) -> list[Answer]:
         """Send a message; one answer for each recipient, in their order. Never raises for these."""
@@ -187,7 +199,9 @@ class _Run:
 
     async def _send_content(self) -> Reply:
         if self._content is None:
-            self._content = stuff(self._mail.content) + b".\r\n"
+            raw = self._mail.content
+            big = len(raw) > INLINE
+            self._content = await asyncio.to_thread(_with_dot, raw) if big else _with_dot(raw)
         content = self._content
         last = max(0, (len(content) - 1) // BLOCK * BLOCK)
         # The last block holds the whole dot, so that nothing before it can end the message.
@@ -275,6 +289,10 @@ class _Run:
             tls=self._session.tls,
         )
         self.answers[place] = Answer(outcome, elsewhere)
+
+
+def _with_dot(content: bytes) -> bytes:
+    return stuff(content) + b".\r\n"
 
 
 def is_too_many(reply: Reply) -> bool:

@@ -39,7 +39,7 @@ class ArcResult(msgspec.Struct, frozen=True):
 async def verify_arc(resolver: Resolver, raw: bytes, now: int) -> ArcResult:
     """Verify a message's chain; `now` in ms since the epoch. Never raises for what it holds."""
     try:
-        fields, chain = await compute(len(raw), _read, raw)
+        fields, chain = await compute(raw, _read, raw)
     except BadSignature as error:
         return ArcResult(FAIL, reason=str(error))
     if not chain:
@@ -53,7 +53,7 @@ async def verify_arc(resolver: Resolver, raw: bytes, now: int) -> ArcResult:
         if isinstance(key, NoKey):
             result = TEMPERROR if key.result == TEMPERROR else FAIL
             return ArcResult(result, len(chain), reason=f"{name}: {key.reason}")
-    return await compute(len(raw), _judge, fields, chain, keys, now // 1000)
+    return await compute(raw, _judge, fields, chain, keys, now // 1000)
 
 
 def _read(raw: bytes) -> tuple[Fields, list[ArcSet]]:

@@ -45,12 +45,12 @@ async def verify_dkim(resolver: Resolver, raw: bytes, now: int) -> list[DkimResu
 
     Never raises for what a message or the DNS holds; a DNS that is silent is a temperror.
     """
-    fields, read = await compute(len(raw), _read, raw, now // 1000)
+    fields, read = await compute(raw, _read, raw, now // 1000)
     if fields.too_large:
         return [DkimResult("permerror", reason="the header is too large")]
     wanted = [each.key_name for each in read if isinstance(each, Signature)]
     keys = await fetch_keys(resolver, wanted)
-    return await compute(len(raw), _judge_all, fields, read, keys)
+    return await compute(raw, _judge_all, fields, read, keys)
 
 
 def _read(raw: bytes, now: int) -> tuple[Fields, list[Signature | DkimResult]]:

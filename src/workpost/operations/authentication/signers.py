@@ -16,7 +16,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 INLINE_BYTES = 256 * 1024
-"""Messages up to this size are hashed on the event loop (0.3 ms), larger ones in a thread."""
+"""Messages up to this size are worked on by the event loop (1 ms), larger ones in a thread."""
+INLINE_HEADER = 32 * 1024
+"""The same of headers: 8,000 fields of nothing take 2 ms, and so do fifteen ARC sets."""
 AT_ONCE = 10
 """Keys of one message that are asked for at the same time."""
 
@@ -58,8 +60,9 @@ async def fetch_key(resolver: Resolver, name: str) -> KeyRecord | NoKey:
         return NoKey("permerror", str(error))
 
 
-async def compute(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a pure function over a message of `size` bytes, in a thread if that takes long."""
-    if size <= INLINE_BYTES:
+async def compute(raw: bytes, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a pure function over a message, in a thread if that takes long."""
+    light = len(raw) <= INLINE_HEADER or raw.find(b"\r\n\r\n", 0, INLINE_HEADER) >= 0
+    if light and len(raw) <= INLINE_BYTES:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)

@@ -48,7 +48,7 @@ async def sign(core: Core, organization: str, raw: bytes, *, author_domain: str)
     signers = await _signers(core, organization, fold_domain(author_domain))
     if not signers:
         return b""
-    return await compute(len(raw), _sign, raw, signers, core.env.now() // 1000)
+    return await compute(raw, _sign, raw, signers, core.env.now() // 1000)
 
 
 def _sign(raw: bytes, signers: tuple[Signer, ...], now: int) -> bytes:
@@ -76,9 +76,7 @@ async def seal_arc(
     if chain.result == arc_format.FAIL or chain.instances >= arc_format.MOST_SETS:
         return b""
     results = results_field.partition(b":")[2].strip()
-    return await compute(
-        len(raw), _seal, raw, signer, results, chain.result, core.env.now() // 1000
-    )
+    return await compute(raw, _seal, raw, signer, results, chain.result, core.env.now() // 1000)
 
 
 def _seal(raw: bytes, signer: Signer, results: bytes, validation: str, now: int) -> bytes:

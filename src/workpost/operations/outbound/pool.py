@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from weakref import WeakSet
 
 from workpost.integrations.smtp.session import Session
 
@@ -11,6 +12,8 @@ MESSAGES = 100
 """Of one session: then it ends, so that mail spreads over the servers of a domain."""
 IDLE = 200
 """Sessions of a process that wait."""
+GOODBYE = 2.0
+"""Seconds for servers to see that we are gone."""
 
 Key = tuple[str, bool, bool]
 
@@ -21,6 +24,7 @@ class Pool:
     def __init__(self) -> None:
         self._idle: dict[Key, deque[tuple[Session, asyncio.TimerHandle]]] = {}
         self._count = 0
+        self._ended: WeakSet[Session] = WeakSet()
 
     def take(self, key: Key) -> Session | None:
         """A session that still stands, the one that was used last."""
@@ -29,14 +33,14 @@ class Pool:
             self._forget(key, timer)
             if session.is_usable:
                 return session
-            session.close()
+            self._end(session)
         return None
 
     def give(self, key: Key, session: Session, seconds: float) -> None:
         """Keep a session for some seconds, or end it."""
         spent = session.messages >= MESSAGES or self._count >= IDLE or seconds <= 0
         if spent or not session.is_usable:
-            session.close()
+            self._end(session)
             return
         loop = asyncio.get_running_loop()
         timer = loop.call_later(seconds, self._expire, key, session)
@@ -48,7 +52,7 @@ class Pool:
             if entry[0] is session:
                 self._idle[key].remove(entry)
                 self._forget(key, entry[1])
-                session.close()
+                self._end(session)
                 return
 
     def _forget(self, key: Key, timer: asyncio.TimerHandle) -> None:
@@ -57,10 +61,15 @@ class Pool:
         if not self._idle[key]:
             del self._idle[key]
 
-    def close(self) -> None:
-        """End all that wait."""
+    def _end(self, session: Session) -> None:
+        session.close()
+        self._ended.add(session)
+
+    async def close(self) -> None:
+        """End all that wait, and see them gone."""
         for key in list(self._idle):
             for session, timer in list(self._idle[key]):
                 self._idle[key].popleft()
                 self._forget(key, timer)
-                session.close()
+                self._end(session)
+        await asyncio.gather(*(each.wait_closed(GOODBYE) for each in list(self._ended)))

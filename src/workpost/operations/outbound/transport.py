@@ -14,8 +14,10 @@ from workpost.integrations.smtp.security import Contexts, Security
 from workpost.integrations.smtp.session import Session
 from workpost.integrations.smtp.times import Times
 from workpost.kernel import metrics
+from workpost.kernel.configuration import is_loopback
 from workpost.operations.outbound.hosts import NoRoute
 from workpost.operations.outbound.pool import Key, Pool
+from workpost.operations.outbound.reporting import Reporter
 from workpost.operations.outbound.tls_policy import Want, want_of
 from workpost.operations.outbound.tlsrpt import Failure, TlsReports
 from workpost.operations.outbound.ways import Dead, Map, Way, helo_name, own_names
@@ -53,6 +55,7 @@ class Transport:
         self._contexts = Contexts()
         self._pool = Pool()
         self.reports = TlsReports()
+        self._reporter = Reporter(core, self.reports)
         self._map = Map(core, self.reports, smtp_port, sts_port)
 
     async def attempt(self, route: str, mail: Mail) -> list[Outcome]:
@@ -61,6 +64,7 @@ class Transport:
         Never raises for what the network or a server does: every recipient has one outcome, in the
         order of the recipients.
         """
+        self._reporter.wake()
         want = want_of(mail)
         attempt = _Attempt(mail, asyncio.get_running_loop().time() + self._times.attempt)
         key = self._map.key(route, want)
@@ -77,7 +81,7 @@ class Transport:
         return attempt.outcomes()
 
     async def _try_ways(self, attempt: _Attempt, route: str, want: Want, key: Key) -> None:
-        if attempt.is_over:
+        if attempt.is_over():
             return
         async with aclosing(self._map.ways(route, want)) as ways:
             async for way in ways:
@@ -93,12 +97,13 @@ class Transport:
                 else:
                     attempt.sessions += 1
                     await self._send(attempt, session, key)
-                if attempt.is_over:
+                if attempt.is_over():
                     break
 
     async def close(self) -> None:
         """End the sessions that are kept."""
-        self._pool.close()
+        await self._reporter.close()
+        await self._pool.close()
 
     async def _send(self, attempt: _Attempt, session: Session, key: Key) -> None:
         waiting = attempt.waiting
@@ -141,10 +146,12 @@ class Transport:
     async def _open_with(self, way: Way, security: Security, deadline: float) -> Session:
         settings = self._core.settings.outbound
         now = self._core.env.now()
+        # A relay on this machine is not reached from the address that the world sees.
+        inside = not way.domain and is_loopback(way.server.address)
         client = Client(
             helo=helo_name(self._core),
-            source_ipv4=settings.source_ipv4,
-            source_ipv6=settings.source_ipv6,
+            source_ipv4="" if inside else settings.source_ipv4,
+            source_ipv6="" if inside else settings.source_ipv6,
             times=self._times,
             login=way.login,
             own_names=own_names(self._core) if way.domain else frozenset(),
@@ -183,8 +190,8 @@ class _Attempt:
         self.sessions = 0
         self._failures: list[tuple[HostFailed, str]] = []
 
-    @property
     def is_over(self) -> bool:
+        """Whether no other server is to be tried."""
         return (
             not self.waiting
             or self.connections >= CONNECTIONS

@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
+from workpost.formats.addresses import ascii_domain, fold_domain
 from workpost.integrations.egress.addresses import is_allowed
 from workpost.integrations.egress.client import resolve
+from workpost.integrations.smtp.base import State
 from workpost.integrations.smtp.opening import HostFailed, Login, Server
 from workpost.kernel.configuration import parse_address
 from workpost.kernel.errors import TryLater
@@ -191,7 +193,8 @@ class Map:
             )
             now = self._core.env.now()
             self._reports.count(now, domain, policy, Failure(error.problem, host=host))
-        return HostFailed(error.text, error.status, state="failed" if error.final else "deferred")
+        state: State = "failed" if error.final else "deferred"
+        return HostFailed(error.text, error.status, state=state, reached=False)
 
     def _allowed(
         self, host: str, addresses: list[str], policy: TlsPolicy, domain: str
@@ -219,7 +222,7 @@ def helo_name(core: Core) -> str:
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        return name
+        return ascii_domain(fold_domain(name))
     return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
 
 

@@ -237,3 +237,28 @@ def uncount(tx: Tx, *, queue: int, numbers: Sequence[int]) -> None:
         "UPDATE queue_rcpt SET attempts = attempts - 1 WHERE queue = ? AND n = ?",
         [(queue, n) for n in numbers],
     )
+
+
+class QueueSummary(msgspec.Struct, frozen=True):
+    """Rows of recipients by what becomes of them; times of the oldest, None where there is none."""
+
+    waiting: int
+    held: int
+    created: int | None
+    """When the oldest entry that still waits was accepted."""
+    due: int | None
+    """When the most overdue recipient was to be tried."""
+
+
+def summarize_queue(tx: Reader) -> QueueSummary:
+    """What waits, in figures."""
+    waiting = tx.row("SELECT COUNT(*), MIN(due) FROM queue_rcpt WHERE state = 'waiting'")
+    held = tx.row("SELECT COUNT(*) FROM queue_rcpt WHERE state = 'held'")
+    oldest = tx.row(
+        "SELECT MIN(q.created) FROM queue q JOIN queue_rcpt r ON r.queue = q.id"
+        " WHERE r.state = 'waiting'"
+    )
+    assert waiting is not None
+    assert held is not None
+    assert oldest is not None
+    return QueueSummary(int(waiting[0]), int(held[0]), oldest[0], waiting[1])
