@@ -23,6 +23,7 @@ COMMANDS = (
     "directory",
     "token",
     "queue",
+    "suppression",
     "trace",
     "spam",
     "keys",

@@ -33,6 +33,7 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
+from workpost.kernel.queue_settings import Queue
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 from workpost.kernel.smtp_settings import Smtp
 
@@ -380,6 +381,7 @@ class Settings(Section, frozen=True, kw_only=True):
     smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
     filter: Filter = Filter()
+    queue: Queue = Queue()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()

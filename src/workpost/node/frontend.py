@@ -28,6 +28,9 @@ from workpost.operations.certificates.renewing import CertificateKeeper
 from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
 from workpost.operations.mailflow.runner import LocalRunner
+from workpost.operations.mailflow.signing import sign
+from workpost.operations.outbound.runner import OutboundRunner
+from workpost.operations.outbound.transport import Transport
 from workpost.operations.upkeep.sweep import sweep_forever
 from workpost.store.core import Core
 
@@ -116,6 +119,8 @@ def _start_jobs(plan: Plan, core: Core, keeper: CertificateKeeper) -> list[async
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
+        if not plan.settings.mailflow.hold_outside:
+            jobs.append(lambda: OutboundRunner(core, Transport(core), sign).run())
         jobs.append(build_jobs(core).run)
         jobs += [runner.run for runner in build_sync_runners(core)]
         jobs += [build_long_jobs(core).run for _ in range(plan.settings.exports.at_once)]
@@ -139,7 +144,9 @@ async def _guarded(run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _stop(servers: Servers, tasks: list[asyncio.Task[None]]) -> None:
-    await servers.stop(GRACE)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    # Jobs finish what they have in hand while clients do.
+    ending = asyncio.gather(*tasks, return_exceptions=True)
+    await servers.stop(GRACE)
+    await ending

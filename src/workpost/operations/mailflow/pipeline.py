@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 
+import msgspec
+
 from workpost.domain.access import shell as access
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import Expansion, lookup_address
@@ -31,7 +33,7 @@ from workpost.kernel.principal import Grant
 from workpost.operations.authentication.check import authenticate, is_from_outside
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import FAIL, Scan
-from workpost.operations.mailflow import enforcing, placing, senders, trace, viruses
+from workpost.operations.mailflow import confirming, enforcing, placing, senders, trace, viruses
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
 from workpost.store.core import Core
@@ -50,14 +52,22 @@ STALE = 1.0
 
 
 async def submit(
-    core: Core, grant: Grant, envelope: Envelope, raw: bytes, route: Expansion | None = None
+    core: Core,
+    grant: Grant,
+    envelope: Envelope,
+    raw: bytes,
+    route: Expansion | None = None,
+    hold_until: int | None = None,
 ) -> str:
     """Accept a message from someone who logged in; returns its trace id.
 
-    `route` is where it goes, if that is known already (`recipients.remembered`). Raises
+    `route` is where it goes, if that is known already (`recipients.remembered`). Until `hold_until`
+    (milliseconds) nobody gets it, and `orders.take_back` undoes it. Raises
     SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
     access was withdrawn meanwhile, MessageRefused for a virus.
     """
+    if hold_until is not None:
+        envelope = msgspec.structs.replace(envelope, owner=owner_of(grant))
     _check_size(core, raw)
     virus, name = await scan_virus(core, raw)
     await viruses.check(core, envelope, virus, name, [grant.organization], grant.entity)
@@ -69,7 +79,9 @@ async def submit(
         routed, route = route or await _route(core, envelope), None
         events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
         try:
-            return await _write(core, grant, grant.organization, message, routed, events)
+            return await _write(
+                core, grant, grant.organization, message, routed, events, hold_until=hold_until
+            )
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
@@ -127,10 +139,15 @@ async def receive(
         home = (left or organizations)[0]
         roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
         try:
-            return await _write(core, None, home, message, kept, events, roles)
+            return await _write(core, None, home, message, kept, events, roles=roles)
         except (QuotaExceeded, MailboxNotFound):
             again = True
     raise TryLater("The recipients' mailboxes keep changing.")
+
+
+def owner_of(grant: Grant) -> str:
+    """Who may take a message back that the holder of this grant submitted."""
+    return f"{grant.organization}/{grant.entity}"
 
 
 def _check_size(core: Core, raw: bytes) -> None:
@@ -190,12 +207,23 @@ async def _write(
     message: Message,
     routed: Expansion,
     events: list[NewEvent],
+    *,
     roles: Mapping[int, str] = placing.NO_ROLES,
+    hold_until: int | None = None,
 ) -> str:
     direction = "outgoing" if grant is not None else "incoming"
     made = await placing.make_outgoing(
-        core, message, routed, home=home, direction=direction, roles=roles
+        core,
+        message,
+        routed,
+        home=home,
+        direction=direction,
+        roles=roles,
+        hold_until=hold_until,
     )
+    reports = []
+    if message.envelope.wishes:
+        reports = await confirming.confirm_delivered(core, message, routed, made, home)
     await core.store.write(
         delivery.deliver,
         grant=grant,
@@ -203,5 +231,6 @@ async def _write(
         deliveries=made.deliveries,
         queued=made.queued,
         events=events,
+        reports=reports,
     )
     return message.stamped.trace

@@ -18,6 +18,7 @@ from workpost.operations.authentication.check import Authentication, server_name
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
 from workpost.store.keys import sealing
+from workpost.store.keys.types import DataKey
 from workpost.store.tables.events import NewEvent
 
 
@@ -93,10 +94,17 @@ async def make_event(
 
 
 async def seal_event(
-    core: Core, organization: str, kind: str, story: Mapping[str, object]
+    core: Core,
+    organization: str,
+    kind: str,
+    story: Mapping[str, object],
+    key: DataKey | None = None,
 ) -> NewEvent:
-    """An event with its story sealed. Raises KeyDestroyed, TryLater."""
-    key = await core.keys.organization(organization)
+    """An event with its story sealed, under `key` of the organization where that is at hand.
+
+    Raises KeyDestroyed, TryLater.
+    """
+    key = key or await core.keys.organization(organization)
     event = core.env.new_id()
     sealed = sealing.seal_with(
         key.cipher,

@@ -44,6 +44,7 @@ OF_ORGANIZATION: dict[str, str] = {
     "spam_word": "org, word",
     "spam_judgement": "org, content",
     "spam_lesson": "org, id",
+    "suppression": "org, tag",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 
