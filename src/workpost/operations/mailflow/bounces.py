@@ -15,9 +15,9 @@ from email.errors import MessageError
 import msgspec
 
 from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
-from workpost.formats.addresses import fold
 from workpost.formats.mime.compose import compose_report
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.logging import logger
@@ -93,8 +93,9 @@ async def _report(
 ) -> tuple[Outgoing | None, str]:
     if not envelope.sender:
         return None, NULL_SENDER
-    routed = await expand_envelope(core, [fold(envelope.sender)])
-    if routed.external:
+    origin = Origin(trusted=True, automatic=True)
+    routed = await expand_envelope(core, [envelope.sender], origin)
+    if routed.external or routed.forwards:
         return None, OUTSIDE
     if not routed.local:
         return None, NOBODY

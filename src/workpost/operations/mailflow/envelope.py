@@ -42,6 +42,17 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     smtputf8: bool = False
 
 
+class Forwarded(msgspec.Struct, frozen=True, array_like=True):
+    """Of mail that only passes: the domain that answers for it, under which its ARC seal is made.
+
+    `domain` is "" where the organization has none; `by` is the address of the person who forwards,
+    "" for mail to remote users and for what goes back to the sender of something forwarded.
+    """
+
+    domain: str
+    by: str = ""
+
+
 class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """What a queue entry remembers of its message."""
 
@@ -55,6 +66,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     requiretls: bool = False
     ret: str = ""
     envid: str = ""
+    forwarded: Forwarded | None = None
+    """Set when it was not written here: `forwarding.as_sent` is what goes out."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):

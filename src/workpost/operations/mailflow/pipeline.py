@@ -1,6 +1,6 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
-    stamp -> summarize -> may the sender? -> place the content -> route -> seal -> one write
+    hops -> stamp -> summarize -> may the sender? -> place the content -> route -> seal -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
@@ -8,15 +8,16 @@ the commit that makes the message durable; whoever calls then says 250.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import msgspec
 
 from workpost.domain.access import shell as access
-from workpost.domain.directory.expansion import expand_envelope
-from workpost.domain.directory.routing import Expansion, lookup_address
+from workpost.domain.directory.routing import Expansion
+from workpost.domain.directory.sending_limits import Standing
 from workpost.domain.messages import delivery
+from workpost.domain.messages.delivery import Charge, Outgoing
 from workpost.domain.messages.shell import summary_of
-from workpost.formats.addresses import fold
 from workpost.kernel.errors import (
+    LimitExceeded,
     MailboxNotFound,
     MessageTooLarge,
     QuotaExceeded,
@@ -25,9 +26,10 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import placing, senders, trace
+from workpost.operations.mailflow import charging, placing, routes, senders, trace
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
+from workpost.operations.mailflow.routes import Results
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
@@ -44,22 +46,31 @@ async def submit(
     """Accept a message from someone who logged in; returns its trace id.
 
     `route` is where it goes, if that is known already (`recipients.remembered`). Raises
-    SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
-    access was withdrawn meanwhile.
+    SenderNotAllowed, UnknownRecipient, MessageTooLarge, TooManyRecipients, InvalidParameter,
+    MailLoop, LimitExceeded, TryLater, AuthenticationFailed when access was withdrawn meanwhile.
     """
     stamped = _stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
+    standing = await charging.standing_of(core, grant, envelope.sender)
+    charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
     message = await placing.place(core, envelope, stamped, summary)
+    origin = routes.origin_of(grant, envelope, _header(message))
     for _ in range(ATTEMPTS):
-        routed, route = route or await _route(core, envelope), None
-        events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
+        routed, route = route or await routes.route(core, envelope, origin), None
         try:
-            return await _write(core, grant, grant.organization, message, routed, events)
+            return await _send(core, grant, standing, message, routed)
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
             await senders.check_header(core, grant, summary, stamped.raw)
+            standing = await charging.standing_of(core, grant, envelope.sender)
+            charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
+        except LimitExceeded:
+            if origin.automatic or not any(one.by for one in routed.forwards):
+                raise
+            # Who forwards has sent enough today, and keeps the message here.
+            origin = msgspec.structs.replace(origin, automatic=True)
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
@@ -70,22 +81,24 @@ async def receive(
 ) -> str:
     """Accept a message from another server for recipients who live here; returns its trace id.
 
-    `route` as for `submit`. Raises UnknownRecipient when nobody is left, MessageTooLarge, TryLater.
+    `route` as for `submit`. Raises UnknownRecipient when nobody is left, SenderNotAllowed when only
+    groups are that take no mail from outside, MessageTooLarge, InvalidParameter for too many
+    attachments, MailLoop, TryLater.
     """
     stamped = _stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
+    charging.check_attachments(summary, core.settings.limits.attachments)
     message = await placing.place(core, envelope, stamped, summary)
+    origin = routes.origin_of(None, envelope, _header(message))
     for _ in range(ATTEMPTS):
-        routed, route = route or await _route(core, envelope), None
-        organizations = await _organizations(core, routed)
-        if not organizations:
-            raise UnknownRecipient("No recipient of this message lives here any more.")
-        events = [
-            await _event(core, organization, RECEIVED, message, routed, "")
-            for organization in organizations
-        ]
+        routed, route = route or await routes.route(core, envelope, origin), None
         try:
-            return await _write(core, None, organizations[0], message, routed, events)
+            return await _take_in(core, message, routed)
+        except LimitExceeded:
+            if origin.automatic or not any(one.by for one in routed.forwards):
+                raise
+            # Who forwards has sent enough today, and keeps the message here.
+            origin = msgspec.structs.replace(origin, automatic=True)
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
@@ -94,31 +107,47 @@ async def receive(
 def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
+    routes.check_hops(core, raw)
     return trace.stamp(core, envelope, raw)
 
 
-async def _route(core: Core, envelope: Envelope) -> Expansion:
-    """Where the message goes; who went away since RCPT TO is refused only when nobody is left."""
-    routed = await expand_envelope(core, [fold(address) for address in envelope.recipients])
-    if routed.unknown and not (routed.local or routed.external or routed.empty):
-        raise UnknownRecipient(f"Nobody here receives mail as <{routed.unknown[0]}>.")
-    return routed
+def _header(message: Message) -> bytes:
+    return message.stamped.raw[: message.summary.header_end]
 
 
-async def _organizations(core: Core, routed: Expansion) -> list[str]:
-    """The organizations that a message from outside concerns, empty groups' among them."""
-    concerned = {one.organization for one in routed.local}
-    for group in routed.empty:
-        holder = await core.store.read(lookup_address, addr_fold=group)
-        if holder is not None:
-            concerned.add(holder.org)
-    return sorted(concerned)
+async def _send(
+    core: Core, grant: Grant, standing: Standing, message: Message, routed: Expansion
+) -> str:
+    """Write a routed submission."""
+    home = grant.organization
+    named = len(message.envelope.recipients)
+    charges = await charging.charges_for(core, grant, standing, routed, named)
+    also, events = await routes.reports(core, home, message, routed, inside=True)
+    results = routes.results_of(routed, home, sent=True)
+    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity))
+    made = await placing.make_outgoing(core, message, routed, home=home, direction="outgoing")
+    return await _write(core, grant, message, made, events, charges, also)
 
 
-def _event(
-    core: Core, organization: str, kind: str, message: Message, routed: Expansion, actor: str
-) -> Awaitable[NewEvent]:
-    return trace.make_event(
+async def _take_in(core: Core, message: Message, routed: Expansion) -> str:
+    """Write a routed message from outside. Raises UnknownRecipient when it concerns nobody."""
+    organizations = await routes.organizations_of(core, routed)
+    if not organizations:
+        raise UnknownRecipient("No recipient of this message lives here any more.")
+    home = organizations[0]
+    charges = await charging.charges_for(core, None, None, routed, 0)
+    also, events = await routes.reports(core, home, message, routed, inside=False)
+    for organization in organizations:
+        results = routes.results_of(routed, organization, sent=False)
+        events.append(await _event(core, organization, RECEIVED, message, results, ""))
+    made = await placing.make_outgoing(core, message, routed, home=home, direction="incoming")
+    return await _write(core, None, message, made, events, charges, also)
+
+
+async def _event(
+    core: Core, organization: str, kind: str, message: Message, results: Results, actor: str
+) -> NewEvent:
+    return await trace.make_event(
         core,
         organization,
         kind,
@@ -126,20 +155,19 @@ def _event(
         message.envelope,
         message.summary,
         actor,
-        unknown=routed.unknown,
+        results=results,
     )
 
 
 async def _write(
     core: Core,
     grant: Grant | None,
-    home: str,
     message: Message,
-    routed: Expansion,
+    made: Outgoing,
     events: list[NewEvent],
+    charges: list[Charge],
+    also: list[Outgoing],
 ) -> str:
-    direction = "outgoing" if grant is not None else "incoming"
-    made = await placing.make_outgoing(core, message, routed, home=home, direction=direction)
     await core.store.write(
         delivery.deliver,
         grant=grant,
@@ -147,5 +175,7 @@ async def _write(
         deliveries=made.deliveries,
         queued=made.queued,
         events=events,
+        charges=charges,
+        also=also,
     )
     return message.stamped.trace

@@ -2,7 +2,8 @@
 
 Up to `mailflow.direct_recipients` mailboxes are delivered to in the accepting transaction;
 everyone else waits in the queue (decisions 6): recipients elsewhere in a row each, those who live
-here in rows of up to `BATCH`, sealed together. A recipient appears in exactly one place.
+here in rows of up to `BATCH`, sealed together; what people forward in entries of its own. A
+recipient appears in exactly one place.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from workpost.domain.directory.routing import Expansion, Local
+from workpost.domain.directory.routing import Expansion, Forward, Local
 from workpost.domain.messages.delivery import Outgoing, Queued
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys
@@ -25,6 +26,7 @@ from workpost.operations.mailflow.envelope import (
     StoredRecipient,
     encode,
 )
+from workpost.operations.mailflow.forwarding import group_forwards
 from workpost.operations.mailflow.trace import Stamped
 from workpost.store.content.squeezing import squeeze
 from workpost.store.content.types import Placed, content_key
@@ -86,6 +88,8 @@ async def make_outgoing(
     queued: list[Queued] = []
     if waiting or routed.external:
         queued = await _make_queue(core, message, waiting, routed.external, home, direction, roles)
+    if routed.forwards:
+        queued += await _make_forwards(core, message, routed.forwards)
     return Outgoing(message.content, await make_items(core, message, direct, roles), queued)
 
 
@@ -114,6 +118,31 @@ async def _make_queue(
         )
         if entry is not None:
             queued.append(entry)
+    return queued
+
+
+async def _make_forwards(core: Core, message: Message, forwards: Sequence[Forward]) -> list[Queued]:
+    """The entries of mail that goes on; who keeps no copy here passes the sender's wishes on."""
+    wishes = {fold(one): wish for one, wish in message.envelope.wishes.items()}
+    queued = []
+    for group in await group_forwards(core, message.envelope.sender, forwards):
+        recipients = [
+            StoredRecipient(address, wish=wishes.get(rcpt, NO_WISH))
+            for address, rcpt in zip(group.addresses, group.rcpts, strict=True)
+        ]
+        stored = msgspec.structs.replace(
+            stored_envelope(message), sender=group.sender, forwarded=group.forwarded
+        )
+        queued.append(
+            await _seal_entry(
+                core,
+                message,
+                stored,
+                organization=group.organization,
+                batches=[[one] for one in recipients],
+                direction="outgoing",
+            )
+        )
     return queued
 
 
@@ -162,9 +191,29 @@ async def make_queued(
     """The queue entry of one organization, or None when nobody waits."""
     if not local and not external:
         return None
-    key = await core.keys.organization(organization)
-    queue = core.env.new_id()
-    stored = StoredEnvelope(
+    batches = [
+        [
+            StoredRecipient(one.address, one.mailbox, role=roles.get(one.mailbox, INBOX))
+            for one in local[start : start + BATCH]
+        ]
+        for start in range(0, len(local), BATCH)
+    ] + [
+        [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]
+        for address in external
+    ]
+    return await _seal_entry(
+        core,
+        message,
+        stored_envelope(message),
+        organization=organization,
+        batches=batches,
+        direction=direction,
+    )
+
+
+def stored_envelope(message: Message) -> StoredEnvelope:
+    """What the queue remembers of a message."""
+    return StoredEnvelope(
         trace=message.stamped.trace,
         sender=message.envelope.sender,
         smtputf8=message.envelope.smtputf8,
@@ -175,6 +224,20 @@ async def make_queued(
         ret=message.envelope.ret,
         envid=message.envelope.envid,
     )
+
+
+async def _seal_entry(
+    core: Core,
+    message: Message,
+    stored: StoredEnvelope,
+    *,
+    organization: str,
+    batches: Sequence[list[StoredRecipient]],
+    direction: str,
+) -> Queued:
+    """The entry of one organization with a row for each batch."""
+    key = await core.keys.organization(organization)
+    queue = core.env.new_id()
     entry = NewQueueEntry(
         id=queue,
         org=organization,
@@ -193,16 +256,6 @@ async def make_queued(
         direction=direction,
         hold_until=None,
     )
-    batches = [
-        [
-            StoredRecipient(one.address, one.mailbox, role=roles.get(one.mailbox, INBOX))
-            for one in local[start : start + BATCH]
-        ]
-        for start in range(0, len(local), BATCH)
-    ] + [
-        [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]
-        for address in external
-    ]
     rows = []
     for number, batch in enumerate(batches):
         if number % YIELD == YIELD - 1:

@@ -6,7 +6,7 @@ is touched (RFC 5321 4.4).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -53,11 +53,11 @@ async def make_event(
     summary: Summary,
     actor: str,
     *,
-    unknown: Sequence[str] = (),
+    results: Mapping[str, Mapping[str, int]],
 ) -> NewEvent:
     """The sealed event of an accepted message, for the organization it concerns.
 
-    `unknown` are the recipients who were there at RCPT TO and are gone.
+    `results` tells by recipient how many people it came to, and in which way (`routes.results_of`).
     """
     story: dict[str, object] = {
         "traceId": stamped.trace,
@@ -68,9 +68,8 @@ async def make_event(
         "size": len(stamped.raw),
         "actor": actor,
         "peer": envelope.peer,
+        "results": results,
     }
-    if unknown:
-        story["unknown"] = list(unknown)
     return await seal_event(core, organization, kind, story)
 
 
