@@ -25,9 +25,9 @@ def check_registration(tx: Reader, org: str, identifier: str, address: str) -> E
     """The entity to register under an address; it is enabled already when nothing is to do.
 
     The same address again is no change. A remote user's may be elsewhere. Raises EntityNotFound,
-    EntityAlreadyRegistered for another address, EntityStateInvalid for a deleted entity, MailDomainNotFound,
-    MailDomainStateInvalid, EmailAddressInUse, Unsupported for users that a directory has built in,
-    and for resources under interoperability.
+    EntityAlreadyRegistered for another address, EntityStateInvalid for a deleted entity,
+    MailDomainNotFound, MailDomainStateInvalid, EmailAddressInUse, Unsupported for users that a
+    directory has built in, and for resources under interoperability.
     """
     row = resolve_existing(tx, org, identifier, by_address=False)
     folded = syntax.fold(address)
