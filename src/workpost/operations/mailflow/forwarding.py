@@ -24,10 +24,7 @@ MAX_HEADER = 256 * 1024
 _DELIVERED = re.compile(
     rb"^delivered-to:[ \t]*<?([^\s>]+)>?[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
 )
-_RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
 _ANSWER = re.compile(rb"^auto-submitted:\s*auto-replied\b", re.IGNORECASE | re.MULTILINE)
-_END = re.compile(rb"\r?\n\r?\n")
-NOBODY: frozenset[str] = frozenset()
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -41,28 +38,22 @@ class Group(msgspec.Struct, frozen=True):
     """The folded envelope recipient of each, "" where a copy stayed here."""
 
 
-def header_of(raw: bytes) -> bytes:
-    """The header of a message, its first `MAX_HEADER` bytes at most."""
-    end = _END.search(raw, 0, MAX_HEADER)
-    return raw[: end.start() + 1] if end is not None else raw[:MAX_HEADER]
-
-
-def count_hops(header: bytes) -> int:
-    """How many hosts have put a Received field on top (RFC 5321 6.3)."""
-    return len(_RECEIVED.findall(header))
+def count_hops(raw: bytes) -> int:
+    """How many hosts have put a Received field on top of a message (RFC 5321 6.3)."""
+    end = raw.find(b"\r\n\r\n", 0, MAX_HEADER)
+    header = raw[: end if end >= 0 else MAX_HEADER].lower()
+    return header.count(b"\nreceived:") + header.startswith(b"received:")
 
 
 def passed(header: bytes) -> frozenset[str]:
     """The folded addresses that have forwarded a message before."""
-    if b"elivered-" not in header and b"ELIVERED-" not in header:
-        return NOBODY
-    found = _DELIVERED.findall(header)
+    found = _DELIVERED.findall(header) if b"\ndelivered-to:" in header.lower() else ()
     return frozenset(fold(one.decode("utf-8", "replace")) for one in found)
 
 
 def is_answer(header: bytes) -> bool:
     """Whether a machine wrote it in answer to another message (RFC 3834 5); bounces are such."""
-    return _ANSWER.search(header) is not None
+    return b"\nauto-submitted:" in header.lower() and _ANSWER.search(header) is not None
 
 
 async def group_forwards(core: Core, sender: str, forwards: Sequence[Forward]) -> list[Group]:

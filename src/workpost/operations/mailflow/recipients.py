@@ -18,6 +18,7 @@ from workpost.domain.directory.return_path import open_return
 from workpost.domain.directory.routing import Expansion, find_recipient
 from workpost.domain.directory.walking import EVERYONE, MEMBERS, may_write
 from workpost.formats.addresses import fold
+from workpost.formats.srs import is_srs
 from workpost.kernel.errors import (
     AccessDenied,
     QuotaExceeded,
@@ -63,6 +64,8 @@ async def check_recipient(
     folded = fold(address)
     if grant is not None and (known := _recall(core, grant, folded)) is not None:
         return known
+    if is_srs(address) and await open_return(core, address) is not None:
+        return Accepted(folded, None, core.env.monotonic())
     holder, local = await core.store.read(find_recipient, addr_fold=folded)
     if holder is not None:
         if not holder.takes(size) and not inside:
@@ -76,10 +79,9 @@ async def check_recipient(
         return accepted
     if "@" not in address:
         raise UnknownRecipient(f"Which domain does <{address}> belong to?")
-    back = await open_return(core, address)
-    if local and back is None:
+    if local:
         raise UnknownRecipient(f"Nobody here receives mail as <{address}>.")
-    if not inside and back is None:
+    if not inside:
         raise AccessDenied("Relaying is not allowed; log in at the submission port.")
     return Accepted(folded, None, core.env.monotonic())
 
