@@ -12,7 +12,7 @@ from workpost.domain.directory.entities import Props
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.return_path import forwarding_domain, forwarding_sender
 from workpost.domain.directory.routing import Expansion, find_recipient, lookup_address
-from workpost.domain.directory.shell import UserChanges
+from workpost.domain.directory.users import UserChanges
 from workpost.domain.directory.walking import Origin
 from workpost.domain.mailboxes.registration import deregister_from_workmail
 from workpost.kernel.errors import (

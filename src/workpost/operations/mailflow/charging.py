@@ -86,6 +86,12 @@ async def charges_for(
     core: Core, grant: Grant | None, standing: Standing | None, routed: Expansion, count: int
 ) -> list[Charge]:
     """What a routed message counts; `count` are the recipients as its sender named them."""
+    limits = core.settings.limits
+    tests = 0
+    if standing is not None and standing.test:
+        tests = count if standing.limit(limits, "test_domain_recipients_per_day") else 0
+    if not (tests or routed.external or routed.forwards):
+        return []
     charges = []
     outside = Counter((one.organization, one.entity) for one in routed.forwards if one.by)
     if grant is not None and standing is not None:
@@ -93,11 +99,7 @@ async def charges_for(
         passing = sum(1 for one in routed.forwards if not one.by)
         external = len(routed.external) + passing
         external += outside.pop((grant.organization, grant.entity), 0)
-        tests = count if standing.test else 0
-        if external or tests:
-            charges.append(
-                _charge(core, grant.organization, grant.entity, standing, external, tests)
-            )
+        charges.append(_charge(core, grant.organization, grant.entity, standing, external, tests))
     for (organization, entity), number in outside.items():
         theirs = await _read(core.store, organization, entity, "")
         charges.append(_charge(core, organization, entity, theirs, number, 0))

@@ -55,9 +55,9 @@ async def submit(
     standing = await charging.standing_of(core, grant, envelope.sender)
     charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
     message = await placing.place(core, envelope, stamped, summary)
-    origin = routes.origin_of(grant, envelope, _header(message))
+    forwards = True
     for _ in range(ATTEMPTS):
-        routed, route = route or await routes.route(core, envelope, origin), None
+        routed, route = route or await _route(core, grant, message, forwards), None
         try:
             return await _send(core, grant, standing, message, routed)
         except StaleGrant:
@@ -67,10 +67,10 @@ async def submit(
             standing = await charging.standing_of(core, grant, envelope.sender)
             charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
         except LimitExceeded:
-            if origin.automatic or not any(one.by for one in routed.forwards):
+            if not forwards or not any(one.by for one in routed.forwards):
                 raise
             # Who forwards has sent enough today, and keeps the message here.
-            origin = msgspec.structs.replace(origin, automatic=True)
+            forwards = False
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
@@ -89,16 +89,16 @@ async def receive(
     summary = await summary_of(stamped.raw)
     charging.check_attachments(summary, core.settings.limits.attachments)
     message = await placing.place(core, envelope, stamped, summary)
-    origin = routes.origin_of(None, envelope, _header(message))
+    forwards = True
     for _ in range(ATTEMPTS):
-        routed, route = route or await routes.route(core, envelope, origin), None
+        routed, route = route or await _route(core, None, message, forwards), None
         try:
             return await _take_in(core, message, routed)
         except LimitExceeded:
-            if origin.automatic or not any(one.by for one in routed.forwards):
+            if not forwards or not any(one.by for one in routed.forwards):
                 raise
             # Who forwards has sent enough today, and keeps the message here.
-            origin = msgspec.structs.replace(origin, automatic=True)
+            forwards = False
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
@@ -111,8 +111,12 @@ def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
     return trace.stamp(core, envelope, raw)
 
 
-def _header(message: Message) -> bytes:
-    return message.stamped.raw[: message.summary.header_end]
+async def _route(core: Core, grant: Grant | None, message: Message, forwards: bool) -> Expansion:
+    header = message.stamped.raw[: message.summary.header_end]
+    origin = routes.origin_of(grant, message.envelope, header)
+    if not forwards:
+        origin = msgspec.structs.replace(origin, automatic=True)
+    return await routes.route(core, message.envelope, origin)
 
 
 async def _send(

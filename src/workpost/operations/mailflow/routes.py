@@ -112,7 +112,7 @@ async def reports(
     stranger does not: that would tell forged senders, and of what the group is made.
     """
     lost = [GivenUp(rcpt, *GONE) for rcpt in routed.unknown]
-    if inside:
+    if inside and routed.refused:
         lost += [GivenUp(one.group, *CLOSED) for one in routed.refused]
     if not lost:
         return [], []
