@@ -150,6 +150,12 @@ def smtp_login(user: str, password: str) -> Script:
     expect((yield b"AUTH PLAIN " + secret + b"\r\n", reply), b"235")
 
 
+def smtp_hello(name: str) -> Script:
+    """Greeting and EHLO, as another server says them."""
+    expect((yield b"", reply), b"220")
+    expect((yield f"EHLO {name}\r\n".encode(), reply), b"250")
+
+
 def submissions(
     sender: str, recipient: str, message: bytes, count: int, took: list[float], *, pipelining: bool
 ) -> Script:

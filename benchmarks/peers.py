@@ -137,11 +137,11 @@ class Dovecot:
 
 
 class Postfix:
-    """A submission port whose messages stay in the queue, on hold."""
+    """Ports for submissions and for other servers' mail; messages stay in the queue, on hold."""
 
     def __init__(self, folder: Path, dovecot: Dovecot) -> None:
         self.folder = _folder(folder)
-        self.port = free_port()
+        self.port, self.mx_port = free_port(), free_port()
         for name in ("conf", "queue", "data"):
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix", "postfix")
@@ -152,7 +152,7 @@ class Postfix:
                 key=dovecot.folder / "key.pem", auth=dovecot.auth_socket,
             )
         )  # fmt: skip
-        (conf / "master.cf").write_text(MASTER.format(port=self.port))
+        (conf / "master.cf").write_text(MASTER.format(port=self.port, mx=self.mx_port))
         _run(str(_find("postfix")), "-c", str(conf), "check")
         command = [str(_find("master")), "-c", str(conf), "-d"]
         self._peer = Peer("postfix", dying_with_us(command), self.folder / "output")
@@ -256,6 +256,10 @@ default_process_limit = 200
 
 MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{mx} inet n - n - - smtpd
+    -o smtpd_relay_restrictions=permit_mynetworks,reject
+    -o smtpd_recipient_restrictions=permit_mynetworks,reject
+    -o smtpd_sasl_auth_enable=no
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,9 @@ HASH = PasswordHasher().hash(PASSWORD)
 class Workpost:
     """One `workpost serve --demo` with two front ends."""
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
+    def __init__(
+        self, folder: Path, database_url: str = "", settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self._environment = {
             **os.environ,
@@ -51,6 +53,7 @@ class Workpost:
             "WORKPOST_PROCESSES__FRONT_ENDS": "2",
             "WORKPOST_DATABASE__URL": database_url,
             "WORKPOST_LIMITS__USERS_PER_ORGANIZATION": str(MOST_USERS),
+            **(settings or {}),
         }
         self._peer: Peer | None = None
         self.people: list[str] = []

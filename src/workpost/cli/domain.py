@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from workpost.cli import domain_dkim
 from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, print_json, with_core
 from workpost.domain.directory import mail_routing
 from workpost.domain.organizations.dns_records import DnsRecord
@@ -36,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     change.add_argument("--to", metavar="ENTITY", help="user, group or resource: id, address, name")
     change.add_argument("--off", action="store_true", help="unknown addresses are refused")
     caught.set_defaults(run=catch_all)
+    domain_dkim.add_verbs(verbs)
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:

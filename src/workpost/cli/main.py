@@ -25,6 +25,7 @@ COMMANDS = (
     "limits",
     "token",
     "queue",
+    "trace",
     "keys",
     "check",
     "backup",

@@ -1,12 +1,17 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
-    hops -> stamp -> summarize -> may the sender? -> place the content -> route -> seal -> one write
+    submit:  size, hops -> stamp -> summarize -> may the sender? -> limits -> place -> route ->
+             charge, seal -> one write
+    receive: size, hops -> authenticate -> stamp -> summarize -> route -> enforce -> place ->
+             charge, seal -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 
@@ -16,9 +21,11 @@ from workpost.domain.directory.sending_limits import Standing
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Charge, Outgoing
 from workpost.domain.messages.shell import summary_of
+from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import (
     LimitExceeded,
     MailboxNotFound,
+    MessageRefused,
     MessageTooLarge,
     QuotaExceeded,
     StaleGrant,
@@ -26,7 +33,9 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import charging, placing, routes, senders, trace
+from workpost.operations.authentication.check import authenticate, is_from_outside
+from workpost.operations.mailflow import charging, enforcing, placing, routes, senders, trace
+from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
 from workpost.operations.mailflow.routes import Results
@@ -38,6 +47,8 @@ RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
 
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
+STALE = 1.0
+"""Seconds of authentication after which the route that RCPT TO found is asked for again."""
 
 
 async def submit(
@@ -49,7 +60,8 @@ async def submit(
     SenderNotAllowed, UnknownRecipient, MessageTooLarge, TooManyRecipients, InvalidParameter,
     MailLoop, LimitExceeded, TryLater, AuthenticationFailed when access was withdrawn meanwhile.
     """
-    stamped = _stamp(core, envelope, raw)
+    _check(core, raw)
+    stamped = trace.stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
     standing = await charging.standing_of(core, grant, envelope.sender)
@@ -57,7 +69,9 @@ async def submit(
     message = await placing.place(core, envelope, stamped, summary)
     forwards = True
     for _ in range(ATTEMPTS):
-        routed, route = route or await _route(core, grant, message, forwards), None
+        if route is None:
+            route = await _route(core, grant, envelope, stamped, summary, forwards)
+        routed, route = route, None
         try:
             return await _send(core, grant, standing, message, routed)
         except StaleGrant:
@@ -67,7 +81,7 @@ async def submit(
             standing = await charging.standing_of(core, grant, envelope.sender)
             charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
         except LimitExceeded:
-            if not forwards or not any(one.by for one in routed.forwards):
+            if not forwards or not _is_forwarded(routed):
                 raise
             # Who forwards has sent enough today, and keeps the message here.
             forwards = False
@@ -83,19 +97,46 @@ async def receive(
 
     `route` as for `submit`. Raises UnknownRecipient when nobody is left, SenderNotAllowed when only
     groups are that take no mail from outside, MessageTooLarge, InvalidParameter for too many
-    attachments, MailLoop, TryLater.
+    attachments, MailLoop, MessageRefused, TryLater.
     """
-    stamped = _stamp(core, envelope, raw)
+    _check(core, raw)
+    authentication = None
+    if is_from_outside(core, envelope):
+        began = core.env.monotonic()
+        authentication = await authenticate(core, envelope, raw)
+        if core.env.monotonic() - began > STALE:
+            route = None
+    stamped = trace.stamp(core, envelope, raw, authentication)
     summary = await summary_of(stamped.raw)
     charging.check_attachments(summary, core.settings.limits.attachments)
-    message = await placing.place(core, envelope, stamped, summary)
+    message: Message | None = None
+    told = enforcing.verdicts(authentication)
     forwards = True
     for _ in range(ATTEMPTS):
-        routed, route = route or await _route(core, None, message, forwards), None
+        if route is None:
+            route = await _route(core, None, envelope, stamped, summary, forwards)
+        routed, route = route, None
+        organizations = await routes.organizations_of(core, routed)
+        if not organizations:
+            raise UnknownRecipient("No recipient of this message lives here any more.")
+        enforcement = await enforcing.enforce(core, authentication, organizations)
+        if enforcement.junk and forwards and _is_forwarded(routed):
+            forwards = False
+            continue
+        applied = [
+            await trace.make_event(
+                core, one, enforcing.APPLIED, stamped, envelope, summary, "", more=enforcement.story
+            )
+            for one in enforcement.enforced
+        ]
+        if enforcement.refused:
+            await core.store.write(delivery.record, events=applied)
+            raise MessageRefused(enforcement.refused)
+        message = message or await placing.place(core, envelope, stamped, summary)
         try:
-            return await _take_in(core, message, routed)
+            return await _take_in(core, message, routed, organizations, enforcement, told, applied)
         except LimitExceeded:
-            if not forwards or not any(one.by for one in routed.forwards):
+            if not forwards or not _is_forwarded(routed):
                 raise
             # Who forwards has sent enough today, and keeps the message here.
             forwards = False
@@ -104,19 +145,29 @@ async def receive(
     raise TryLater("The recipients' mailboxes keep changing.")
 
 
-def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
+def _check(core: Core, raw: bytes) -> None:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
     routes.check_hops(core, raw)
-    return trace.stamp(core, envelope, raw)
 
 
-async def _route(core: Core, grant: Grant | None, message: Message, forwards: bool) -> Expansion:
-    header = message.stamped.raw[: message.summary.header_end]
-    origin = routes.origin_of(grant, message.envelope, header)
+def _is_forwarded(routed: Expansion) -> bool:
+    """Whether people forward the message who could keep it here instead."""
+    return any(one.by for one in routed.forwards)
+
+
+async def _route(
+    core: Core,
+    grant: Grant | None,
+    envelope: Envelope,
+    stamped: trace.Stamped,
+    summary: Summary,
+    forwards: bool,
+) -> Expansion:
+    origin = routes.origin_of(grant, envelope, stamped.raw[: summary.header_end])
     if not forwards:
         origin = msgspec.structs.replace(origin, automatic=True)
-    return await routes.route(core, message.envelope, origin)
+    return await routes.route(core, envelope, origin)
 
 
 async def _send(
@@ -133,23 +184,44 @@ async def _send(
     return await _write(core, grant, message, made, events, charges, also)
 
 
-async def _take_in(core: Core, message: Message, routed: Expansion) -> str:
-    """Write a routed message from outside. Raises UnknownRecipient when it concerns nobody."""
-    organizations = await routes.organizations_of(core, routed)
-    if not organizations:
-        raise UnknownRecipient("No recipient of this message lives here any more.")
-    home = organizations[0]
-    charges = await charging.charges_for(core, None, None, routed, 0)
-    also, events = await routes.reports(core, home, message, routed, inside=False)
+async def _take_in(
+    core: Core,
+    message: Message,
+    routed: Expansion,
+    organizations: list[str],
+    enforcement: Enforcement,
+    told: Mapping[str, object],
+    applied: list[NewEvent],
+) -> str:
+    """Write a routed message from outside, for those whom its authentication leaves."""
+    left = [one for one in organizations if one not in enforcement.dropped]
+    home = (left or organizations)[0]
+    also: list[Outgoing] = []
+    events: list[NewEvent] = []
+    if not enforcement.enforced:
+        # Who has not written this is not told what became of it.
+        also, events = await routes.reports(core, home, message, routed, inside=False)
     for organization in organizations:
         results = routes.results_of(routed, organization, sent=False)
-        events.append(await _event(core, organization, RECEIVED, message, results, ""))
-    made = await placing.make_outgoing(core, message, routed, home=home, direction="incoming")
+        events.append(await _event(core, organization, RECEIVED, message, results, "", told))
+    events += applied
+    kept = enforcement.keep(routed, left)
+    charges = await charging.charges_for(core, None, None, kept, 0)
+    roles = enforcement.roles(kept)
+    made = await placing.make_outgoing(
+        core, message, kept, home=home, direction="incoming", roles=roles
+    )
     return await _write(core, None, message, made, events, charges, also)
 
 
 async def _event(
-    core: Core, organization: str, kind: str, message: Message, results: Results, actor: str
+    core: Core,
+    organization: str,
+    kind: str,
+    message: Message,
+    results: Results,
+    actor: str,
+    more: Mapping[str, object] = trace.NOTHING,
 ) -> NewEvent:
     return await trace.make_event(
         core,
@@ -159,7 +231,7 @@ async def _event(
         message.envelope,
         message.summary,
         actor,
-        results=results,
+        more={"results": results, **more},
     )
 
 

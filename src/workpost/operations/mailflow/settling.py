@@ -23,7 +23,7 @@ from workpost.domain.messages.shell import mailbox_keys, summary_of
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces
+from workpost.operations.mailflow import bounces, trace
 from workpost.operations.mailflow import envelope as stored
 from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
@@ -33,6 +33,7 @@ from workpost.store.content.squeezing import squeeze
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.tables import mailboxes
+from workpost.store.tables.events import NewEvent
 from workpost.store.tables.mailboxes import MailboxRow
 from workpost.store.tables.queue import HELD, WAITING
 
@@ -43,6 +44,8 @@ ATTEMPTS = 4
 """How often a row is looked at again when mailboxes change under our hands."""
 YIELD = 25
 """Items sealed before the loop gets its turn."""
+
+DELIVERED = "MAILBOX_EMAIL_DELIVERED"
 
 GONE = ("5.1.1", "The mailbox does not exist any more.")
 DISABLED = ("5.2.1", "The mailbox is disabled.")
@@ -125,6 +128,8 @@ async def _decide(core: Core, opened: Opened) -> Settlement:
     report, events = await bounces.give_up(
         core, entry.org, opened.envelope, opened.raw, opened.summary, given_up
     )
+    if found.ready:
+        events.append(await _delivered(core, opened, found.ready))
     rest = None
     if waiting:
         rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
@@ -139,6 +144,16 @@ async def _decide(core: Core, opened: Opened) -> Settlement:
         report=report,
         events=events,
     )
+
+
+async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEvent:
+    mailboxes = {item.mailbox for item in ready}
+    story = {
+        "traceId": opened.envelope.trace,
+        "messageId": opened.summary.message_id,
+        "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
+    }
+    return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
 
 
 async def _sort(core: Core, opened: Opened) -> _Sorted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Tx
+from workpost.store.database.unit import Reader, Row, Tx
 
 
 class NewEvent(msgspec.Struct, frozen=True, array_like=True):
@@ -27,6 +27,17 @@ def insert_event(tx: Tx, event: NewEvent) -> None:
         event.kind,
         event.gen,
         event.sealed,
+    )
+
+
+def page_events(tx: Reader, *, org: str, after: tuple[int, int], limit: int) -> list[Row]:
+    """Rows (at, id, kind, gen, sealed) of an organization after the position (at, id)."""
+    return tx.rows(
+        "SELECT at, id, kind, gen, sealed FROM event WHERE org = ? AND (at, id) > (?, ?)"
+        " ORDER BY at, id LIMIT ?",
+        org,
+        *after,
+        limit,
     )
 
 

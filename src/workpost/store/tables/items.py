@@ -157,6 +157,17 @@ def thread_of(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> int | None:
     return int(row[0]) if row is not None else None
 
 
+def places_of_tag(tx: Reader, *, mailbox: int, tag: bytes) -> list[Row]:
+    """Rows (role of the folder, uid) of the items with a Message-ID tag, a hundred at most."""
+    return tx.rows(
+        "SELECT f.role, i.uid FROM item i JOIN folder f ON f.mailbox = i.mailbox"
+        " AND f.id = i.folder WHERE i.mailbox = ? AND i.message_tag = ? AND f.hidden < 2"
+        " ORDER BY i.folder, i.uid LIMIT 100",
+        mailbox,
+        tag,
+    )
+
+
 def all_uids(tx: Reader, *, mailbox: int, folder: int, after: int, limit: int) -> list[Row]:
     """One-column rows of uids above `after`, ascending."""
     return tx.rows(

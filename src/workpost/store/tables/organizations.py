@@ -97,6 +97,12 @@ def list_organizations(
 
 
 @quick
+def page_ids(tx: Reader, *, after: str, limit: int) -> list[str]:
+    """Ids of organizations after one, in order, whatever their state."""
+    rows = tx.rows("SELECT id FROM organization WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+    return [row[0] for row in rows]
+
+
 def find_alias(tx: Reader, *, alias: str) -> str | None:
     """The organization that has an alias, deleted ones left out."""
     row = tx.row("SELECT id FROM organization WHERE alias = ? AND state <> 'Deleted'", alias)
@@ -151,6 +157,11 @@ def get_directory(tx: Reader, *, organization: str) -> DirectoryFacts | None:
         organization,
     )
     return DirectoryFacts(*row) if row is not None else None
+
+
+def set_settings(tx: Tx, *, organization: str, settings: str) -> None:
+    """Replace the settings, a JSON object."""
+    tx.run("UPDATE organization SET settings = ? WHERE id = ?", settings, organization)
 
 
 def set_error(tx: Tx, *, organization: str, error: str | None) -> None:

@@ -1,0 +1,268 @@
+"""What holds for any input: one function a parser, and seeds to begin from.
+
+A target raises nothing but an AssertionError or what its parser should never raise; either is a
+finding. `script/fuzz` runs them under a coverage-guided fuzzer, `test_smoke.py` for a moment each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tests.formats.imap_lists import check_body, check_envelope
+from tests.fuzz import senders, signatures
+from tests.fuzz.ugly import UGLY
+from workpost.formats import addresses, encoded_words
+from workpost.formats import mta_sts as mta_sts_format
+from workpost.formats.dates import parse_date
+from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
+from workpost.integrations.smtp.offers import parse_offer
+from workpost.integrations.smtp.replies import BadReply, Reply, ReplyReader
+from workpost.protocols.imap.wire.errors import WireError
+from workpost.protocols.imap.wire.framing import Frame, Framer, Limits, Refused
+from workpost.protocols.imap.wire.parser import parse
+from workpost.protocols.smtp.wire import commands
+from workpost.protocols.smtp.wire.bdat import ChunkReader
+from workpost.protocols.smtp.wire.data import DataDecoder
+from workpost.protocols.smtp.wire.errors import CommandError
+
+BIGGEST = 64 * 1024
+"""Octets of an input."""
+
+
+class Target(NamedTuple):
+    """One parser under fire."""
+
+    run: Callable[[bytes], None]
+    seeds: Sequence[bytes]
+
+
+def smtp_commands(data: bytes) -> None:
+    """Every command line is read or refused with a reply of its own."""
+    readers: list[Callable[[bytes], object]] = [
+        commands.parse_greeting,
+        commands.parse_mail,
+        lambda line: commands.parse_rcpt(line, smtputf8=False),
+        lambda line: commands.parse_rcpt(line, smtputf8=True),
+        commands.parse_bdat,
+        commands.parse_auth,
+    ]
+    try:
+        verb, argument = commands.split_command(data)
+    except CommandError:
+        return
+    assert verb == verb.upper()
+    for read in readers:
+        try:
+            read(argument)
+        except CommandError as error:
+            assert 500 <= error.code <= 599
+            assert error.text.isprintable()
+
+
+def smtp_data(data: bytes) -> None:
+    """Cut anywhere, the content is the same; nothing but CRLF.CRLF ends it."""
+    size = 1 + (data[0] if data else 0) % 7
+    whole, pieces = DataDecoder(1 << 20), DataDecoder(1 << 20)
+    used = whole.feed(data)
+    at = 0
+    while at < len(data) and not pieces.done:
+        piece = data[at : at + size]
+        taken = pieces.feed(piece)
+        at += taken
+        assert taken == len(piece) or pieces.done
+    assert whole.done == pieces.done == (b"\r\n.\r\n" in b"\r\n" + data)
+    assert used == at
+    # Of two faults the pieces tell which came first.
+    assert (whole.fault is None) == (pieces.fault is None)
+    if whole.done:
+        content = whole.content()
+        assert content == pieces.content()
+        assert b"\r\n.\r\n" not in content or b"\r\n..\r\n" in data
+        assert b"\n" not in content.replace(b"\r\n", b"")
+
+
+def smtp_chunks(data: bytes) -> None:
+    """A chunk takes as many octets as it was told, whatever they are."""
+    reader = ChunkReader(1 << 20)
+    half = len(data) // 2
+    for piece in (data[:half], data[half:]):
+        reader.begin(len(piece))
+        assert reader.feed(piece + b"QUIT\r\n") == len(piece)
+    reader.finish()
+    assert reader.fault is not None or reader.content() == data
+
+
+def smtp_replies(data: bytes) -> None:
+    """What servers answer is replies with printable text, whatever the cut, or refused."""
+    size = 1 + (data[0] if data else 0) % 13
+    found: list[list[Reply]] = []
+    errors: list[BadReply | None] = []
+    for step in (len(data) or 1, size):
+        reader = ReplyReader()
+        pieces = [data[at : at + step] for at in range(0, len(data), step)]
+        found.append([reply for piece in pieces for reply in reader.feed(piece)])
+        errors.append(reader.error)
+    assert found[0] == found[1]
+    assert (errors[0] is None) == (errors[1] is None)
+    assert all(str(error).isprintable() for error in errors)
+    for reply in found[1]:
+        assert 200 <= reply.code <= 599
+        assert reply.text.isprintable()
+        assert reply.status[0] in "245"
+        assert parse_offer(reply).size >= 0
+
+
+def mta_sts(data: bytes) -> None:
+    """A policy is read, or refused with its own error; what is read is written as it is read."""
+    mta_sts_format.parse_record([data.decode("latin-1")])
+    try:
+        policy = mta_sts_format.parse_policy(data)
+    except mta_sts_format.PolicyError:
+        return
+    if policy.mode != "none":
+        assert mta_sts_format.parse_policy("\r\n".join(policy.lines).encode()) == policy
+
+
+def smtp_addresses(data: bytes) -> None:
+    """An address that is taken comes out as one that is taken again, as the same."""
+    text = data.decode("utf-8", "replace")
+    for smtputf8 in (False, True):
+        try:
+            once = addresses.parse_mailbox(text, smtputf8=smtputf8)
+        except addresses.AddressError:
+            continue
+        assert addresses.parse_mailbox(once, smtputf8=smtputf8) == once
+        assert addresses.fold(addresses.fold(once)) == addresses.fold(once)
+
+
+def address_lists(data: bytes) -> None:
+    """A list of addresses never fails, and never makes more of its input than it holds."""
+    for name, address in addresses.parse_address_list(data):
+        assert "\r" not in name + address
+        assert "\n" not in name + address
+
+
+def header_words(data: bytes) -> None:
+    """Encoded words, dates and whole headers are read without an error."""
+    text = encoded_words.decode_words(data)
+    assert "\r" not in text
+    parse_date(data.decode("latin-1"))
+    header_text(data)
+
+
+def mime_structure(data: bytes) -> None:
+    """A summary can always be made, its lists parse, its parts lie within the message."""
+    try:
+        summary = summarize(data)
+    except SummaryError:
+        return
+    check_envelope(summary.envelope)
+    check_body(summary.body, extended=False)
+    check_body(summary.bodystructure, extended=True)
+    for part in summary.parts:
+        assert 0 <= part.body_start <= part.body_end <= len(data)
+        decode_part(data, part)
+    search_text(data, summary)
+    assert type(summary).unpack(summary.pack()) == summary
+
+
+def imap_commands(data: bytes) -> None:
+    """Whatever the cut, the framer gives frames; each is a command or a WireError."""
+    framer = Framer(Limits(message=BIGGEST))
+    for start in range(0, len(data), 97):
+        framer.feed(data[start : start + 97])
+        while (found := framer.next_event()) is not None:
+            if isinstance(found, Refused) and found.fatal:
+                return
+            if isinstance(found, Frame):
+                try:
+                    parse(found.parts)
+                except WireError:
+                    pass
+
+
+_MAIL = [raw for raw in UGLY.values() if len(raw) <= BIGGEST]
+
+TARGETS: dict[str, Target] = {
+    "smtp_commands": Target(
+        smtp_commands,
+        [
+            b"EHLO mail.example.test",
+            b"EHLO [IPv6:2001:db8::1]",
+            b"MAIL FROM:<ada@example.test> SIZE=100 BODY=8BITMIME SMTPUTF8 AUTH=<>",
+            b'MAIL FROM:<"a b\\""@example.test> RET=HDRS ENVID=QQ+2B314159 REQUIRETLS',
+            b"RCPT TO:<@a.test,@b.test:grace@[192.0.2.1]> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b.test",
+            b"BDAT 100 LAST",
+            b"AUTH PLAIN AGFkYQBzZWNyZXQ=",
+        ],
+    ),
+    "smtp_data": Target(
+        smtp_data,
+        [
+            b"a\r\n.\r\n",
+            b"\r\n..\r\n.\r\n",
+            b".\r\n",
+            b"a\n.\nb\r.\rc\r\n.\r\n",
+            b"a\r\n.b\r\n...\r\n.\r\nQUIT\r\n",
+        ],
+    ),
+    "smtp_chunks": Target(smtp_chunks, [b"hello\r\n", b"\r\n.\r\n", b"a\nb\r\0"]),
+    "smtp_replies": Target(
+        smtp_replies,
+        [
+            b"250-mx.example.test\r\n250-SIZE 1000\r\n250-AUTH=PLAIN LOGIN\r\n250 DSN\r\n",
+            b"550-5.1.1 No such\r\n550 5.1.1 user\r\n354\r\n",
+            b"421 4.3.2 \xff\x1b[2J\n",
+        ],
+    ),
+    "mta_sts": Target(
+        mta_sts,
+        [
+            b"version: STSv1\r\nmode: enforce\r\nmx: *.example.test\r\nmax_age: 604800\r\n",
+            b"v=STSv1; id=20160831085700Z;",
+        ],
+    ),
+    "smtp_addresses": Target(
+        smtp_addresses,
+        [
+            b"ada@example.test",
+            b'"a b"@example.test',
+            b"ada@[192.0.2.1]",
+            "jörg@bücher.example".encode(),
+            b"ada+x@xn--bcher-kva.example",
+        ],
+    ),
+    "address_lists": Target(
+        address_lists,
+        [
+            b'Ada <ada@example.test>, "G, H" <g@example.test>',
+            b"group: a@b.test, c@d.test;",
+            b"=?utf-8?Q?J=C3=B6rg?= <j@example.test> (comment)",
+            b"<@a.test:b@c.test>, a (x (y)) @ b . test",
+        ],
+    ),
+    "header_words": Target(
+        header_words,
+        [
+            b"=?utf-8?B?4pyT?= =?iso-8859-1?Q?=E4_x?=",
+            b"Fri, 27 Nov 2026 10:00:00 +0000 (UTC)",
+            b"Subject: a\r\n b\r\nTo: c",
+        ],
+    ),
+    "sender_policies": Target(senders.sender_policies, senders.SEEDS),
+    "mime_structure": Target(mime_structure, _MAIL),
+    "imap_commands": Target(
+        imap_commands,
+        [
+            b"a LOGIN ada {3+}\r\nabc\r\n",
+            b"b UID FETCH 1:*,7 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (From)]<0.10>)\r\n",
+            b'c SEARCH CHARSET utf-8 OR (FROM "x" NOT SEEN) MODSEQ 5 UID 1:3\r\n',
+            b'd APPEND "Sent Items" (\\Seen $Forwarded) "27-Nov-2026 10:00:00 +0000" {5+}\r\nhello\r\n',
+        ],
+    ),
+    "dkim_messages": Target(signatures.dkim_messages, [*signatures.MESSAGES, *_MAIL]),
+    "arc_chains": Target(signatures.arc_chains, signatures.CHAINS),
+    "key_records": Target(signatures.key_records, signatures.RECORDS),
+}
+"""By the name that `script/fuzz` takes."""
