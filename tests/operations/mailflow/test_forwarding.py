@@ -13,6 +13,7 @@ from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.directory import mail_routing
 from workpost.domain.directory import shell as directory
 from workpost.domain.directory.entities import Props
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import (
     AccessDenied,
     MailLoop,
@@ -20,7 +21,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import bounces, forwarding, pipeline
+from workpost.operations.mailflow import bounces, forwarding, pipeline, recipients
 from workpost.operations.mailflow import envelope as stored
 from workpost.operations.mailflow.envelope import Envelope, Forwarded, StoredEnvelope, Wish
 from workpost.operations.mailflow.listing import list_queue
@@ -272,8 +273,12 @@ async def test_who_may_write_to_a_group_is_asked_for_each_person(
         await check_recipient(house.core, "team@demo.test", inside=True, grant=ada)
         with pytest.raises(SenderNotAllowed):
             await check_recipient(house.core, "team@demo.test", inside=True, grant=grace)
-    with pytest.raises(SenderNotAllowed):
-        await check_recipient(house.core, "team@demo.test", inside=False)
+    for _ in range(2):
+        with pytest.raises(SenderNotAllowed):
+            await check_recipient(house.core, "team@demo.test", inside=False)
+    refused = await stories(house, recipients.REFUSED)
+    assert [one["actor"] for one in refused] == [grace.entity, ""]
+    assert {one["group"] for one in refused} == {"team@demo.test"}
 
 
 async def test_who_leaves_a_group_before_the_message_is_refused_by_it(
@@ -321,3 +326,16 @@ async def test_a_group_of_closed_groups_alone_is_refused(house: Directory, ada: 
     ada = await log_in(house.core, "ada@demo.test")
     await pipeline.submit(house.core, ada, envelope("all@demo.test"), message())
     assert len(await received(house, "grace@demo.test")) == 1
+
+
+async def test_junk_is_not_forwarded(house: Directory) -> None:
+    zone = {("TXT", "_dmarc.far.example"): ["v=DMARC1; p=quarantine"]}
+    core = msgspec.structs.replace(house.core, resolver=MemoryResolver(zone))
+    await forward(house, "grace", BOB, keep_copy=False)
+    await forward(house, "ada", BOB)
+    raw = message().replace(b"From: ada@demo.test", b"From: al@far.example")
+    mail = outside("grace@demo.test", "ada@demo.test", peer="203.0.113.9")
+    await pipeline.receive(core, mail, raw)
+    assert await entries(house) == []
+    junk = await house.run("SELECT f.total FROM folder f WHERE f.role = 'junk' AND f.total > 0")
+    assert junk == [(1,), (1,)]

@@ -17,6 +17,7 @@ from workpost.domain.directory import routing
 from workpost.domain.directory.return_path import open_return
 from workpost.domain.directory.routing import Expansion, find_recipient
 from workpost.domain.directory.walking import EVERYONE, MEMBERS, may_write
+from workpost.domain.messages import delivery
 from workpost.formats.addresses import fold
 from workpost.formats.srs import is_srs
 from workpost.kernel.errors import (
@@ -26,6 +27,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
+from workpost.operations.mailflow.trace import seal_event
 from workpost.store.core import Core
 from workpost.store.database.store import Store
 from workpost.store.tables.addresses import HolderRow
@@ -38,8 +40,13 @@ AGAIN = 1.0
 KNOWN = 10_000
 """Recipients that a process remembers."""
 
+REFUSED = "GROUP_SENDER_REFUSED"
+QUIET = 60.0
+"""Seconds for which the same refusal is not recorded again."""
+
 _Asked = tuple[str, int, str]
 _known: WeakKeyDictionary[Store, OrderedDict[_Asked, Accepted]] = WeakKeyDictionary()
+_told: WeakKeyDictionary[Store, OrderedDict[tuple[str, str, str], float]] = WeakKeyDictionary()
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -92,7 +99,24 @@ async def _check_group(core: Core, holder: HolderRow, address: str, grant: Grant
         return
     organization, entity = (grant.organization, grant.entity) if grant is not None else ("", "")
     if not await core.store.read(may_write, group=holder, organization=organization, entity=entity):
+        await _tell(core, holder, entity)
         raise SenderNotAllowed(f"The group <{address}> takes no mail from you.")
+
+
+async def _tell(core: Core, group: HolderRow, entity: str) -> None:
+    """Record who was refused: a person, or strangers as one, once in `QUIET` seconds."""
+    now = core.env.monotonic()
+    told = _told.setdefault(core.store, OrderedDict())
+    who = (group.org, group.entity, entity)
+    if told.get(who, now - QUIET) > now - QUIET:
+        return
+    told[who] = now
+    told.move_to_end(who)
+    if len(told) > KNOWN:
+        told.popitem(last=False)
+    story = {"group": group.address, "senders": group.senders, "actor": entity}
+    event = await seal_event(core, group.org, REFUSED, story)
+    await core.store.write_background(delivery.record, events=[event])
 
 
 def _recall(core: Core, grant: Grant, folded: str) -> Accepted | None:
