@@ -57,9 +57,7 @@ async def test_addresses_are_not_stored_in_clear(demo: Directory) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-async def test_the_list_moves_to_a_new_key_of_the_organization(
-    demo: Directory, count: int
-) -> None:
+async def test_the_list_moves_to_a_new_key_of_the_organization(demo: Directory, count: int) -> None:
     for number in range(count):
         await suppression.add(demo.core, demo.organization, entry(f"u{number}@b.example"))
     await rotation.rotate_organization(demo.core, demo.organization)

@@ -1,8 +1,8 @@
 """The runner of outbound mail: takes what is due, keeps many deliveries under way, renews leases.
 
 Every process with the role `jobs` has one, on as many nodes as there are. A lease (30 s) is renewed
-four times before it would end, while its delivery goes on; a runner that dies is replaced when its leases run out.
-A runner that cannot renew calls its attempts off before they do, so that no message goes out twice;
+four times before it would end, while its delivery goes on; a runner that dies is replaced when its
+leases run out. A runner that cannot renew calls its attempts off before they do, so that no message goes out twice;
 and whoever has just lost sight of the database takes nothing over for a while, so that those who
 finished their work meanwhile can write it down first.
 """
@@ -122,9 +122,9 @@ class OutboundRunner:
         # Seeing past all that waits for busy destinations has its price: not after each delivery.
         only = sorted(freed.difference(busy)) if busy and now < self._look_again else None
         seen = await self._core.store.read(look, busy=busy, only=only)
-        if seen.expired and now - self._healthy_since >= self.healthy_for:
-            if await self._core.store.write_background(release_expired):
-                return 0
+        healthy = now - self._healthy_since >= self.healthy_for
+        if seen.expired and healthy and await self._core.store.write_background(release_expired):
+            return 0
         if not seen.due:
             if busy and only is None:
                 self._look_again = now + LOOK_AGAIN_SECONDS
