@@ -2,8 +2,8 @@
 
 Every process with the role `jobs` has one, on as many nodes as there are. A lease (30 s) is renewed
 four times before it would end, while its delivery goes on; a runner that dies is replaced when its
-leases run out. A runner that cannot renew calls its attempts off before they do, so that no message goes out twice;
-and whoever has just lost sight of the database takes nothing over for a while, so that those who
+leases run out. A runner that cannot renew calls its attempts off before they do, so that no message
+goes out twice; and whoever has just lost sight of the database takes nothing over for a while, so that those who
 finished their work meanwhile can write it down first.
 """
 
