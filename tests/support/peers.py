@@ -19,6 +19,9 @@ PROGRAMS = {
     "aws": ("aws", "awscli"),
     "openssl": ("openssl", "openssl"),
     "slapd": ("slapd", "slapd"),
+    "rspamd": ("rspamd", "rspamd"),
+    "spamd": ("spamd", "spamd"),
+    "clamd": ("clamd", "clamav-daemon"),
 }
 
 

@@ -20,6 +20,8 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.filter_settings import Filter
+from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
 from workpost.kernel.mail_settings import Authentication, Dmarc
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
@@ -33,42 +35,11 @@ from workpost.kernel.outside_settings import (
 )
 from workpost.kernel.queue_settings import Queue
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
+from workpost.kernel.smtp_settings import Smtp
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
 
-Addresses = tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-
-
-class Listeners(Section, frozen=True, kw_only=True):
-    """Where Workpost listens: `host:port`, `[v6]:port`, a list of them, or `off`; port 0 is any."""
-
-    http: Annotated[
-        Addresses, Meta(description="API, health, metrics and web, without TLS: loopback or proxy.")
-    ] = ("127.0.0.1:8480",)
-    https: Annotated[Addresses, Meta(description="API and web with TLS.")] = ("127.0.0.1:8443",)
-    acme: Annotated[
-        Addresses,
-        Meta(
-            description="Questions of certificate authorities (port 80); everything else is sent "
-            "on to https."
-        ),
-    ] = ()
-    smtp: Annotated[Addresses, Meta(description="Mail from other servers (port 25).")] = (
-        "127.0.0.1:2525",
-    )
-    submission: Annotated[
-        Addresses, Meta(description="Mail from people's clients, STARTTLS (port 587).")
-    ] = ("127.0.0.1:2587",)
-    submissions: Annotated[
-        Addresses, Meta(description="Mail from people's clients, TLS from the start (port 465).")
-    ] = ("127.0.0.1:2465",)
-    imap: Annotated[Addresses, Meta(description="IMAP with STARTTLS (port 143).")] = (
-        "127.0.0.1:2143",
-    )
-    imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
-        "127.0.0.1:2993",
-    )
 
 
 class Tls(Section, frozen=True, kw_only=True):
@@ -242,9 +213,56 @@ class Limits(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 40 * 1024 * 1024
+    outgoing_message_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 << 30,
+            description="The same for what people here send; 0: `message_bytes` alone counts.",
+            extra=LIVE,
+        ),
+    ] = 40 * 1024 * 1024
     recipients: Annotated[
         int, Meta(ge=1, le=10_000, description="Recipients of one message.", extra=LIVE)
     ] = 500
+    attachments: Annotated[
+        int, Meta(ge=0, description="Attachments of one message; 0: no limit.", extra=LIVE)
+    ] = 500
+    external_recipients_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Recipients elsewhere of one user's mail of a day (UTC), what it forwards "
+            "included; 0: no limit.",
+            extra=LIVE,
+        ),
+    ] = 10_000
+    account_recipients_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="The same of all organizations of an account together; 0: no limit.",
+            extra=LIVE,
+        ),
+    ] = 100_000
+    test_domain_recipients_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Recipients, here and elsewhere, of an account's mail of a day from the "
+            "test domains that organizations begin with; 0: no limit.",
+            extra=LIVE,
+        ),
+    ] = 200
+    hops: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=1_000,
+            description="Received fields of a message: more of them mean that it runs in a loop.",
+            extra=LIVE,
+        ),
+    ] = 50
     mailbox_megabytes: Annotated[
         int, Meta(ge=1, description="Quota of a new mailbox, in MB of 2^20 bytes.")
     ] = 51_200
@@ -407,7 +425,9 @@ class Settings(Section, frozen=True, kw_only=True):
     dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
+    smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
+    filter: Filter = Filter()
     queue: Queue = Queue()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
@@ -489,8 +509,12 @@ def sqlite_path(url: str) -> Path | None:
 
 def with_random_ports(settings: Settings) -> Settings:
     """Put every listener that is on to a free loopback port (`--random-ports`)."""
-    names = [name for name in Listeners.__struct_fields__ if getattr(settings.listeners, name)]
-    loopback: dict[str, Any] = dict.fromkeys(names, ("127.0.0.1:0",))
+    loopback: dict[str, Any] = {}
+    for name in LISTENERS:
+        addresses = getattr(settings.listeners, name)
+        kept = tuple(address for address in addresses if address.startswith(UNIX))
+        if addresses != kept:
+            loopback[name] = ("127.0.0.1:0", *kept)
     return msgspec.structs.replace(
         settings, listeners=msgspec.structs.replace(settings.listeners, **loopback)
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from workpost.domain.access import shell as access
 from workpost.domain.directory.external import close_sources
 from workpost.kernel.clock import Environment
-from workpost.kernel.configuration import is_loopback, parse_address, with_live
+from workpost.kernel.configuration import with_live
+from workpost.kernel.listeners import is_loopback, listening_hosts, proxies_of
 from workpost.kernel.logging import logger
 from workpost.kernel.settings import Settings
 from workpost.node.certificates import CertificateWatch, certificates
@@ -24,11 +26,13 @@ from workpost.protocols.imap.limits import Limits as ImapLimits
 from workpost.protocols.imap.server import ImapServer
 from workpost.protocols.imap.server import ListenerOptions as ImapOptions
 from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.smtp.limits import Limits as SmtpLimits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Role
+from workpost.protocols.smtp.strangers import StrangerLimits, Strangers
 from workpost.protocols.web.wellknown import CHALLENGES, POLICY, Challenges, Policy, Port80
 from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
@@ -39,6 +43,15 @@ from workpost.store.keys.build import open_keys
 from workpost.store.tables.accounts import depends_on_keys
 
 log = logger("node")
+
+ENDLESS = 1_000_000_000
+
+ROLE_OF = {
+    "smtp": Role.MX,
+    "submission": Role.SUBMISSION,
+    "submissions": Role.SUBMISSION,
+    "lmtp": Role.LMTP,
+}
 
 
 async def build_core(
@@ -85,6 +98,7 @@ class Servers:
         self._shared = Shared(
             peers=PeerCounter(each=limits.sessions_per_address, total=limits.sessions)
         )
+        self._strangers = Strangers(self._stranger_limits(), time.monotonic)
         self._api: Front | None = None
         self._http: list[HttpServer] = []
         self._smtp: list[SmtpServer] = []
@@ -96,7 +110,7 @@ class Servers:
         if not self._listeners.keys().isdisjoint(("http", "https", "acme")):
             await self._start_http()
         service = MailFlowService(self._core)
-        for name in ("smtp", "submission", "submissions"):
+        for name in ROLE_OF:
             if name in self._listeners:
                 await self._start_smtp(name, service)
         for name in ("imap", "imaps"):
@@ -114,25 +128,34 @@ class Servers:
             if name in self._listeners:
                 context = self._tls.context if name == "https" else None
                 served = port80 if name == "acme" else app
-                server = HttpServer(served, self._shared.peers, context)
+                server = HttpServer(served, self._shared.peers, context, self._proxies(name))
                 await server.start(self._listeners[name])
                 self._http.append(server)
 
     def _plaintext_login(self, name: str) -> bool:
         """Login without TLS: only where a setting allows it and the listener is on loopback."""
-        addresses = getattr(self._core.settings.listeners, name)
-        hosts = [parse_address(text)[0] for text in addresses]
+        hosts = listening_hosts(self._core.settings, name)
         return self._core.settings.login.without_tls and all(is_loopback(h) for h in hosts)
+
+    def _proxies(self, name: str) -> Proxies:
+        return Proxies(proxies_of(self._core.settings, name))
 
     async def _start_smtp(self, name: str, service: MailFlowService) -> None:
         options = ListenerOptions(
-            role=Role.MX if name == "smtp" else Role.SUBMISSION,
+            role=ROLE_OF[name],
             hostname=self._core.settings.host_name,
             implicit_tls=name == "submissions",
             plaintext_auth=self._plaintext_login(name),
-            limits=self._smtp_limits(),
+            limits=self._smtp_limits(ROLE_OF[name]),
+            proxies=self._proxies(name),
         )
-        server = SmtpServer(service, options, self._shared, certificates=self._tls)
+        server = SmtpServer(
+            service,
+            options,
+            self._shared,
+            certificates=self._tls,
+            strangers=self._strangers if options.role is not Role.LMTP else None,
+        )
         await server.start(self._listeners[name].sockets)
         self._smtp.append(server)
 
@@ -141,14 +164,35 @@ class Servers:
             implicit_tls=name == "imaps",
             plaintext_auth=self._plaintext_login(name),
             limits=self._imap_limits(),
+            proxies=self._proxies(name),
         )
         server = ImapServer(self._core, access, options, self._shared, certificates=self._tls)
         await server.start(self._listeners[name].sockets)
         self._imap.append(server)
 
-    def _smtp_limits(self) -> SmtpLimits:
-        limits = self._core.settings.limits
-        return SmtpLimits(message=limits.message_bytes, recipients=limits.recipients)
+    def _smtp_limits(self, role: Role) -> SmtpLimits:
+        settings = self._core.settings
+        # A server of our own goes on asking for recipients, and may be told no for hours.
+        patience = {"errors": ENDLESS, "idle_commands": ENDLESS} if role is Role.LMTP else {}
+        return SmtpLimits(
+            message=settings.limits.message_bytes,
+            recipients=settings.limits.recipients,
+            eight_bit_headers=settings.smtp.eight_bit_headers,
+            **patience,
+        )
+
+    def _stranger_limits(self) -> StrangerLimits:
+        smtp = self._core.settings.smtp
+        rates = {name: getattr(smtp, name) for name in StrangerLimits.__slots__ if "_per_" in name}
+        return StrangerLimits(
+            seconds=smtp.window_seconds,
+            greeting=smtp.greeting_milliseconds / 1000,
+            tarpit_after=smtp.tarpit_after,
+            tarpit_longest=smtp.tarpit_seconds,
+            tarpit_sessions=smtp.tarpit_sessions,
+            unlimited=smtp.unlimited,
+            **rates,
+        )
 
     def _imap_limits(self) -> ImapLimits:
         return ImapLimits(message=self._core.settings.limits.message_bytes)
@@ -159,8 +203,9 @@ class Servers:
         limits = self._core.settings.limits
         self._shared.peers.each = limits.sessions_per_address
         self._shared.peers.total = limits.sessions
+        self._strangers.adjust(self._stranger_limits())
         for smtp in self._smtp:
-            smtp.adjust(self._smtp_limits())
+            smtp.adjust(self._smtp_limits(smtp.options.role))
         for imap in self._imap:
             imap.adjust(self._imap_limits())
         self._watch.reload()

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 
 from workpost.formats.addresses import ascii_domain
-from workpost.kernel.configuration import parse_address
+from workpost.kernel.listeners import parse_address
 from workpost.operations.certificates.files import AcmeFiles
 from workpost.operations.certificates.inspecting import Facts, facts_of
 from workpost.operations.doctor.addresses import addresses_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from workpost.kernel.configuration import parse_address
 from workpost.kernel.errors import TryLater
+from workpost.kernel.listeners import parse_address
 from workpost.operations.doctor.patient import (
     NEEDS_ONLINE,
     Patient,

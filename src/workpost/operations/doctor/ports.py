@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import textwrap
 
-from workpost.kernel.configuration import parse_address
 from workpost.kernel.errors import TryLater
-from workpost.kernel.settings import Listeners
+from workpost.kernel.listener_settings import Listeners
+from workpost.kernel.listeners import parse_address
 from workpost.operations.certificates.inspecting import facts_of
 from workpost.operations.doctor.addresses import addresses_of
 from workpost.operations.doctor.patient import (

@@ -7,7 +7,7 @@ those that it brought in our name (RFC 8601 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -34,14 +34,18 @@ NOTHING: Mapping[str, object] = {}
 
 
 def stamp(
-    core: Core, envelope: Envelope, raw: bytes, authentication: Authentication | None = None
+    core: Core,
+    envelope: Envelope,
+    raw: bytes,
+    authentication: Authentication | None = None,
+    fields: bytes = b"",
 ) -> Stamped:
-    """Put the trace fields in front of a message and name its trace id."""
+    """Put the trace fields, and `fields`, in front of a message and name its trace id."""
     trace = f"{core.env.new_id():016x}"
     path = return_path(envelope.sender)
     received = received_header(
         helo=envelope.helo,
-        client_name="",
+        client_name=envelope.client_name,
         client_ip=envelope.peer,
         by=core.settings.host_name,
         protocol=envelope.protocol,
@@ -54,7 +58,7 @@ def stamp(
     if authentication is not None:
         results = authentication.field
         raw = strip_results(raw, server_name(core))
-    return Stamped(trace, b"".join((path, results, received, raw)), len(path))
+    return Stamped(trace, b"".join((path, results, fields, received, raw)), len(path))
 
 
 async def make_event(
@@ -66,12 +70,11 @@ async def make_event(
     summary: Summary,
     actor: str,
     *,
-    unknown: Sequence[str] = (),
     more: Mapping[str, object] = NOTHING,
 ) -> NewEvent:
     """The sealed event of a message, for the organization it concerns.
 
-    `unknown` are the recipients who were there at RCPT TO and are gone; `more` is told, too.
+    `more` is told, too.
     """
     story: dict[str, object] = {
         "traceId": stamped.trace,
@@ -84,8 +87,6 @@ async def make_event(
         "peer": envelope.peer,
         **more,
     }
-    if unknown:
-        story["unknown"] = list(unknown)
     return await seal_event(core, organization, kind, story)
 
 

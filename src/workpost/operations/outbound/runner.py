@@ -3,8 +3,8 @@
 Every process with the role `jobs` has one, on as many nodes as there are. A lease (30 s) is renewed
 four times before it would end, while its delivery goes on; a runner that dies is replaced when its
 leases run out. A runner that cannot renew calls its attempts off before they do, so that no message
-goes out twice; and whoever has just lost sight of the database takes nothing over for a while, so that those who
-finished their work meanwhile can write it down first.
+goes out twice; and whoever has just lost sight of the database takes nothing over for a while, so
+that those who finished their work meanwhile can write it down first.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
-from workpost.operations.outbound.delivering import Delivery, Sender, Signer
+from workpost.operations.outbound.delivering import Delivery, Sender
 from workpost.operations.outbound.ending import Closing
 from workpost.operations.outbound.leasing import Leased, look, release_expired, renew, take_due
 from workpost.operations.outbound.pacing import Feedback, Pacing
+from workpost.operations.outbound.preparing import Signer
 from workpost.operations.outbound.settling import patience_of
 from workpost.store.core import Core
 from workpost.store.tables import queue_orders
@@ -122,9 +123,10 @@ class OutboundRunner:
         # Seeing past all that waits for busy destinations has its price: not after each delivery.
         only = sorted(freed.difference(busy)) if busy and now < self._look_again else None
         seen = await self._core.store.read(look, busy=busy, only=only)
-        healthy = now - self._healthy_since >= self.healthy_for
-        if seen.expired and healthy and await self._core.store.write_background(release_expired):
-            return 0
+        if seen.expired and now - self._healthy_since >= self.healthy_for:
+            released = await self._core.store.write_background(release_expired)
+            if released:
+                return 0
         if not seen.due:
             if busy and only is None:
                 self._look_again = now + LOOK_AGAIN_SECONDS

@@ -10,7 +10,7 @@ import msgspec
 
 from workpost.formats.addresses import fold_domain
 from workpost.formats.mime.compose import compose
-from workpost.kernel.configuration import parse_address
+from workpost.kernel.listeners import parse_address
 from workpost.operations.selftest.clients import Failed, Place, await_message, mailbox, send
 from workpost.operations.selftest.person import Person, person
 from workpost.operations.selftest.signature import UNSIGNED, judge, signed

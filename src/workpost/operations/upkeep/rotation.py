@@ -15,11 +15,12 @@ import asyncio
 
 from workpost.domain.organizations import availability as configurations
 from workpost.domain.organizations import dkim, suppression
+from workpost.operations.filtering import model
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import availability, dkim_keys, rewrap, suppressions
+from workpost.store.tables import availability, dkim_keys, rewrap, spam, suppressions
 
 PAGE = 250
 CHILDREN = 100
@@ -134,14 +135,14 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, DKIM keys, passwords of availability providers, queue entries, suppressed
-    addresses, events.
-    Entries on which somebody works at this moment are left for the next pass; they count as well.
-    Returns how many were of an older generation.
+    Mailbox and tag keys, DKIM keys, passwords of availability providers, the key of learned words,
+    queue entries, suppressed addresses, events. Entries on which somebody works at this moment are
+    left for the next pass; they count as well. Returns how many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)
     moved += await _rewrap_providers(core, organization)
+    moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
     moved += await _rewrap_suppressions(core, organization)
     return moved + await _rewrap_events(core, organization)
@@ -208,6 +209,19 @@ async def _rewrap_providers(core: Core, organization: str) -> int:
             )
         moved += len(rows)
     return moved
+
+
+async def _rewrap_spam_model(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    row = await core.store.read(spam.get_model, org=organization)
+    if row is None or row.gen >= current.gen:
+        return 0
+    old = await core.keys.organization(organization, row.gen)
+    new = _reseal(old.key, current.key, row.sealed, model.place(organization))
+    await core.store.write_background(
+        spam.rewrap_model, org=organization, gen=current.gen, old=row.sealed, new=new
+    )
+    return 1
 
 
 async def _rewrap_suppressions(core: Core, organization: str) -> int:

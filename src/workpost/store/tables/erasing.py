@@ -16,6 +16,7 @@ OF_MAILBOX: dict[str, str] = {
     "subscription": "mailbox, name_tag",
     "device": "mailbox, id",
     "folder": "mailbox, id",
+    "spam_lesson": "org, id",
 }
 """Tables with a column `mailbox` and their primary keys; items go before them."""
 
@@ -39,7 +40,13 @@ OF_ORGANIZATION: dict[str, str] = {
     "directory_entry": "org, guid",
     "directory_member": "org, grp, dn_fold",
     "directory_problem": "org, guid",
+    "spam_model": "org",
+    "spam_word": "org, word",
+    "spam_judgement": "org, content",
+    "spam_lesson": "org, id",
     "suppression": "org, tag",
+    "sending_limit": "org, entity, name",
+    "sent_by_user": "org, entity",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 
@@ -137,7 +144,8 @@ def reset_entities(tx: Tx, *, org: str, limit: int) -> int:
     return gone + tx.run(
         "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
         " mailbox = NULL, enabled_at = NULL, disabled_at = NULL, provisioned_at = NULL,"
-        " deprovisioned_at = NULL WHERE (org, id) IN (SELECT org, id FROM entity WHERE org = ?"
+        " deprovisioned_at = NULL, forward = '', keeps_copy = 1, senders = ''"
+        " WHERE (org, id) IN (SELECT org, id FROM entity WHERE org = ?"
         " AND (state <> 'DISABLED' OR mailbox IS NOT NULL OR enabled_at IS NOT NULL) LIMIT ?)",
         org,
         limit - gone,
