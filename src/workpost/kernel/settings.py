@@ -22,7 +22,7 @@ from msgspec import Meta
 from workpost.kernel.directory_settings import Directory
 from workpost.kernel.filter_settings import Filter
 from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
-from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.mail_settings import Authentication, Dkim, Dmarc
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
@@ -33,7 +33,7 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
-from workpost.kernel.queue_settings import Queue
+from workpost.kernel.queue_settings import Mailflow, Queue
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 from workpost.kernel.smtp_settings import Smtp
 
@@ -185,22 +185,6 @@ class Dns(Section, frozen=True, kw_only=True):
     ] = False
 
 
-class Dkim(Section, frozen=True, kw_only=True):
-    """The keys by which mail of our domains is signed."""
-
-    rotate_days: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=3650,
-            description="Make a new key this many days after one began to sign; it is used once "
-            "the DNS shows it (`workpost domain dkim show`). 0: only by `workpost domain dkim "
-            "rotate`.",
-            extra=LIVE,
-        ),
-    ] = 0
-
-
 class Limits(Section, frozen=True, kw_only=True):
     """What is refused, each with its protocol's own error."""
 
@@ -336,23 +320,6 @@ class Limits(Section, frozen=True, kw_only=True):
     sessions_per_address: Annotated[
         int, Meta(ge=1, description="Open client connections of one IP address.", extra=LIVE)
     ] = 1_000
-
-
-class Mailflow(Section, frozen=True, kw_only=True):
-    """Delivery and the queue."""
-
-    direct_recipients: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=100,
-            description="Mailboxes delivered to before the sender is told 250.",
-        ),
-    ] = 20
-    hold_outside: Annotated[
-        bool,
-        Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
-    ] = False
 
 
 class Ops(Section, frozen=True, kw_only=True):
