@@ -260,3 +260,12 @@ def test_long_lists_take_linear_time(unit):
 
 def test_a_list_is_bounded():
     assert len(parse_address_list("a@b," * 6000)) == 5000
+
+
+@pytest.mark.parametrize("letter", ["à", "ą", "Ѕ", "х", "\u3164"])
+def test_letters_whose_octets_are_white_space_in_latin_1_stay_whole(letter):
+    text = f"Voil{letter} <{letter}@b{letter}nk.test>, (Note {letter}) x{letter}@y.test"
+    assert parse_address_list(text) == (
+        (f"Voil{letter}", f"{letter}@b{letter}nk.test"),
+        (f"Note {letter}", f"x{letter}@y.test"),
+    )
