@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from workpost.formats.addresses import ascii_domain, fold_domain, parse_address_list, split
+from workpost.formats.addresses import (
+    MAX_DOMAIN,
+    ascii_domain,
+    fold_domain,
+    parse_address_list,
+    split,
+)
 from workpost.formats.mime.headers import MAX_BLOCK, MAX_FIELDS, MAX_VALUE, collect
 from workpost.formats.mime.scanner import header_end
 
@@ -43,7 +49,7 @@ def author_domains(raw: bytes) -> list[str]:
 
 def _names(domain: str) -> list[str]:
     """A folded domain, and what a reader takes it for (mapped as in UTS 46)."""
-    if domain.isascii():
+    if domain.isascii() or len(domain) > MAX_DOMAIN:
         return [domain]
     plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", domain))
     labels = [_without_joiners(label) for label in plain.split(".")]
