@@ -118,6 +118,7 @@ async def make_report(
                 helo=core.settings.host_name,
                 smtputf8=not sender.isascii(),
                 body="7BIT" if text.isascii() else "8BITMIME",
+                requiretls=about.envelope.requiretls,
             )
             stamped = trace.stamp(core, route, text)
             message = await placing.place(core, route, stamped, await summary_of(stamped.raw))
@@ -181,11 +182,13 @@ def _returned(about: About, action: str, *, here: bool) -> tuple[bytes, bool]:
     """What the report returns, and whether that is the whole message (RFC 3461 4.3).
 
     Only failures return it whole: to who asked for that, and to those here who asked for nothing. A
-    sender elsewhere who asked for nothing may not be who sent it, and gets the header.
+    sender elsewhere who asked for nothing may not be who sent it, and gets the header. So does who
+    wanted TLS all the way, whatever was asked: the way back may have none (RFC 8689 5).
     """
     raw, skip = about.raw, about.envelope.skip
     most = MAX_WHOLE if about.envelope.ret == "FULL" else USUAL_WHOLE
     asked = about.envelope.ret == "FULL" or (not about.envelope.ret and here)
+    asked = asked and not about.envelope.requiretls
     if action == FAILED and asked and len(raw) <= most and fits_whole(raw):
         return raw[skip:], True
     header = raw[skip : about.summary.header_end][:MAX_HEADER]
