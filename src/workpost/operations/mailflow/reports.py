@@ -46,6 +46,7 @@ MAX_SUBJECT = 100
 
 SENT = "sent"
 NULL_SENDER = "none: the message came from the null sender"
+FORGED = "none: the sender's address is most likely forged"
 NOBODY = "none: the sender's address leads to nobody"
 UNFIT = "none: the sender's address fits in no report"
 UNWANTED = "none: the sender asked not to hear of it"
@@ -95,10 +96,13 @@ async def make_report(
     """A report on recipients with one kind of action, None when nobody is to hear of it.
 
     Also says, by address, what became of the telling. `direct`: see `placing.make_outgoing`.
+    Whoever forges a sender must not make us write to the owner of the address.
     """
     sender = about.envelope.sender
     if not sender or not told:
         return None, {one.address: NULL_SENDER for one in told}
+    if about.envelope.forged:
+        return None, {one.address: FORGED for one in told}
     routed = await expand_envelope(core, [sender], Origin(trusted=True, automatic=True))
     here = bool(routed.local)
     wanted = [one for one in told if _wants(one, here=here)]
