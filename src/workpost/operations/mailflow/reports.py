@@ -178,7 +178,7 @@ def _compose(core: Core, about: About, told: Sequence[Told], *, here: bool) -> b
         whole=whole,
         envid=about.envelope.envid,
         arrival=about.arrival / 1000,
-        references=about.summary.message_id if about.summary.message_id.isascii() else "",
+        references=about.summary.message_id,
     )
 
 
