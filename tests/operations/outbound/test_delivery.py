@@ -241,5 +241,6 @@ async def test_a_report_shows_no_body_that_was_to_go_over_tls_alone_rfc8689_5(wo
     assert world.sink.messages == []
     [report] = await received(world.house, "ada@demo.test")
     assert b"Status: 5.7.10" in report
+    assert b"From: Mail delivery <postmaster@demo.test>\r\n" in report
     assert b"Subject: Lunch?" in report
     assert b"Good morning." not in report

@@ -17,6 +17,7 @@ from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
+from workpost.formats.addresses import split
 from workpost.formats.dates import format_date
 from workpost.formats.mime.report import (
     ReportRecipient,
@@ -87,7 +88,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     retry_until: int = 0
     """Of recipients who are late: until when they are tried."""
     domain: str = ""
-    """Of the report's author, where that is one of ours; else this server's name."""
+    """Of the report's author, where that is one of ours; else the domain of a sender here, who can
+    answer there, else this server's name."""
 
 
 async def make_report(
@@ -146,6 +148,7 @@ def _wants(one: Told, *, here: bool) -> bool:
 
 def _compose(core: Core, about: About, told: Sequence[Told], *, here: bool) -> bytes:
     host = core.settings.host_name
+    author = about.domain or (split(about.envelope.sender)[1] if here else host)
     now = core.env.now() / 1000
     action = told[0].action
     recipients = [
@@ -166,7 +169,7 @@ def _compose(core: Core, about: About, told: Sequence[Told], *, here: bool) -> b
     subject = about.summary.subject[:MAX_SUBJECT]
     kind = _KINDS.get(action, _SUCCESS)
     return compose_report(
-        from_=("Mail delivery", f"postmaster@{about.domain or host}"),
+        from_=("Mail delivery", f"postmaster@{author}"),
         to=about.envelope.sender,
         subject=f"Delivery Status Notification ({kind}){': ' * bool(subject)}{subject}",
         epoch=now,
