@@ -261,3 +261,33 @@ def test_whatever_a_stranger_says_is_one_field(
     assert field.isascii()
     assert field.count(b"\r\n") == field.count(b"\r\n\t") + 1
     assert field.endswith(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("spf", "signer", "dmarc", "forged"),
+    [
+        ("pass", "", "fail", False),
+        ("fail", "", "none", True),
+        ("softfail", "", "none", True),
+        ("fail", "sender.example", "none", False),
+        ("fail", "news.sender.example", "none", False),
+        ("fail", "stranger.example", "none", True),
+        ("none", "", "fail", True),
+        ("none", "", "none", False),
+        ("temperror", "", "temperror", False),
+    ],
+)
+def test_a_sender_is_forged_where_something_says_so_and_no_signature_otherwise(
+    spf: str, signer: str, dmarc: str, forged: bool
+) -> None:
+    found = check.Authentication(
+        spf=SpfResult(spf, "sender.example"),
+        dkim=(DkimResult("pass", signer),) if signer else (),
+        dmarc=DmarcResult(dmarc, "sender.example"),
+        arc=ArcResult("none"),
+        verdicts=check.Verdicts("", "", ""),
+        field=b"",
+    )
+    assert check.is_forged(found) is forged
+    other = msgspec.structs.replace(found, dmarc=DmarcResult("fail", "author.example"))
+    assert check.is_forged(other) is (spf in {"fail", "softfail"} and forged)

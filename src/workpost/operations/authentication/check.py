@@ -94,6 +94,23 @@ class Authentication(msgspec.Struct, frozen=True):
     trusted: str = ""
 
 
+def is_forged(found: Authentication) -> bool:
+    """Whether the address in MAIL FROM is most likely not its owner's doing.
+
+    SPF has to disagree, or DMARC for an author of the same domain, and no signature of the domain
+    to say otherwise. Where nothing is known either way, the sender is believed.
+    """
+    domain = found.spf.domain
+    if found.spf.result == "pass" or any(
+        each.result == "pass" and not each.testing and _is_related(each.domain, domain)
+        for each in found.dkim
+    ):
+        return False
+    if found.spf.result in {"fail", "softfail"}:
+        return True
+    return found.dmarc.result == "fail" and _is_related(found.dmarc.domain, domain)
+
+
 def server_name(core: Core) -> str:
     """The authserv-id of our Authentication-Results fields."""
     return core.settings.authentication.server_name or core.settings.host_name

@@ -32,7 +32,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.authentication.check import authenticate, is_from_outside
+from workpost.operations.authentication.check import authenticate, is_forged, is_from_outside
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import FAIL, Scan
 from workpost.operations.mailflow import (
@@ -126,6 +126,7 @@ async def receive(
     authentication = None
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
+        envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
     routed = route or await _route(core, None, envelope, raw, True)
     organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
