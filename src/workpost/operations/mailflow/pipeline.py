@@ -242,24 +242,19 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     routed, enforcement, scanned = arrival.routed, arrival.enforcement, arrival.scanned
     left = [one for one in arrival.organizations if one not in enforcement.dropped]
     home = (left or arrival.organizations)[0]
-    also: list[Outgoing] = []
-    events: list[NewEvent] = []
-    if not enforcement.enforced:
-        # Who has not written this is not told what became of it.
-        also, events = await routes.reports(core, home, message, routed, inside=False)
+    also, events = await routes.reports(core, home, message, routed, inside=False)
+    kept = enforcement.keep(routed, left)
     for one in arrival.organizations:
-        results = routes.results_of(routed, one, sent=False)
+        results = routes.results_of(kept, one, sent=False)
         more = {**arrival.told, **scanned.story(one)}
         events.append(await _event(core, one, RECEIVED, message, results, "", more))
     events += arrival.applied
-    kept = enforcement.keep(routed, left)
     charges = await charging.charges_for(core, None, None, kept, 0)
     roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
     )
-    if not enforcement.enforced:
-        also += await _confirmations(core, message, kept, made, home)
+    also += await _confirmations(core, message, kept, made, home)
     return await _write(core, None, message, made, events, charges, also)
 
 
