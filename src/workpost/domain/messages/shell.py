@@ -7,6 +7,7 @@ Reads page by key and open summaries in short runs that yield to the loop; write
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from array import array
 from collections.abc import AsyncIterator, Sequence
@@ -14,12 +15,13 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.messages import changes, delivery, prepare, queries
+from workpost.domain.messages import changes, delivery, prepare, queries, recovering
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
+from workpost.domain.messages.keeping import Keep
 from workpost.domain.messages.prepare import MailboxKeys
 from workpost.formats.mime.summary import Summary, summarize
-from workpost.kernel.errors import WorkpostError
+from workpost.kernel.errors import FolderNotFound, WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.store.content.squeezing import squeeze, unsqueeze
 from workpost.store.content.types import content_key as new_content_key
@@ -255,10 +257,14 @@ async def change_flags(
 async def expunge(
     core: Core, grant: Grant, folder: int, uids: Sequence[int] | None = None
 ) -> list[int]:
-    """Remove the messages with \\Deleted, of `uids` only when given; returns the uids removed."""
+    """Remove the messages with \\Deleted, of `uids` only when given; returns the uids removed.
+
+    What lay in Deleted Items stays recoverable for a time (`recovering`).
+    """
     if uids is None:
         uids = await _deleted(core, grant, folder)
-    return await _remove(core, grant, folder, uids, only_deleted=True)
+    keep = Keep(grant.organization, core.settings.retention.recoverable_days)
+    return await _remove(core, grant, folder, uids, keep=keep)
 
 
 async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
@@ -275,23 +281,31 @@ async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
 
 
 async def _remove(
-    core: Core, grant: Grant, folder: int, uids: Sequence[int], *, only_deleted: bool
+    core: Core, grant: Grant, folder: int, uids: Sequence[int], *, keep: Keep | None
 ) -> list[int]:
+    """Remove messages; with `keep` those with \\Deleted, as people do it."""
     removed: list[int] = []
     for start in range(0, len(uids), SLICE):
-        removed += await core.store.write(
+        remove = functools.partial(
+            core.store.write,
             changes.remove,
             grant=grant,
             folder=folder,
             uids=list(uids[start : start + SLICE]),
-            only_deleted=only_deleted,
+            only_deleted=keep is not None,
+            keep=keep,
         )
+        try:
+            removed += await remove()
+        except FolderNotFound:
+            await recovering.make_folder(core, grant)
+            removed += await remove()
     return removed
 
 
 async def withdraw(core: Core, grant: Grant, folder: int, uids: Sequence[int]) -> None:
     """Remove messages for good, \\Deleted or not: what a COPY placed before it failed."""
-    await _remove(core, grant, folder, uids, only_deleted=False)
+    await _remove(core, grant, folder, uids, keep=None)
 
 
 async def delete_folder(core: Core, grant: Grant, path: str) -> None:
@@ -352,7 +366,7 @@ async def copy(core: Core, grant: Grant, folder: int, uids: Sequence[int], targe
             pairs += [(row.uid, placed.first_uid + n) for n, (row, _, _) in enumerate(rows)]
     except Exception:
         if pairs:
-            await _remove(core, grant, target, [new for _, new in pairs], only_deleted=False)
+            await _remove(core, grant, target, [new for _, new in pairs], keep=None)
         raise
     return Copied(uidvalidity, pairs)
 

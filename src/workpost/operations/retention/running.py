@@ -7,13 +7,16 @@ record with the totals in the transaction that ends the job.
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 
-from workpost.domain.messages import aging
+from workpost.domain.messages import aging, recovering
 from workpost.domain.messages.aging import START, Run
 from workpost.domain.organizations import retention
 from workpost.domain.organizations.retention import SCHEDULED
 from workpost.kernel import metrics
+from workpost.kernel.errors import FolderNotFound
 from workpost.kernel.logging import logger
 from workpost.kernel.principal import Grant
 from workpost.operations.audit.service_events import seal_service_event
@@ -80,7 +83,8 @@ async def _step(core: Core, lease: Lease, run: Run, mailbox: int) -> tuple[Run, 
         following = msgspec.structs.replace(following, mailbox=mailbox, mailboxes=run.mailboxes + 1)
     if seen.uids:
         before = following
-        following = await core.store.write_background(
+        take = functools.partial(
+            core.store.write_background,
             aging.take_slice,
             grant=grant,
             lease=lease,
@@ -88,7 +92,13 @@ async def _step(core: Core, lease: Lease, run: Run, mailbox: int) -> tuple[Run, 
             run=before,
             folder=seen.folder,
             uids=seen.uids,
+            recoverable_days=core.settings.retention.recoverable_days,
         )
+        try:
+            following = await take()
+        except FolderNotFound:
+            await recovering.make_folder(core, grant)
+            following = await take()
         _MESSAGES.labels("moved").inc(following.moved - before.moved)
         _MESSAGES.labels("deleted").inc(following.deleted - before.deleted)
     return following, seen.at is None, False

@@ -2,7 +2,8 @@
 
 `uidvalidity` holds the modseq at which the folder was made; what protocols show adds the mailbox's
 epoch, so that a restored backup changes it everywhere at once. `hidden` 0 is a folder people see,
-1 one for clients' own use, 2 one being deleted whose items go in slices.
+1 one for clients' own use, 2 one being deleted whose items go in slices, 3 that of recoverable
+items (`recoverable.py`).
 """
 
 from __future__ import annotations
@@ -191,6 +192,23 @@ def adjust_folder(
         mailbox,
         folder,
     )
+
+
+def shrink_folder(
+    tx: Tx, *, mailbox: int, folder: int, total: int, unread: int, shrink: int, modseq: int
+) -> str | None:
+    """Take `total` items with these sums out of a folder; returns its role."""
+    row = tx.row(
+        "UPDATE folder SET total = total - ?, unread = unread - ?, bytes = bytes - ?, modseq = ?"
+        " WHERE mailbox = ? AND id = ? RETURNING role",
+        total,
+        unread,
+        shrink,
+        modseq,
+        mailbox,
+        folder,
+    )
+    return row[0] if row is not None else None
 
 
 def rename_row(
