@@ -68,12 +68,14 @@ def list_page(tx: Reader, *, grant: Grant, below: int, limit: int) -> list[Row]:
     )
 
 
-def list_numbers(tx: Reader, *, grant: Grant, limit: int) -> list[int]:
-    """The lowest numbers of a mailbox's recoverable items."""
+def list_numbers(tx: Reader, *, grant: Grant, after: int, limit: int) -> list[int]:
+    """Numbers of a mailbox's recoverable items above one, ascending."""
     place = _readable(tx, grant)
     if place is None:
         return []
-    rows = recoverable.page_deleted(tx, mailbox=grant.mailbox, folder=place, after=0, limit=limit)
+    rows = recoverable.page_deleted(
+        tx, mailbox=grant.mailbox, folder=place, after=after, limit=limit
+    )
     return [row[0] for row in rows]
 
 
@@ -203,8 +205,8 @@ def sweep(
 
 
 @command
-def end_turn(tx: Tx, *, lease: Lease, lease_ms: int, after: int) -> None:
-    """Put the job back: to go on behind mailbox `after`, or from the first (0) in an hour.
+def end_turn(tx: Tx, *, lease: Lease, lease_ms: int, after: int, more: bool) -> None:
+    """Put the job back behind mailbox `after`: with `more` to do at once, else in an hour.
 
     It stays with its organization, for whoever deletes something meanwhile relies on it. Raises
     Conflict when the lease is lost.
@@ -217,7 +219,7 @@ def end_turn(tx: Tx, *, lease: Lease, lease_ms: int, after: int) -> None:
         progress=lease.progress,
         lease_ms=lease_ms,
     )
-    due = tx.env.now() + (0 if after else SWEEP_MS)
+    due = tx.env.now() + (0 if more else SWEEP_MS)
     jobs.put_back_job(tx, id=lease.id, fence=lease.fence, due=due)
 
 

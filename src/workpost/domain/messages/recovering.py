@@ -144,9 +144,13 @@ async def purge(core: Core, grant: Grant, numbers: Sequence[int]) -> list[int]:
     return purged
 
 
-async def purge_all(core: Core, grant: Grant) -> int:
-    """Destroy all that a mailbox keeps; returns how many there were. Errors as above."""
-    count = 0
-    while page := await core.store.read(recoverable.list_numbers, grant=grant, limit=SLICE):
-        count += len(await purge(core, grant, page))
-    return count
+async def all_numbers(core: Core, grant: Grant) -> list[int]:
+    """The numbers of all that a mailbox keeps, ascending. Errors as above."""
+    numbers: list[int] = []
+    after = 0
+    while page := await core.store.read(
+        recoverable.list_numbers, grant=grant, after=after, limit=LEFT_PAGE
+    ):
+        numbers += page
+        after = page[-1]
+    return numbers

@@ -35,11 +35,11 @@ async def sweep(core: Core, lease: Lease) -> None:
         for mailbox in page:
             while not await _slice(core, lease, mailbox):
                 if core.env.monotonic() >= until:
-                    return await _end(core, lease, after)
+                    return await _end(core, lease, after, more=True)
             after = mailbox
             if core.env.monotonic() >= until:
-                return await _end(core, lease, after)
-    return await _end(core, lease, 0)
+                return await _end(core, lease, after, more=True)
+    return await _end(core, lease, 0, more=False)
 
 
 async def _slice(core: Core, lease: Lease, mailbox: int) -> bool:
@@ -59,7 +59,7 @@ async def _slice(core: Core, lease: Lease, mailbox: int) -> bool:
     return swept.done
 
 
-async def _end(core: Core, lease: Lease, after: int) -> None:
+async def _end(core: Core, lease: Lease, after: int, *, more: bool) -> None:
     await core.store.write_background(
-        recoverable.end_turn, lease=lease, lease_ms=LEASE_MS, after=after
+        recoverable.end_turn, lease=lease, lease_ms=LEASE_MS, after=after, more=more
     )
