@@ -9,11 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.mailboxes.provision import NewFolder
-from workpost.domain.messages import changes
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import lock
 from workpost.domain.messages.delivery import take_counter
-from workpost.domain.messages.keeping import SWEEP_MS
+from workpost.domain.messages.keeping import SWEEP_MS, TRASH
 from workpost.domain.organizations.policy import check_grant
 from workpost.domain.organizations.recoverable import longest
 from workpost.kernel.errors import FolderNotFound, MailboxNotFound
@@ -23,8 +22,6 @@ from workpost.store.tables import contents, folders, items, jobs, mailboxes, rec
 from workpost.store.tables.folders import INBOX
 from workpost.store.tables.items import ItemRow
 from workpost.store.tables.jobs import Lease
-
-SLICE = changes.SLICE
 
 
 class Restored(msgspec.Struct, frozen=True, array_like=True):
@@ -101,7 +98,7 @@ def left_page(
 def id_of_trash(tx: Reader, *, grant: Grant) -> int:
     """The folder Deleted Items of the grant's mailbox."""
     check_grant(tx, grant, Right.READ)
-    return folders.id_of_role(tx, mailbox=grant.mailbox, role=changes.TRASH) or 0
+    return folders.id_of_role(tx, mailbox=grant.mailbox, role=TRASH) or 0
 
 
 def _readable(tx: Reader, grant: Grant) -> int | None:

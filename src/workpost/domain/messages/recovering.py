@@ -13,7 +13,8 @@ import msgspec
 from workpost.domain.mailboxes.provision import prepare_folder
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import recoverable
-from workpost.domain.messages.recoverable import SLICE, Restored
+from workpost.domain.messages.changes import SLICE
+from workpost.domain.messages.recoverable import Restored
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.principal import Grant
 from workpost.store.content.squeezing import unsqueeze

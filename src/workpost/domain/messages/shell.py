@@ -7,7 +7,6 @@ Reads page by key and open summaries in short runs that yield to the loop; write
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from array import array
 from collections.abc import AsyncIterator, Sequence
@@ -264,7 +263,7 @@ async def expunge(
     if uids is None:
         uids = await _deleted(core, grant, folder)
     keep = Keep(grant.organization, core.settings.retention.recoverable_days)
-    return await _remove(core, grant, folder, uids, keep=keep)
+    return await _remove(core, grant, folder, uids, only_deleted=True, keep=keep)
 
 
 async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
@@ -281,31 +280,41 @@ async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
 
 
 async def _remove(
-    core: Core, grant: Grant, folder: int, uids: Sequence[int], *, keep: Keep | None
+    core: Core,
+    grant: Grant,
+    folder: int,
+    uids: Sequence[int],
+    *,
+    only_deleted: bool,
+    keep: Keep | None = None,
 ) -> list[int]:
-    """Remove messages; with `keep` those with \\Deleted, as people do it."""
     removed: list[int] = []
     for start in range(0, len(uids), SLICE):
-        remove = functools.partial(
-            core.store.write,
-            changes.remove,
-            grant=grant,
-            folder=folder,
-            uids=list(uids[start : start + SLICE]),
-            only_deleted=keep is not None,
-            keep=keep,
-        )
+        some = list(uids[start : start + SLICE])
         try:
-            removed += await remove()
+            removed += await _remove_slice(core, grant, folder, some, only_deleted, keep)
         except FolderNotFound:
             await recovering.make_folder(core, grant)
-            removed += await remove()
+            removed += await _remove_slice(core, grant, folder, some, only_deleted, keep)
     return removed
+
+
+async def _remove_slice(
+    core: Core, grant: Grant, folder: int, uids: list[int], only_deleted: bool, keep: Keep | None
+) -> list[int]:
+    return await core.store.write(
+        changes.remove,
+        grant=grant,
+        folder=folder,
+        uids=uids,
+        only_deleted=only_deleted,
+        keep=keep,
+    )
 
 
 async def withdraw(core: Core, grant: Grant, folder: int, uids: Sequence[int]) -> None:
     """Remove messages for good, \\Deleted or not: what a COPY placed before it failed."""
-    await _remove(core, grant, folder, uids, keep=None)
+    await _remove(core, grant, folder, uids, only_deleted=False)
 
 
 async def delete_folder(core: Core, grant: Grant, path: str) -> None:
@@ -366,7 +375,7 @@ async def copy(core: Core, grant: Grant, folder: int, uids: Sequence[int], targe
             pairs += [(row.uid, placed.first_uid + n) for n, (row, _, _) in enumerate(rows)]
     except Exception:
         if pairs:
-            await _remove(core, grant, target, [new for _, new in pairs], keep=None)
+            await _remove(core, grant, target, [new for _, new in pairs], only_deleted=False)
         raise
     return Copied(uidvalidity, pairs)
 
