@@ -11,6 +11,7 @@ from tests.operations.retention.test_running import folder_of, put, uids_in
 from tests.support.directories import Directory
 from tests.support.mailboxes import assert_numbers_are_true, fill, inbox, log_in
 from workpost.domain.mailboxes import shell as mailboxes
+from workpost.domain.mailboxes.registration import deregister_from_workmail
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import recovering
 from workpost.domain.messages import shell as messages
@@ -26,7 +27,9 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import Grant, Right
 from workpost.operations.recoverable import sweeping
+from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.check import check
+from workpost.operations.upkeep.sweep import finish_folders
 from workpost.store.tables.mailboxes import get_mailbox
 
 DAY_MS = 24 * 3_600_000
@@ -187,7 +190,48 @@ async def test_a_policy_that_deletes_permanently_shortens_the_period(
     assert await numbers(house, ada) == []
 
 
-@pytest.mark.parametrize("writes", [1, 2, 3, 4])
+async def test_a_deletion_under_deleted_items_that_was_cut_short_still_keeps(
+    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "Deleted Items/Old"
+    await fill(house.core, ada, 3, (await mailboxes.create_folder(house.core, ada, path)).id)
+    monkeypatch.setattr(messages, "SLICE", 2)
+    with pytest.MonkeyPatch.context() as patch:
+        Power(house.core, 1, patch)
+        with pytest.raises(SystemError):
+            await messages.delete_folder(house.core, ada, path)
+    assert await finish_folders(house.core) == 1
+    assert len(await numbers(house, ada)) == 3
+    await assert_all_is_well(house)
+
+
+async def test_the_end_of_a_mailbox_takes_what_it_kept(
+    house: Directory, ada: Grant, env: MovedClock
+) -> None:
+    await throw_away(house, ada, 2)
+    await deregister_from_workmail(house.core, house.grant, "ada")
+    env.moved = 31 * DAY_MS
+    await house.work()
+    for table in ("item", "summary", "folder"):
+        rows = await house.run(f"SELECT 1 FROM {table} WHERE mailbox = ?", ada.mailbox)
+        assert rows == []
+    assert (await check(house.core, full=True)).clean
+
+
+async def test_a_rotation_of_the_keys_seals_it_anew(house: Directory, ada: Grant) -> None:
+    await throw_away(house, ada, 1)
+    await rotation.rotate_mailbox(house.core, house.organization, ada.mailbox)
+    await rotation.rewrap_mailbox(house.core, house.organization, ada.mailbox)
+    [item] = await recovering.list_items(house.core, ada)
+    assert item.subject == "Number 0"
+    gens = await house.run(
+        "SELECT f.gen, s.gen FROM folder f, summary s WHERE f.hidden = 3 AND s.mailbox = f.mailbox"
+    )
+    assert gens == [(2, 2)]
+    await assert_all_is_well(house)
+
+
+@pytest.mark.parametrize("writes", [1, 3])
 async def test_a_sweep_cut_short_anywhere_is_resumed(
     house: Directory, ada: Grant, env: MovedClock, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:

@@ -156,6 +156,31 @@ def test_other_folders_are_expunged_for_good_and_so_is_what_is_moved_elsewhere(
     assert_all_is_well(world)
 
 
+def test_folders_under_deleted_items_count_as_it_does(
+    world: World, user: str, client: imaplib.IMAP4
+) -> None:
+    # As Thunderbird deletes a folder, and then empties Deleted Items.
+    client.create("Project/Plans")
+    client.append("Project", "", "", message("Above"))
+    client.append("Project/Plans", "", "", message("Below"))
+    client.append("Project/Plans", "", "", message("Expunged"))
+    assert client.rename("Project", '"Deleted Items/Project"')[0] == "OK"
+    delete(client, '"Deleted Items/Project/Plans"', "2")
+    client.unselect()
+    assert client.delete('"Deleted Items/Project/Plans"')[0] == "OK"
+    assert client.delete('"Deleted Items/Project"')[0] == "OK"
+    found = [each.subject for each in kept(world, user)]
+    assert sorted(found) == ["Above", "Below", "Expunged"]
+    assert_all_is_well(world)
+    restore(world, user)
+    assert sorted(subjects(client, "INBOX")) == [
+        b"Subject: Above",
+        b"Subject: Below",
+        b"Subject: Expunged",
+    ]
+    assert_all_is_well(world)
+
+
 def test_after_the_period_it_is_destroyed_and_before_it_is_not(
     world: World, user: str, client: imaplib.IMAP4, clock: MovedClock
 ) -> None:

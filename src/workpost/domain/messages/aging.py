@@ -17,12 +17,13 @@ from collections.abc import Iterable
 import msgspec
 
 from workpost.domain.messages.changes import move_rows, remove_rows
-from workpost.domain.messages.keeping import TRASH, Keep
+from workpost.domain.messages.keeping import Keep
 from workpost.domain.organizations.policy import check_grant
 from workpost.domain.organizations.retention import DELETE, FOLDERS, FolderRule, rules_in_force
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import folders, items, jobs, mailboxes
+from workpost.store.tables.folders import TRASH
 from workpost.store.tables.items import MESSAGE
 from workpost.store.tables.jobs import Lease
 

@@ -11,7 +11,7 @@ import msgspec
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import lessons
 from workpost.domain.messages.delivery import take_counter
-from workpost.domain.messages.keeping import TRASH, Keep, keep_rows
+from workpost.domain.messages.keeping import Keep, is_thrown_away, keep_rows
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import FolderNotFound, LimitExceeded, MailboxNotFound
 from workpost.kernel.principal import Grant, Right
@@ -151,8 +151,9 @@ def remove(
 ) -> list[int]:
     """Remove items (EXPUNGE: those with \\Deleted only); returns the uids removed.
 
-    With `keep`, what lies in Deleted Items stays recoverable; without, all is destroyed. Raises
-    FolderNotFound, with `keep` only, before the mailbox has its folder of recoverable items.
+    With `keep`, what lies in Deleted Items or under it stays recoverable; without, all is
+    destroyed. Raises FolderNotFound, with `keep` only, before the mailbox has its folder of
+    recoverable items.
     """
     lock(tx, grant)
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
@@ -169,7 +170,7 @@ def remove_rows(
     """Remove items (at least one) of a folder of a locked mailbox; `keep` as in `remove`."""
     size = sum(row.size for row in rows)
     modseq = take_counter(tx, mailbox, grow=-size, count=-len(rows))
-    role = folders.shrink_folder(
+    rank = folders.shrink_folder(
         tx,
         mailbox=mailbox,
         folder=folder,
@@ -179,7 +180,7 @@ def remove_rows(
         modseq=modseq,
     )
     lost = rows
-    if keep is not None and role == TRASH:
+    if keep is not None and is_thrown_away(tx, mailbox, rank):
         lost = keep_rows(tx, keep=keep, mailbox=mailbox, folder=folder, rows=rows, modseq=modseq)
     if lost:
         items.delete_items(tx, lost)

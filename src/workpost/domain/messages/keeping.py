@@ -1,5 +1,6 @@
 """What is deleted from Deleted Items is kept for a time: the one way in, for `changes.remove_rows`.
 
+Folders under Deleted Items count as it does, and so does what goes with one that is deleted there.
 Deleting elsewhere is final, as people know it: clients that copy to Deleted Items and then expunge
 would otherwise keep everything twice. What is kept counts in no quota, or a full mailbox could not
 be emptied; it has a room of its own of the same size, and what finds no room there is destroyed.
@@ -13,11 +14,10 @@ from workpost.domain.messages import flags as bits
 from workpost.domain.organizations.recoverable import SWEEP, days_in_force, sweep_of
 from workpost.kernel.errors import FolderNotFound
 from workpost.store.database.unit import Tx
-from workpost.store.tables import items, jobs, mailboxes, recoverable
+from workpost.store.tables import folders, items, jobs, mailboxes, recoverable
+from workpost.store.tables.folders import DELETING_KEPT, TRASH, Rank
 from workpost.store.tables.items import ItemRow
 
-TRASH = "trash"
-"""Role of the folder Deleted Items."""
 SWEEP_MS = 3_600_000
 """From one sweep of an organization to its next one."""
 
@@ -27,6 +27,15 @@ class Keep(msgspec.Struct, frozen=True, array_like=True):
 
     organization: str
     default_days: int
+
+
+def is_thrown_away(tx: Tx, mailbox: int, rank: Rank | None) -> bool:
+    """True for Deleted Items and what lies under it; looks further for nested folders only."""
+    if rank is None:
+        return False
+    if rank.role == TRASH or rank.hidden == DELETING_KEPT:
+        return True
+    return folders.lies_in(tx, mailbox=mailbox, folder=rank.parent, role=TRASH)
 
 
 def keep_rows(

@@ -12,14 +12,14 @@ from workpost.domain.mailboxes.provision import NewFolder
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import lock
 from workpost.domain.messages.delivery import take_counter
-from workpost.domain.messages.keeping import SWEEP_MS, TRASH
+from workpost.domain.messages.keeping import SWEEP_MS
 from workpost.domain.organizations.policy import check_grant
 from workpost.domain.organizations.recoverable import longest
 from workpost.kernel.errors import FolderNotFound, MailboxNotFound
 from workpost.kernel.principal import Grant, Right
-from workpost.store.database.unit import Reader, Row, Tx, command, quick
+from workpost.store.database.unit import Reader, Row, Tx, command
 from workpost.store.tables import contents, folders, items, jobs, mailboxes, recoverable
-from workpost.store.tables.folders import INBOX
+from workpost.store.tables.folders import INBOX, TRASH, FolderRow
 from workpost.store.tables.items import ItemRow
 from workpost.store.tables.jobs import Lease
 
@@ -94,11 +94,18 @@ def left_page(
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-@quick
-def id_of_trash(tx: Reader, *, grant: Grant) -> int:
-    """The folder Deleted Items of the grant's mailbox."""
+def homes(tx: Reader, *, grant: Grant) -> list[int]:
+    """The folders that items can come back to: all but Deleted Items and what lies under it."""
     check_grant(tx, grant, Right.READ)
-    return folders.id_of_role(tx, mailbox=grant.mailbox, role=TRASH) or 0
+    rows = {row.id: row for row in folders.list_rows(tx, mailbox=grant.mailbox)}
+    found = []
+    for row in rows.values():
+        above: FolderRow | None = row
+        while above is not None and above.role != TRASH:
+            above = rows.get(above.parent)
+        if above is None:
+            found.append(row.id)
+    return found
 
 
 def _readable(tx: Reader, grant: Grant) -> int | None:

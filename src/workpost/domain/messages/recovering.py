@@ -90,8 +90,9 @@ async def restore(
     """Put recoverable items back; returns where each came to lie, without those that are gone.
 
     Without `folder` each goes where it was before it came to Deleted Items, as tombstones tell for
-    90 days; to the INBOX where they do not, or that folder is gone. Raises FolderNotFound,
-    QuotaExceeded (what was restored before stays so), AccessDenied, StaleGrant, MailboxNotFound.
+    90 days, of folders that still are; to the INBOX where none of them tells. Raises FolderNotFound
+    and QuotaExceeded (what was restored before stays so), AccessDenied, StaleGrant,
+    MailboxNotFound.
     """
     restored: list[Restored] = []
     wanted = sorted(set(numbers))
@@ -108,12 +109,12 @@ async def restore(
 
 
 async def _origins(core: Core, grant: Grant, numbers: list[int]) -> list[tuple[int, int]]:
-    """(number, folder): the last place of each that was not Deleted Items, 0 where none is known.
+    """(number, folder): the last place of each that was no thrown away one, 0 where none is known.
 
     An item's id stays the same over MOVE, so the tombstones of its mailbox are its way.
     """
     kept = await core.store.read(recoverable.items_of, grant=grant, numbers=numbers)
-    trash = await core.store.read(recoverable.id_of_trash, grant=grant)
+    homes = set(await core.store.read(recoverable.homes, grant=grant))
     sought = {item for _, item in kept}
     found: dict[int, int] = {}
     before = (END, END, END)
@@ -122,7 +123,7 @@ async def _origins(core: Core, grant: Grant, numbers: list[int]) -> list[tuple[i
             recoverable.left_page, grant=grant, before=before, limit=LEFT_PAGE
         )
         for _, folder, _, item in page:
-            if item in sought and folder != trash:
+            if item in sought and folder in homes:
                 found[item] = folder
                 sought.remove(item)
         if len(page) < LEFT_PAGE:

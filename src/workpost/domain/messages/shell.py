@@ -262,8 +262,12 @@ async def expunge(
     """
     if uids is None:
         uids = await _deleted(core, grant, folder)
-    keep = Keep(grant.organization, core.settings.retention.recoverable_days)
+    keep = _keep(core, grant)
     return await _remove(core, grant, folder, uids, only_deleted=True, keep=keep)
+
+
+def _keep(core: Core, grant: Grant) -> Keep:
+    return Keep(grant.organization, core.settings.retention.recoverable_days)
 
 
 async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
@@ -331,16 +335,24 @@ async def delete_folder(core: Core, grant: Grant, path: str) -> None:
 
 
 async def finish_deletion(core: Core, grant: Grant, folder: int) -> None:
-    """Empty a hidden folder and remove its row."""
+    """Empty a hidden folder and remove its row; of one from Deleted Items the items are kept."""
     while True:
         page = await core.store.read(
             queries.uids_after, grant=grant, folder=folder, after=0, limit=SLICE
         )
         if not page:
             break
-        await core.store.write_background(
-            changes.remove, grant=grant, folder=folder, uids=page, only_deleted=False
-        )
+        try:
+            await core.store.write_background(
+                changes.remove,
+                grant=grant,
+                folder=folder,
+                uids=page,
+                only_deleted=False,
+                keep=_keep(core, grant),
+            )
+        except FolderNotFound:
+            await recovering.make_folder(core, grant)
     await core.store.write_background(changes.remove_folder, grant=grant, folder=folder)
 
 
