@@ -173,10 +173,12 @@ def begin_delete(tx: Tx, *, grant: Grant, folder: int) -> None:
         raise FolderProtected("Standard folders cannot be deleted.")
     if folders.has_children(tx, mailbox=grant.mailbox, folder=folder):
         raise FolderHasChildren("The folder has folders under it.")
+    kept = folders.lies_in(tx, mailbox=grant.mailbox, folder=row.parent, role=folders.TRASH)
     folders.mark_deleting(
         tx,
         mailbox=grant.mailbox,
         folder=folder,
+        hidden=folders.DELETING_KEPT if kept else folders.DELETING,
         name_tag=folder.to_bytes(8, "big"),
         modseq=modseq,
     )
