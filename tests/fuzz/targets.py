@@ -14,6 +14,10 @@ from tests.fuzz.ugly import UGLY
 from workpost.formats import addresses, encoded_words
 from workpost.formats.dates import parse_date
 from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
+from workpost.formats.sieve.actions import World
+from workpost.formats.sieve.checker import compile_script
+from workpost.formats.sieve.errors import SieveError
+from workpost.formats.sieve.interpreter import run_script
 from workpost.protocols.imap.wire.errors import WireError
 from workpost.protocols.imap.wire.framing import Frame, Framer, Limits, Refused
 from workpost.protocols.imap.wire.parser import parse
@@ -147,6 +151,20 @@ def imap_commands(data: bytes) -> None:
                     pass
 
 
+def sieve_scripts(data: bytes) -> None:
+    """A script is read or refused; one that is read runs to an end and loses no message silently."""
+    try:
+        script = compile_script(data)
+    except SieveError:
+        return
+    result = run_script(
+        script, UGLY["text around the parts"], World(sender="", recipient="", now=0)
+    )
+    assert not result.error or len(result.actions) == 1
+    if result.message is not None:
+        summarize(result.message)
+
+
 _MAIL = [raw for raw in UGLY.values() if len(raw) <= BIGGEST]
 
 TARGETS: dict[str, Target] = {
@@ -201,6 +219,20 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "mime_structure": Target(mime_structure, _MAIL),
+    "sieve_scripts": Target(
+        sieve_scripts,
+        [
+            b'require ["fileinto", "variables", "regex", "body"];\r\n'
+            b'if anyof (header :matches "subject" "*u?ly*", not body :regex "(o|n)+e") {\r\n'
+            b'  set :upper "a" "${1}${2}"; fileinto "x/${a}"; stop;\r\n} else { discard; }\r\n',
+            b'require ["editheader", "date", "index", "relational", "imap4flags"];\n'
+            b'addheader :last "X" text:\n.a\n..b\n.\n;\n'
+            b'if date :index 1 :value "ge" :zone "+0100" "date" "julian" "5" { addflag "a b"; }',
+            b'require ["vacation", "enotify", "duplicate", "ereject", "encoded-character"];'
+            b'if duplicate :seconds 5 :uniqueid "${hex: 41 42}" { vacation :days 3 :mime "x"; }'
+            b'notify :importance "1" "mailto:a@b.test?body=%41";',
+        ],
+    ),
     "imap_commands": Target(
         imap_commands,
         [

@@ -19,6 +19,7 @@ PROGRAMS = {
     "aws": ("aws", "awscli"),
     "openssl": ("openssl", "openssl"),
     "slapd": ("slapd", "slapd"),
+    "pigeonhole": ("sieve-test", "dovecot-sieve"),
 }
 
 
