@@ -17,14 +17,35 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import actions, api, directory, footprint, imap, mixed, peers, submission
+from benchmarks import (
+    actions,
+    api,
+    directory,
+    dkim,
+    footprint,
+    imap,
+    inbound,
+    mixed,
+    peers,
+    submission,
+)
 from benchmarks.product import Workpost
 from benchmarks.scale import FULL, SMOKE, Scale
 from benchmarks.table import Row, as_json, machine, render
 from tests.support.peers import postgres_folder
 from tests.support.postgres import PostgresServer
 
-SECTIONS = ("api", "submission", "postgres", "imap", "memory", "latency", "directory")
+SECTIONS = (
+    "api",
+    "submission",
+    "inbound",
+    "postgres",
+    "imap",
+    "memory",
+    "latency",
+    "directory",
+    "dkim",
+)
 
 
 class Bench:
@@ -48,7 +69,7 @@ class Bench:
         missing = peers.missing()
         for reason in missing:
             self.say(f"without peers: {reason}")
-        if not missing and {"submission", "postgres", "imap"} & set(sections):
+        if not missing and {"submission", "inbound", "postgres", "imap"} & set(sections):
             self.dovecot = peers.Dovecot(self.folder / "dovecot")
             self.open.callback(self.dovecot.close)
             self.postfix = peers.Postfix(self.folder / "postfix", self.dovecot)
@@ -60,15 +81,28 @@ class Bench:
         rows: dict[str, Callable[[], Iterator[Row]]] = {
             "api": lambda: api.measure(self.product, self.scale),
             "submission": lambda: submission.measure(self.product, self.postfix, self.scale),
+            "inbound": self._inbound,
             "postgres": self._postgres,
             "imap": lambda: imap.measure(self.product, self.dovecot, self.scale),
             "memory": lambda: footprint.measure(self.product, self.scale),
             "latency": lambda: mixed.measure(self.product, self.scale),
             "directory": self._directory,
+            "dkim": lambda: dkim.measure(self.scale),
         }
         for row in rows[section]():
             self.rows.append(row)
             self.say(f"  {row.what}: {row.value:,.3f} {row.unit}")
+
+    def _inbound(self) -> Iterator[Row]:
+        sender = inbound.Sender()
+        try:
+            product = inbound.start(self.folder / "inbound", sender)
+            try:
+                yield from inbound.measure(product, sender, self.postfix, self.scale)
+            finally:
+                product.stop()
+        finally:
+            sender.close()
 
     def _postgres(self) -> Iterator[Row]:
         server = self._postgres_server()

@@ -33,6 +33,12 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     many_users: int = 50_000
     page: int = 100
     """MaxResults of ListUsers there."""
+    inbound: int = 6_000
+    """Messages of 4 KB from other servers; fewer of larger ones."""
+    inbound_connections: tuple[int, ...] = (1, 20, 100)
+    group: int = 5_000
+    singles: int = 300
+    """Single deliveries that those beside the group's are compared with."""
     creations: int = 400
     """Creations of users compared between the two, without a hash."""
 
@@ -58,4 +64,8 @@ SMOKE = Scale(
     many_users=80,
     page=5,
     creations=8,
+    inbound=40,
+    inbound_connections=(1, 4),
+    group=25,
+    singles=10,
 )

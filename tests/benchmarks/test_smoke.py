@@ -128,6 +128,7 @@ def test_the_whole_benchmark_runs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert bench.main(["--smoke", "--json", str(rows)]) == 0
     measured = {one["what"]: one for one in json.loads(rows.read_bytes())}
     assert measured["DescribeUser"]["value"] > 0
+    assert measured["verify 50 KB"]["ratio"] > 0
     assert measured["p99 of a timer's delay"]["passed"] is not None
     if not peers.missing():
         assert measured["metadata 60"]["ratio"] > 0

@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tests.formats.imap_lists import check_body, check_envelope
+from tests.fuzz import senders, signatures
 from tests.fuzz.ugly import UGLY
 from workpost.formats import addresses, encoded_words
+from workpost.formats import mta_sts as mta_sts_format
 from workpost.formats.dates import parse_date
 from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
 from workpost.formats.sieve.actions import World
 from workpost.formats.sieve.checker import compile_script
 from workpost.formats.sieve.errors import SieveError
 from workpost.formats.sieve.interpreter import run_script
+from workpost.integrations.smtp.offers import parse_offer
+from workpost.integrations.smtp.replies import BadReply, Reply, ReplyReader
 from workpost.protocols.imap.wire.errors import WireError
 from workpost.protocols.imap.wire.framing import Frame, Framer, Limits, Refused
 from workpost.protocols.imap.wire.parser import parse
@@ -91,6 +95,37 @@ def smtp_chunks(data: bytes) -> None:
         assert reader.feed(piece + b"QUIT\r\n") == len(piece)
     reader.finish()
     assert reader.fault is not None or reader.content() == data
+
+
+def smtp_replies(data: bytes) -> None:
+    """What servers answer is replies with printable text, whatever the cut, or refused."""
+    size = 1 + (data[0] if data else 0) % 13
+    found: list[list[Reply]] = []
+    errors: list[BadReply | None] = []
+    for step in (len(data) or 1, size):
+        reader = ReplyReader()
+        pieces = [data[at : at + step] for at in range(0, len(data), step)]
+        found.append([reply for piece in pieces for reply in reader.feed(piece)])
+        errors.append(reader.error)
+    assert found[0] == found[1]
+    assert (errors[0] is None) == (errors[1] is None)
+    assert all(str(error).isprintable() for error in errors)
+    for reply in found[1]:
+        assert 200 <= reply.code <= 599
+        assert reply.text.isprintable()
+        assert reply.status[0] in "245"
+        assert parse_offer(reply).size >= 0
+
+
+def mta_sts(data: bytes) -> None:
+    """A policy is read, or refused with its own error; what is read is written as it is read."""
+    mta_sts_format.parse_record([data.decode("latin-1")])
+    try:
+        policy = mta_sts_format.parse_policy(data)
+    except mta_sts_format.PolicyError:
+        return
+    if policy.mode != "none":
+        assert mta_sts_format.parse_policy("\r\n".join(policy.lines).encode()) == policy
 
 
 def smtp_addresses(data: bytes) -> None:
@@ -191,6 +226,21 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "smtp_chunks": Target(smtp_chunks, [b"hello\r\n", b"\r\n.\r\n", b"a\nb\r\0"]),
+    "smtp_replies": Target(
+        smtp_replies,
+        [
+            b"250-mx.example.test\r\n250-SIZE 1000\r\n250-AUTH=PLAIN LOGIN\r\n250 DSN\r\n",
+            b"550-5.1.1 No such\r\n550 5.1.1 user\r\n354\r\n",
+            b"421 4.3.2 \xff\x1b[2J\n",
+        ],
+    ),
+    "mta_sts": Target(
+        mta_sts,
+        [
+            b"version: STSv1\r\nmode: enforce\r\nmx: *.example.test\r\nmax_age: 604800\r\n",
+            b"v=STSv1; id=20160831085700Z;",
+        ],
+    ),
     "smtp_addresses": Target(
         smtp_addresses,
         [
@@ -218,6 +268,7 @@ TARGETS: dict[str, Target] = {
             b"Subject: a\r\n b\r\nTo: c",
         ],
     ),
+    "sender_policies": Target(senders.sender_policies, senders.SEEDS),
     "mime_structure": Target(mime_structure, _MAIL),
     "sieve_scripts": Target(
         sieve_scripts,
@@ -242,5 +293,8 @@ TARGETS: dict[str, Target] = {
             b'd APPEND "Sent Items" (\\Seen $Forwarded) "27-Nov-2026 10:00:00 +0000" {5+}\r\nhello\r\n',
         ],
     ),
+    "dkim_messages": Target(signatures.dkim_messages, [*signatures.MESSAGES, *_MAIL]),
+    "arc_chains": Target(signatures.arc_chains, signatures.CHAINS),
+    "key_records": Target(signatures.key_records, signatures.RECORDS),
 }
 """By the name that `script/fuzz` takes."""

@@ -322,6 +322,50 @@ def test_config_show_masks_passwords_and_reads_back(tmp_path: Path) -> None:
     assert (again["hostname"], again["log.format"]) == ("mail.example", "json")
 
 
+def test_config_show_masks_the_relays_password() -> None:
+    env = {
+        "WORKPOST_OUTBOUND__RELAY": "smtp.example:587",
+        "WORKPOST_OUTBOUND__RELAY_USER": "workpost",
+        "WORKPOST_OUTBOUND__RELAY_PASSWORD": "sesame",
+    }
+    shown = to_toml(load(None, None, env))
+    assert "sesame" not in shown
+    assert f'relay_password = "{MASK}"' in shown
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ('routes = ["example.test"]', "outbound.routes"),
+        ('routes = ["example.test=1.2.3.4:99999"]', "outbound.routes"),
+        ('tls = ["example.test=maybe"]', "outbound.tls"),
+        ('allow = ["10.0.0.1/8"]', "outbound.allow"),
+        ('source_ipv4 = "::1"', "outbound.source_ipv4"),
+        ('source_ipv6 = "1.2.3.4"', "outbound.source_ipv6"),
+        ('relay = "smtp.example"', "outbound.relay"),
+        ('relay_user = "x"', "relay_user and a password"),
+        ('relay_password = "x"', "relay_user and a password"),
+        (
+            'relay_user = "x"\nrelay_password = "y"\nrelay_password_file = "z"',
+            "relay_password and relay_password_file",
+        ),
+        (
+            'relay = "smtp.example:25"\nrelay_user = "x"\nrelay_password = "y"\nrelay_tls = "none"',
+            "outbound.relay_tls",
+        ),
+    ],
+)
+def test_settings_of_outbound_that_cannot_be(tmp_path: Path, lines: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(write(tmp_path, f"[outbound]\n{lines}\n"), None, {})
+    assert complaint in str(caught.value)
+
+
+def test_a_relay_on_loopback_may_have_a_password_without_tls(tmp_path: Path) -> None:
+    lines = 'relay = "127.0.0.1:25"\nrelay_user = "x"\nrelay_password = "y"\nrelay_tls = "none"'
+    assert load(write(tmp_path, f"[outbound]\n{lines}\n"), None, {}).outbound.relay_user == "x"
+
+
 def test_every_setting_is_documented() -> None:
     assert not [name for name, key in KEYS.items() if not key.description]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from workpost.cli import domain_dkim
 from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, print_json, with_core
 from workpost.domain.organizations.dns_records import DnsRecord
 from workpost.domain.organizations.domains_shell import get_domain, key_records
@@ -30,6 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="take the domain as verified without DNS (needs dns.force_verification)",
     )
     check.set_defaults(run=verify)
+    domain_dkim.add_verbs(verbs)
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:

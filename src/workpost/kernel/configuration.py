@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
 
 PREFIX = "WORKPOST_"
@@ -271,9 +272,12 @@ def _check(settings: Settings) -> None:
         _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:
         _try("ops.allow", ipaddress.ip_network, network)
+    for network in settings.authentication.trusted_networks:
+        _try("authentication.trusted_networks", ipaddress.ip_network, network)
     _check_identity(settings)
     for network in settings.egress.allow:
         _try("egress.allow", ipaddress.ip_network, network)
+    _check_outbound(settings.outbound)
     for function in settings.lambda_.functions:
         if function.url or function.kind == "http":
             _try("lambda.functions", _check_url, function.url)
@@ -286,6 +290,24 @@ def _check(settings: Settings) -> None:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
     for id, directory in settings.directories.items():
         _check_directory(f"directories.{id}", directory)
+
+
+def _check_outbound(outbound: Outbound) -> None:
+    for network in outbound.allow:
+        _try("outbound.allow", ipaddress.ip_network, network)
+    for route in outbound.routes:
+        _try("outbound.routes", parse_address, route.partition("=")[2])
+    if outbound.source_ipv4:
+        _try("outbound.source_ipv4", ipaddress.IPv4Address, outbound.source_ipv4)
+    if outbound.source_ipv6:
+        _try("outbound.source_ipv6", ipaddress.IPv6Address, outbound.source_ipv6)
+    host = _try("outbound.relay", parse_address, outbound.relay)[0] if outbound.relay else ""
+    if outbound.relay_password and outbound.relay_password_file:
+        raise SettingsError("outbound: relay_password and relay_password_file are both set")
+    if bool(outbound.relay_user) != bool(outbound.relay_password or outbound.relay_password_file):
+        raise SettingsError("outbound: relay_user and a password must both be set, or neither")
+    if outbound.relay_user and outbound.relay_tls == "none" and not is_loopback(host):
+        raise SettingsError("outbound.relay_tls: a password is sent over TLS only")
 
 
 def _check_identity(settings: Settings) -> None:
@@ -351,7 +373,9 @@ def effective(settings: Settings) -> dict[str, Any]:
     """Return every key with its value in force (`workpost config show`), passwords masked."""
     values: dict[str, Any] = {}
     for name, key, value in _in_force(settings):
-        if key.extra.get("secret"):
+        if key.extra.get("secret") and name.endswith("password"):
+            value = MASK if value else ""
+        elif key.extra.get("secret"):
             value = re.sub(r"(?<=://)([^/:@]*):.*(?=@)", rf"\1:{MASK}", value)
             value = re.sub(r"(?i)(password=)[^&]*", rf"\1{MASK}", value)
         values[name] = value

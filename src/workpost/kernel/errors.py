@@ -174,6 +174,10 @@ class SenderNotAllowed(WorkpostError):
     """The login does not own the sender address."""
 
 
+class MessageRefused(WorkpostError):
+    """A policy refuses the message as a whole; the sending server may tell its author why."""
+
+
 class KeyDestroyed(WorkpostError):
     """The key was shredded; what it sealed is gone for good."""
 

@@ -20,6 +20,8 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
     Exports,
@@ -203,6 +205,22 @@ class Dns(Section, frozen=True, kw_only=True):
     ] = False
 
 
+class Dkim(Section, frozen=True, kw_only=True):
+    """The keys by which mail of our domains is signed."""
+
+    rotate_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="Make a new key this many days after one began to sign; it is used once "
+            "the DNS shows it (`workpost domain dkim show`). 0: only by `workpost domain dkim "
+            "rotate`.",
+            extra=LIVE,
+        ),
+    ] = 0
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """What is refused, each with its protocol's own error."""
 
@@ -373,9 +391,13 @@ class Settings(Section, frozen=True, kw_only=True):
     api: Api = Api()
     organizations: Organizations = Organizations()
     dns: Dns = Dns()
+    authentication: Authentication = Authentication()
+    dmarc: Dmarc = Dmarc()
+    dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
     mailflow: Mailflow = Mailflow()
+    outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()
     retention: Retention = Retention()

@@ -57,6 +57,9 @@ EFFECTS: dict[str, str] = {
     "DisassociateMemberFromGroup": "delivery to the group; permissions through the group",
     "PutAccessControlRule": LOGINS,
     "PutIdentityProviderConfiguration": "logins by password and by token, signing in",
+    "PutInboundDmarcSettings": (
+        "mail from outside that fails DMARC: refused or in Junk E-mail, as its domain asks"
+    ),
     "PutMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
     "PutMobileDeviceAccessOverride": DEVICES,
     "PutRetentionPolicy": "a job moves or deletes old messages, once a period",
@@ -135,6 +138,13 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
     "PutIdentityProviderConfiguration": ("identity.providers",),
+    "PutInboundDmarcSettings": (
+        "authentication.server_name",
+        "authentication.trusted_arc",
+        "authentication.trusted_networks",
+        "dmarc.reject",
+        "dns.servers",
+    ),
     "PutRetentionPolicy": ("retention.every_minutes",),
     "RegisterMailDomain": ("limits.domains_per_organization", "organizations.suffix"),
     "RegisterToWorkMail": ("limits.mailbox_megabytes",),

@@ -90,6 +90,13 @@ def deliver(
     return placed
 
 
+@command
+def record(tx: Tx, *, events: list[NewEvent]) -> None:
+    """Write what became of a message that is not taken."""
+    for event in events:
+        insert_event(tx, event)
+
+
 def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
     if message.deliveries or message.queued:
         contents.insert_content(tx, message.content)

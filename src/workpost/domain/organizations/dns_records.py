@@ -47,15 +47,19 @@ def records_of(name: str, token: str, host: str) -> list[DnsRecord]:
     ]
     if not token:
         return mail + policies
-    selectors = [selector(token, number) for number in range(SELECTORS)]
     return [
         DnsRecord("TXT", f"{OWNERSHIP_LABEL}.{name}", token),
         *mail,
-        *(
-            DnsRecord("CNAME", f"{each}._domainkey.{name}", key_host(each, host))
-            for each in selectors
-        ),
+        *dkim_records(name, token, host),
         *policies,
+    ]
+
+
+def dkim_records(name: str, token: str, host: str) -> list[DnsRecord]:
+    """The three names of a domain's DKIM keys, one of which may have no key at a time."""
+    selectors = [selector(token, number) for number in range(SELECTORS)]
+    return [
+        DnsRecord("CNAME", f"{each}._domainkey.{name}", key_host(each, host)) for each in selectors
     ]
 
 

@@ -6,8 +6,11 @@ the name is nobody else's until it deregisters it. `operations/domains` looks in
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
+from workpost.domain.organizations import dkim_rotation
 from workpost.domain.organizations.idempotency import ClientToken, with_token
 from workpost.domain.organizations.state import begin, require_active
 from workpost.kernel.errors import (
@@ -167,11 +170,14 @@ def set_default_domain(tx: Tx, *, grant: Grant, name: str) -> None:
     domains.set_default(tx, org=grant.organization, name=name)
 
 
-def settle(tx: Tx, row: DomainRow, *, ownership: bool, dkim: bool) -> DomainRow:
+def settle(
+    tx: Tx, row: DomainRow, *, ownership: bool, dkim: bool, seen: Collection[str] = ()
+) -> DomainRow:
     """Write down what DNS said of a domain and return it as it is now.
 
     What was verified stays so. What was not found within 72 hours has failed. A domain that
-    another organization has verified meanwhile is found by nobody else.
+    another organization has verified meanwhile is found by nobody else. `seen` are the selectors of
+    DKIM keys that receivers find.
     """
     late = tx.env.now() - row.since >= WAIT_MS
     foreign = domains.get_verified(tx, name=row.name)
@@ -180,6 +186,9 @@ def settle(tx: Tx, row: DomainRow, *, ownership: bool, dkim: bool) -> DomainRow:
     signs = _next(row.dkim, found=dkim and state == VERIFIED, late=late)
     if (state, signs) != (row.state, row.dkim):
         domains.set_states(tx, org=row.org, name=row.name, state=state, dkim=signs)
+    if state == VERIFIED:
+        dkim_rotation.settle_keys(tx, row.org, row.name, seen)
+        dkim_keys.begin_looking(tx, org=row.org, domain=row.name)
     return msgspec.structs.replace(row, state=state, dkim=signs)
 
 
@@ -191,7 +200,7 @@ def _next(state: str, *, found: bool, late: bool) -> str:
 
 @command
 def settle_by_hand(
-    tx: Tx, *, grant: Grant, name: str, ownership: bool, dkim: bool
+    tx: Tx, *, grant: Grant, name: str, ownership: bool, dkim: bool, seen: list[str]
 ) -> tuple[str, str]:
     """`settle` for an operator; returns the states of ownership and DKIM.
 
@@ -203,5 +212,5 @@ def settle_by_hand(
         raise not_found(name)
     if ownership:
         _refuse_foreign(tx, row.org, name)
-    settled = settle(tx, row, ownership=ownership, dkim=dkim)
+    settled = settle(tx, row, ownership=ownership, dkim=dkim, seen=seen)
     return settled.state, settled.dkim

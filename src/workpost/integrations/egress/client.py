@@ -122,6 +122,16 @@ async def post(
         raise EgressFailed(Problem.TIME, where[0]) from None
 
 
+async def get(bounds: Bounds, url: str, *, resolver: Resolve = resolve) -> Response:
+    """Send a GET and follow redirects. Raises as `post` does."""
+    where = [""]
+    try:
+        async with asyncio.timeout(bounds.seconds):
+            return await _follow(bounds, url, {}, b"", "", resolver, where, "GET")
+    except TimeoutError:
+        raise EgressFailed(Problem.TIME, where[0]) from None
+
+
 async def _follow(
     bounds: Bounds,
     url: str,
@@ -130,6 +140,7 @@ async def _follow(
     authorization: str,
     resolver: Resolve,
     where: list[str],
+    method: str = "POST",
 ) -> Response:
     first: Target | None = None
     context: ssl.SSLContext | None = None
@@ -147,7 +158,7 @@ async def _follow(
             raise EgressFailed(Problem.SCHEME, target.host)
         own = {"Authorization": authorization} if authorization and not moved else {}
         used = context if target.scheme == "https" else None
-        request = request_bytes(target, {**headers, **own}, body)
+        request = request_bytes(target, {**headers, **own}, body, method)
         status, fields, answer = await _exchange(bounds, target, used, request, resolver)
         if status not in REDIRECTING or not bounds.redirects:
             return Response(status, fields, answer, target.host, moved)

@@ -66,16 +66,19 @@ def parse_target(url: str) -> Target:
     return Target(parts.scheme, host.lower(), port, path)
 
 
-def request_bytes(target: Target, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A POST request. Raises ValueError for a header that would end its line."""
+def request_bytes(
+    target: Target, headers: Mapping[str, str], body: bytes, method: str = "POST"
+) -> bytes:
+    """A request. Raises ValueError for a header that would end its line."""
     fields = {
         "Host": target.authority,
         **headers,
         "Accept-Encoding": "identity",
         "Connection": "close",
-        "Content-Length": str(len(body)),
     }
-    lines = [f"POST {target.path} HTTP/1.1"]
+    if method == "POST":
+        fields["Content-Length"] = str(len(body))
+    lines = [f"{method} {target.path} HTTP/1.1"]
     for name, value in fields.items():
         if any(ord(letter) < 32 or ord(letter) > 126 for letter in name + value):
             raise ValueError(f"the field {name} is not printable ASCII")

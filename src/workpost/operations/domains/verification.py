@@ -11,17 +11,18 @@ import asyncio
 import msgspec
 
 from workpost.domain.organizations import mail_domains
-from workpost.domain.organizations.dns_records import OWNERSHIP_LABEL, key_host
+from workpost.domain.organizations.dns_records import OWNERSHIP_LABEL
 from workpost.domain.organizations.mail_domains import VERIFY, WAIT_MS
 from workpost.formats.addresses import ascii_domain
 from workpost.integrations.dns.base import Resolver
 from workpost.kernel.errors import Conflict, MailDomainNotFound, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.principal import Grant
+from workpost.operations.domains.published import find_published, is_delegated
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import dkim_keys, domains, jobs
-from workpost.store.tables.dkim_keys import RSA, DkimKeyRow
+from workpost.store.tables.dkim_keys import RSA, WAITING, DkimKeyRow
 from workpost.store.tables.domains import PENDING, DomainRow
 from workpost.store.tables.jobs import Lease
 
@@ -44,10 +45,11 @@ class Sought(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What DNS has of a domain."""
+    """What DNS has of a domain; `seen` are the selectors of keys that receivers find."""
 
     ownership: bool
     dkim: bool
+    seen: list[str] = []
 
 
 async def look_up(resolver: Resolver, sought: Sought, host: str) -> Found:
@@ -62,22 +64,12 @@ async def look_up(resolver: Resolver, sought: Sought, host: str) -> Found:
     texts = (await resolver.txt(f"{OWNERSHIP_LABEL}.{name}")).values
     if token not in texts:
         texts = (await resolver.txt(name)).values
-    for key in sought.keys:
-        if key.algorithm == RSA:
-            published = await _is_published(resolver, key, name, host)
-            return Found(ownership=token in texts, dkim=published)
-    return Found(ownership=token in texts, dkim=False)
-
-
-async def _is_published(resolver: Resolver, key: DkimKeyRow, name: str, host: str) -> bool:
-    where = f"{key.selector}._domainkey.{name}"
-    if key_host(key.selector, host).lower() in (await resolver.cname(where)).values:
-        return True
-    for text in (await resolver.txt(where)).values:
-        tags = dict(tag.strip().split("=", 1) for tag in text.split(";") if "=" in tag)
-        if tags.get("p", "").replace(" ", "") == key.public:
-            return True
-    return False
+    delegated = [
+        await is_delegated(resolver, name, key, host) for key in sought.keys if key.algorithm == RSA
+    ]
+    waiting = [key for key in sought.keys if key.state == WAITING]
+    seen = await find_published(resolver, name, waiting)
+    return Found(ownership=token in texts, dkim=any(delegated), seen=seen)
 
 
 def read_sought(tx: Reader, *, org: str, name: str) -> Sought | None:
@@ -104,12 +96,10 @@ def settle_job(tx: Tx, *, lease: Lease, name: str, found: Found | None, token: s
     if row is None:
         jobs.finish_job(tx, id=lease.id, fence=lease.fence)
         return
-    heard = found is not None and row.token == token
+    if found is None or row.token != token:
+        found = Found(ownership=False, dkim=False)
     settled = mail_domains.settle(
-        tx,
-        row,
-        ownership=heard and found is not None and found.ownership,
-        dkim=heard and found is not None and found.dkim,
+        tx, row, ownership=found.ownership, dkim=found.dkim, seen=found.seen
     )
     if PENDING not in (settled.state, settled.dkim):
         jobs.finish_job(tx, id=lease.id, fence=lease.fence)
@@ -157,7 +147,7 @@ async def verify_now(
     sought = await core.store.read(read_sought, org=grant.organization, name=name)
     if sought is None:
         raise MailDomainNotFound(f"The organization has no mail domain {name}.")
-    found = Found(ownership=True, dkim=True)
+    found = Found(ownership=True, dkim=True, seen=[key.selector for key in sought.keys])
     if not force:
         found = await look_up(resolver, sought, core.settings.host_name)
     try:
@@ -174,6 +164,7 @@ async def _settle(core: Core, grant: Grant, name: str, found: Found) -> tuple[st
         name=name,
         ownership=found.ownership,
         dkim=found.dkim,
+        seen=found.seen,
     )
 
 

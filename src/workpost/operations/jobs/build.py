@@ -6,10 +6,12 @@ from workpost.domain.access.identity import FORGET
 from workpost.domain.mailboxes.exports import EXPORT
 from workpost.domain.mailboxes.purge import PURGE
 from workpost.domain.organizations.deletion import DELETE
+from workpost.domain.organizations.dkim_rotation import TEND
 from workpost.domain.organizations.outside import SYNC
 from workpost.domain.organizations.retention import RETAIN
 from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.directories.sync import sync_directory
+from workpost.operations.domains.tending import schedule_tending, tend_keys
 from workpost.operations.exports.working import export_mailbox
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
@@ -24,8 +26,9 @@ HANDLERS: dict[str, Handler] = {
     PURGE: purge_mailbox,
     RETAIN: apply_policy,
     TAKE_OVER: take_over_directory,
+    TEND: tend_keys,
 }
-SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges, schedule_runs)
+SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges, schedule_runs, schedule_tending)
 
 
 LONG_HANDLERS: dict[str, Handler] = {EXPORT: export_mailbox}

@@ -1,6 +1,7 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
-    stamp -> summarize -> may the sender? -> place the content -> route -> seal -> one write
+    submit:  stamp -> summarize -> may the sender? -> place -> route -> seal -> one write
+    receive: authenticate -> stamp -> summarize -> route -> enforce -> place -> seal -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
@@ -8,7 +9,7 @@ the commit that makes the message durable; whoever calls then says 250.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from workpost.domain.access import shell as access
 from workpost.domain.directory.expansion import expand_envelope
@@ -18,6 +19,7 @@ from workpost.domain.messages.shell import summary_of
 from workpost.formats.addresses import fold
 from workpost.kernel.errors import (
     MailboxNotFound,
+    MessageRefused,
     MessageTooLarge,
     QuotaExceeded,
     StaleGrant,
@@ -25,7 +27,8 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import placing, senders, trace
+from workpost.operations.authentication.check import authenticate, is_from_outside
+from workpost.operations.mailflow import enforcing, placing, senders, trace
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
 from workpost.store.core import Core
@@ -38,6 +41,10 @@ ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
 
 
+STALE = 1.0
+"""Seconds of authentication after which the route that RCPT TO found is asked for again."""
+
+
 async def submit(
     core: Core, grant: Grant, envelope: Envelope, raw: bytes, route: Expansion | None = None
 ) -> str:
@@ -47,7 +54,8 @@ async def submit(
     SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
     access was withdrawn meanwhile.
     """
-    stamped = _stamp(core, envelope, raw)
+    _check_size(core, raw)
+    stamped = trace.stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
     message = await placing.place(core, envelope, stamped, summary)
@@ -70,31 +78,52 @@ async def receive(
 ) -> str:
     """Accept a message from another server for recipients who live here; returns its trace id.
 
-    `route` as for `submit`. Raises UnknownRecipient when nobody is left, MessageTooLarge, TryLater.
+    `route` as for `submit`. Raises UnknownRecipient when nobody is left, MessageTooLarge,
+    MessageRefused, TryLater.
     """
-    stamped = _stamp(core, envelope, raw)
+    _check_size(core, raw)
+    authentication = None
+    if is_from_outside(core, envelope):
+        began = core.env.monotonic()
+        authentication = await authenticate(core, envelope, raw)
+        if core.env.monotonic() - began > STALE:
+            route = None
+    stamped = trace.stamp(core, envelope, raw, authentication)
     summary = await summary_of(stamped.raw)
-    message = await placing.place(core, envelope, stamped, summary)
+    message: Message | None = None
     for _ in range(ATTEMPTS):
         routed, route = route or await _route(core, envelope), None
         organizations = await _organizations(core, routed)
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
+        enforcement = await enforcing.enforce(core, authentication, organizations)
         events = [
-            await _event(core, organization, RECEIVED, message, routed, "")
-            for organization in organizations
+            await trace.make_event(
+                core, one, enforcing.APPLIED, stamped, envelope, summary, "", more=enforcement.story
+            )
+            for one in enforcement.enforced
         ]
+        if enforcement.refused:
+            await core.store.write(delivery.record, events=events)
+            raise MessageRefused(enforcement.refused)
+        message = message or await placing.place(core, envelope, stamped, summary)
+        told = enforcing.verdicts(authentication)
+        events = [
+            await _event(core, one, RECEIVED, message, routed, "", told) for one in organizations
+        ] + events
+        left = [one for one in organizations if one not in enforcement.dropped]
+        kept = enforcement.keep(routed, left)
+        home = (left or organizations)[0]
         try:
-            return await _write(core, None, organizations[0], message, routed, events)
+            return await _write(core, None, home, message, kept, events, enforcement.roles(kept))
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
 
 
-def _stamp(core: Core, envelope: Envelope, raw: bytes) -> trace.Stamped:
+def _check_size(core: Core, raw: bytes) -> None:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
-    return trace.stamp(core, envelope, raw)
 
 
 async def _route(core: Core, envelope: Envelope) -> Expansion:
@@ -116,7 +145,13 @@ async def _organizations(core: Core, routed: Expansion) -> list[str]:
 
 
 def _event(
-    core: Core, organization: str, kind: str, message: Message, routed: Expansion, actor: str
+    core: Core,
+    organization: str,
+    kind: str,
+    message: Message,
+    routed: Expansion,
+    actor: str,
+    more: Mapping[str, object] = trace.NOTHING,
 ) -> Awaitable[NewEvent]:
     return trace.make_event(
         core,
@@ -127,6 +162,7 @@ def _event(
         message.summary,
         actor,
         unknown=routed.unknown,
+        more=more,
     )
 
 
@@ -137,9 +173,12 @@ async def _write(
     message: Message,
     routed: Expansion,
     events: list[NewEvent],
+    roles: Mapping[int, str] = placing.NO_ROLES,
 ) -> str:
     direction = "outgoing" if grant is not None else "incoming"
-    made = await placing.make_outgoing(core, message, routed, home=home, direction=direction)
+    made = await placing.make_outgoing(
+        core, message, routed, home=home, direction=direction, roles=roles
+    )
     await core.store.write(
         delivery.deliver,
         grant=grant,

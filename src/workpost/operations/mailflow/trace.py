@@ -1,7 +1,8 @@
 """Trace: the fields put on top of a message, and the event that proves what happened to it.
 
 What people submit is kept byte for byte; Return-Path and Received go in front of it, nothing else
-is touched (RFC 5321 4.4).
+is touched (RFC 5321 4.4). Mail from outside has Authentication-Results between the two, and loses
+those that it brought in our name (RFC 8601 5).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from workpost.formats.mailauth.results import strip_results
 from workpost.formats.mime.summary import Summary
 from workpost.formats.trace import received_header, return_path
+from workpost.operations.authentication.check import Authentication, server_name
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
 from workpost.store.keys import sealing
@@ -26,8 +29,13 @@ class Stamped(msgspec.Struct, frozen=True):
     skip: int
 
 
-def stamp(core: Core, envelope: Envelope, raw: bytes) -> Stamped:
-    """Put Return-Path and Received in front of a message and name its trace id."""
+NOTHING: Mapping[str, object] = {}
+
+
+def stamp(
+    core: Core, envelope: Envelope, raw: bytes, authentication: Authentication | None = None
+) -> Stamped:
+    """Put the trace fields in front of a message and name its trace id."""
     trace = f"{core.env.new_id():016x}"
     path = return_path(envelope.sender)
     received = received_header(
@@ -41,7 +49,11 @@ def stamp(core: Core, envelope: Envelope, raw: bytes) -> Stamped:
         recipient=envelope.recipients[0] if len(envelope.recipients) == 1 else "",
         tls=envelope.tls,
     )
-    return Stamped(trace, path + received + raw, len(path))
+    results = b""
+    if authentication is not None:
+        results = authentication.field
+        raw = strip_results(raw, server_name(core))
+    return Stamped(trace, b"".join((path, results, received, raw)), len(path))
 
 
 async def make_event(
@@ -54,10 +66,11 @@ async def make_event(
     actor: str,
     *,
     unknown: Sequence[str] = (),
+    more: Mapping[str, object] = NOTHING,
 ) -> NewEvent:
-    """The sealed event of an accepted message, for the organization it concerns.
+    """The sealed event of a message, for the organization it concerns.
 
-    `unknown` are the recipients who were there at RCPT TO and are gone.
+    `unknown` are the recipients who were there at RCPT TO and are gone; `more` is told, too.
     """
     story: dict[str, object] = {
         "traceId": stamped.trace,
@@ -68,6 +81,7 @@ async def make_event(
         "size": len(stamped.raw),
         "actor": actor,
         "peer": envelope.peer,
+        **more,
     }
     if unknown:
         story["unknown"] = list(unknown)

@@ -45,6 +45,7 @@ CODES: dict[type[domain.WorkpostError], str] = {
     domain.FolderHasChildren: "InvalidParameterException",
     domain.QuotaExceeded: "LimitExceededException",
     domain.MessageTooLarge: "InvalidParameterException",
+    domain.MessageRefused: "InvalidParameterException",
     domain.UnknownRecipient: "EntityNotFoundException",
     domain.SenderNotAllowed: "AccessDeniedException",
     domain.KeyDestroyed: "EntityNotFoundException",

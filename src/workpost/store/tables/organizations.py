@@ -159,6 +159,11 @@ def get_directory(tx: Reader, *, organization: str) -> DirectoryFacts | None:
     return DirectoryFacts(*row) if row is not None else None
 
 
+def set_settings(tx: Tx, *, organization: str, settings: str) -> None:
+    """Replace the settings, a JSON object."""
+    tx.run("UPDATE organization SET settings = ? WHERE id = ?", settings, organization)
+
+
 def set_error(tx: Tx, *, organization: str, error: str | None) -> None:
     """Note what is wrong with an organization, None for nothing."""
     tx.run("UPDATE organization SET error = ? WHERE id = ?", error, organization)

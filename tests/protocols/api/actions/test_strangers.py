@@ -48,6 +48,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeregisterMailDomain": {"DomainName": "mail.example"},
     "DescribeEntity": {"Email": "ada@demo.test"},
     "DescribeGroup": {"GroupId": "everyone"},
+    "DescribeInboundDmarcSettings": {},
     "DescribeIdentityProviderConfiguration": {},
     "DescribeMailboxExportJob": {"JobId": ENTITY},
     "DescribeOrganization": {},
@@ -97,6 +98,7 @@ CALLS: dict[str, dict[str, Any]] = {
         },
         "PersonalAccessTokenConfiguration": {"Status": "ACTIVE"},
     },
+    "PutInboundDmarcSettings": {"Enforced": False},
     "PutMailboxPermissions": {
         "EntityId": "ada",
         "GranteeId": "grace",

@@ -1,0 +1,102 @@
+"""TLS reports (RFC 8460): the record that asks for them, and the message that brings one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from email.message import EmailMessage
+from email.policy import SMTP
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from workpost.formats.addresses import AddressError, parse_mailbox
+from workpost.formats.dates import format_date
+
+MAX_URIS = 4
+"""Places that one domain is told at."""
+MEDIA_TYPE = "application/tlsrpt+gzip"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Where a domain wants its reports: addresses and https URLs."""
+
+    addresses: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+def parse_record(texts: Iterable[str]) -> Wanted:
+    """Read the TXT records of `_smtp._tls.DOMAIN`; nothing where there is not exactly one of ours.
+
+    Never raises; what is no address or https URL is passed over (RFC 8460 3).
+    """
+    ours = [text for text in texts if re.match(r"v=TLSRPTv1[ \t]*;", text)]
+    addresses: list[str] = []
+    urls: list[str] = []
+    for field in ours[0].split(";")[1:] if len(ours) == 1 else ():
+        name, equals, value = field.partition("=")
+        if not equals or name.strip() != "rua":
+            continue
+        for uri in value.split(",")[:MAX_URIS]:
+            _take(uri.strip(), addresses, urls)
+        break
+    return Wanted(tuple(addresses), tuple(urls))
+
+
+def _take(uri: str, addresses: list[str], urls: list[str]) -> None:
+    scheme, _, rest = uri.partition(":")
+    if scheme.lower() == "mailto":
+        try:
+            addresses.append(parse_mailbox(unquote(rest.partition("?")[0])))
+        except AddressError:
+            return
+    elif scheme.lower() == "https" and uri.isascii() and uri.isprintable():
+        try:
+            if urlsplit(uri).hostname:
+                urls.append(uri)
+        except ValueError:
+            return
+
+
+def file_name(submitter: str, domain: str, begin: int, end: int, report_id: str) -> str:
+    """The name of a report's file (RFC 8460 5.1); moments in seconds since the epoch."""
+    return f"{submitter}!{domain}!{begin}!{end}!{report_id}.json.gz"
+
+
+def compose(
+    *,
+    from_: str,
+    to: str,
+    epoch: float,
+    message_id: str,
+    domain: str,
+    submitter: str,
+    report_id: str,
+    name: str,
+    report: bytes,
+) -> bytes:
+    """A message with a report, compressed already (RFC 8460 5.3). Raises ValueError.
+
+    It says that it may travel without TLS, which is what it may have to tell about (RFC 8689 5).
+    """
+    message = EmailMessage(policy=SMTP)
+    message["Date"] = format_date(epoch)
+    message["From"] = from_
+    message["To"] = to
+    message["Subject"] = (
+        f"Report Domain: {domain} Submitter: {submitter} Report-ID: <{report_id}@{submitter}>"
+    )
+    message["Message-ID"] = f"<{message_id}>"
+    message["TLS-Report-Domain"] = domain
+    message["TLS-Report-Submitter"] = submitter
+    message["TLS-Required"] = "No"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(
+        f"This is a report of {submitter} about TLS with the mail servers of {domain}.\n"
+    )
+    major, _, minor = MEDIA_TYPE.partition("/")
+    message.add_attachment(report, maintype=major, subtype=minor, filename=name)
+    message.replace_header(
+        "Content-Type", f'multipart/report; report-type="tlsrpt"; boundary="{report_id}"'
+    )
+    return message.as_bytes()

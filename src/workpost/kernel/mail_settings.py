@@ -1,0 +1,51 @@
+"""Settings of mail from outside: who is believed, and what follows from DMARC."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from workpost.kernel.sections import LIVE, Section
+
+
+class Authentication(Section, frozen=True, kw_only=True):
+    """Authentication of mail from other servers: SPF, DKIM, ARC and DMARC."""
+
+    server_name: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$",
+            description="Name that Authentication-Results fields begin with; the same on all "
+            "nodes, as each takes out what strangers wrote under it. Empty: `hostname`.",
+        ),
+    ] = ""
+    trusted_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks of our own relays, whose mail is taken as authenticated already "
+            "and keeps their Authentication-Results.",
+            extra=LIVE,
+        ),
+    ] = ("127.0.0.0/8", "::1/128")
+    trusted_arc: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[a-z0-9.-]+$")], ...],
+        Meta(
+            description="Domains of forwarders and mailing lists whose ARC seals are believed: "
+            "where they saw the author's DMARC pass, a failure here has no effect.",
+            extra=LIVE,
+        ),
+    ] = ()
+
+
+class Dmarc(Section, frozen=True, kw_only=True):
+    """What enforcing organizations do with mail that fails DMARC (PutInboundDmarcSettings)."""
+
+    reject: Annotated[
+        Literal["refuse", "drop"],
+        Meta(
+            description="Where the author's domain asks for `reject`: `refuse` tells the sending "
+            "server 550, `drop` takes the message and delivers it to nobody, as WorkMail does.",
+            extra=LIVE,
+        ),
+    ] = "refuse"

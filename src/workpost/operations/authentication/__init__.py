@@ -1,0 +1,1 @@
+"""Who sent this message: SPF, DKIM, ARC and DMARC over the resolver."""

@@ -1,0 +1,296 @@
+"""The authentication of a message from outside: SPF, DKIM and ARC side by side, then DMARC.
+
+Each half is bounded in time by itself: a domain with a slow DNS must not leave the author's domain
+unasked. What is not known by then is a temperror. Nothing here refuses a message:
+`mailflow/enforcing.py` does what follows from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, Protocol
+
+import msgspec
+
+from workpost.formats.addresses import ascii_domain, fold_domain
+from workpost.formats.mailauth.authors import AuthorsError, author_domains
+from workpost.formats.mailauth.dmarc import NONE, QUARANTINE
+from workpost.formats.mailauth.results import (
+    LARGEST_HEADER,
+    MethodResult,
+    ResultsError,
+    parse_results,
+    write_results,
+)
+from workpost.formats.mime.scanner import header_end
+from workpost.operations.authentication.arc import ArcResult, verify_arc
+from workpost.operations.authentication.dkim import DkimResult, verify_dkim
+from workpost.operations.authentication.dmarc import DmarcResult, check_dmarc
+from workpost.operations.authentication.spf import SpfResult, check_spf
+from workpost.store.core import Core
+
+SECONDS = 10.0
+"""For SPF, DKIM and ARC together."""
+DMARC_SECONDS = 5.0
+LATE = "the DNS took too long"
+
+PASS = "PASS"
+FAIL = "FAIL"
+GRAY = "GRAY"
+PROCESSING_FAILED = "PROCESSING_FAILED"
+
+
+class Arrival(Protocol):
+    """What is asked of the envelope of a message."""
+
+    @property
+    def sender(self) -> str:
+        """The address of MAIL FROM, "" for the null sender."""
+        ...
+
+    @property
+    def helo(self) -> str:
+        """What the client called itself."""
+        ...
+
+    @property
+    def peer(self) -> str:
+        """The client's IP address."""
+        ...
+
+    @property
+    def protocol(self) -> str:
+        """The `with` keyword of Received."""
+        ...
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    """PASS, FAIL, GRAY or PROCESSING_FAILED for each method, as events tell it.
+
+    `policy` is NONE, QUARANTINE or REJECT where DMARC fails, else "".
+    """
+
+    spf: str
+    dkim: str
+    dmarc: str
+    policy: str = ""
+
+
+class Authentication(msgspec.Struct, frozen=True):
+    """What is known of where a message comes from.
+
+    `field` is the Authentication-Results field with its CRLF. `trusted` names the sealer whose word
+    on the author counts in place of a DMARC failure here (`authentication.trusted_arc`), else "".
+    """
+
+    spf: SpfResult
+    dkim: tuple[DkimResult, ...]
+    dmarc: DmarcResult
+    arc: ArcResult
+    verdicts: Verdicts
+    field: bytes
+    trusted: str = ""
+
+
+def server_name(core: Core) -> str:
+    """The authserv-id of our Authentication-Results fields."""
+    return core.settings.authentication.server_name or core.settings.host_name
+
+
+def is_from_outside(core: Core, arrival: Arrival) -> bool:
+    """Whether a message is to be authenticated: not over LMTP, nor from a trusted network."""
+    if "LMTP" in arrival.protocol:
+        return False
+    try:
+        address = ip_address(arrival.peer)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return not any(
+        address in network for network in _networks(core.settings.authentication.trusted_networks)
+    )
+
+
+@lru_cache(8)
+def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(text) for text in texts)
+
+
+async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authentication:
+    """Authenticate a message as it came; never raises for what it or the DNS holds."""
+    spf, dkim, arc = await _check_all(core, arrival, raw)
+    try:
+        authors = author_domains(raw)
+        async with asyncio.timeout(DMARC_SECONDS):
+            dmarc = await check_dmarc(
+                core.resolver,
+                author_domains=authors,
+                spf=spf,
+                dkim=dkim,
+                sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
+            )
+    except AuthorsError as error:
+        authors = []
+        dmarc = DmarcResult("permerror", policy=QUARANTINE, reason=str(error))
+    except TimeoutError:
+        dmarc = DmarcResult("temperror", authors[0] if authors else "", reason=LATE)
+    trusted = ""
+    if dmarc.result == "fail" and arc.result == "pass":
+        trusted = _trusted_sealer(core.settings.authentication.trusted_arc, arc, dmarc.domain)
+    return Authentication(
+        spf=spf,
+        dkim=tuple(dkim),
+        dmarc=dmarc,
+        arc=arc,
+        verdicts=_verdicts(spf, dkim, dmarc, authors),
+        field=write_results(server_name(core), _told(arrival, spf, dkim, dmarc, arc, trusted)),
+        trusted=trusted,
+    )
+
+
+async def _check_all(
+    core: Core, arrival: Arrival, raw: bytes
+) -> tuple[SpfResult, list[DkimResult], ArcResult]:
+    """All three at once; DKIM in this task, as it is the longest where the DNS is known already."""
+    now = core.env.now()
+    spf = asyncio.ensure_future(
+        check_spf(
+            core.resolver,
+            peer=arrival.peer,
+            helo=arrival.helo,
+            sender=arrival.sender,
+            host=core.settings.host_name,
+            now=now // 1000,
+        )
+    )
+    others: list[asyncio.Future[Any]] = [spf]
+    arc = None
+    if _has_seal(raw):
+        arc = asyncio.ensure_future(verify_arc(core.resolver, raw, now))
+        others.append(arc)
+    dkim = [DkimResult("temperror", reason=LATE)]
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                dkim = await verify_dkim(core.resolver, raw, now)
+                await asyncio.wait(others)
+        late = ArcResult("none" if arc is None else "temperror", reason=LATE if arc else "")
+        return (
+            spf.result() if spf.done() else _late_spf(arrival),
+            dkim,
+            arc.result() if arc is not None and arc.done() else late,
+        )
+    finally:
+        for task in others:
+            task.cancel()
+
+
+def _has_seal(raw: bytes) -> bool:
+    """Whether there may be an ARC chain: nearly all mail without one is told apart by this."""
+    return b"arc-seal" in raw[: header_end(raw, 0, min(len(raw), LARGEST_HEADER))].lower()
+
+
+def _late_spf(arrival: Arrival) -> SpfResult:
+    domain = arrival.sender.rpartition("@")[2] if arrival.sender else arrival.helo
+    return SpfResult("temperror", ascii_domain(fold_domain(domain)), LATE)
+
+
+def _trusted_sealer(trusted: Sequence[str], arc: ArcResult, author: str) -> str:
+    """The sealer whose DMARC pass for the author counts, "" where there is none.
+
+    From the last sealer back, as long as each is trusted: whoever stands behind a stranger could
+    have been made up by that stranger.
+    """
+    for domain, sealed in zip(reversed(arc.domains), reversed(arc.sealed), strict=True):
+        if domain not in trusted:
+            return ""
+        try:
+            methods = parse_results(sealed).methods
+        except ResultsError:
+            continue
+        for each in methods:
+            told = each.properties.get("header.from", "")
+            if (each.method, each.result) == ("dmarc", "pass") and told.lower() == author:
+                return domain
+    return ""
+
+
+def _verdicts(
+    spf: SpfResult, dkim: Sequence[DkimResult], dmarc: DmarcResult, authors: Sequence[str]
+) -> Verdicts:
+    if dmarc.result == "fail":
+        return Verdicts(_SPF[spf.result], _dkim_verdict(dkim, authors), FAIL, dmarc.policy.upper())
+    told = _DMARC[dmarc.result]
+    if dmarc.result == "pass" and dmarc.policy == NONE:
+        told = GRAY
+    return Verdicts(_SPF[spf.result], _dkim_verdict(dkim, authors), told)
+
+
+_SPF: Mapping[str, str] = {
+    "pass": PASS,
+    "fail": FAIL,
+    "softfail": GRAY,
+    "neutral": GRAY,
+    "none": GRAY,
+    "temperror": PROCESSING_FAILED,
+    "permerror": PROCESSING_FAILED,
+}
+_DMARC: Mapping[str, str] = {
+    "pass": PASS,
+    "none": GRAY,
+    "temperror": PROCESSING_FAILED,
+    "permerror": PROCESSING_FAILED,
+}
+
+
+def _dkim_verdict(dkim: Sequence[DkimResult], authors: Sequence[str]) -> str:
+    """PASS for a signature of an author's domain; another's, or none, is GRAY."""
+    results = {each.result for each in dkim if not each.testing}
+    passed = [each.domain for each in dkim if each.result == "pass"]
+    if any(_is_related(domain, author) for domain in passed for author in authors):
+        return PASS
+    if passed:
+        return GRAY
+    if "temperror" in results:
+        return PROCESSING_FAILED
+    return FAIL if results & {"fail", "permerror"} else GRAY
+
+
+def _is_related(one: str, other: str) -> bool:
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def _told(
+    arrival: Arrival,
+    spf: SpfResult,
+    dkim: Sequence[DkimResult],
+    dmarc: DmarcResult,
+    arc: ArcResult,
+    trusted: str,
+) -> list[MethodResult]:
+    """What the field says, the methods in the order in which they were checked."""
+    place = "smtp.mailfrom" if arrival.sender else "smtp.helo"
+    why = spf.reason if spf.result in {"temperror", "permerror"} else ""
+    told = [MethodResult("spf", spf.result, {place: spf.domain}, why)]
+    told += [_told_dkim(each) for each in dkim] or [MethodResult("dkim", "none")]
+    if arc.result != "none":
+        oldest = str(arc.oldest_pass) if arc.result == "pass" else ""
+        where = {"header.oldest-pass": oldest, "smtp.remote-ip": arrival.peer}
+        told.append(MethodResult("arc", arc.result, where, arc.reason))
+    comment = f"p={dmarc.policy}" if dmarc.policy else ""
+    if trusted:
+        comment += f" arc={trusted}"
+    reason = dmarc.reason if dmarc.result in {"temperror", "permerror"} else ""
+    told.append(MethodResult("dmarc", dmarc.result, {"header.from": dmarc.domain}, reason, comment))
+    return told
+
+
+def _told_dkim(one: DkimResult) -> MethodResult:
+    place = {"header.d": one.domain, "header.s": one.selector, "header.a": one.algorithm}
+    if one.identity and one.identity != f"@{one.domain}":
+        place["header.i"] = one.identity
+    return MethodResult("dkim", one.result, place, one.reason)

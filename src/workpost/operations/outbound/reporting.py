@@ -1,0 +1,142 @@
+"""Sends the TLS reports of a day when it is over (RFC 8460), for domains that want them.
+
+Each process reports what it has counted itself, so a domain may get several reports of a day. What
+is counted is in memory: a restart forgets the day so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import msgspec
+
+from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.directory.routing import lookup_address
+from workpost.domain.messages import delivery
+from workpost.domain.messages.shell import summary_of
+from workpost.formats import tlsrpt
+from workpost.formats.addresses import fold
+from workpost.integrations.egress.client import Bounds, EgressFailed, post
+from workpost.kernel.errors import WorkpostError
+from workpost.kernel.logging import logger
+from workpost.operations.mailflow import placing, trace
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.outbound.tlsrpt import DAY, TlsReports
+from workpost.store.core import Core
+
+DELAY = 7200.0
+"""Seconds after midnight within which reports leave: not everybody's at the same moment."""
+SECONDS = 25.0
+"""For one report over HTTPS."""
+
+log = logger("outbound")
+
+
+class Reporter:
+    """Waits for days to end; `wake` is called with every message that is sent."""
+
+    def __init__(self, core: Core, reports: TlsReports) -> None:
+        self._core = core
+        self._reports = reports
+        self._today = core.env.now() // DAY
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Begin to send reports when a day is over."""
+        today = self._core.env.now() // DAY
+        if today <= self._today:
+            return
+        day, self._today = self._today, today
+        if self._core.settings.outbound.tls_reports:
+            task = asyncio.create_task(self._later(day))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def close(self) -> None:
+        """Stop sending."""
+        for task in list(self._sending):
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _later(self, day: int) -> None:
+        chance = int.from_bytes(self._core.env.random_bytes(2)[-2:], "big") / 65_536
+        await asyncio.sleep(DELAY * chance)
+        await self.send(day)
+
+    async def send(self, day: int) -> int:
+        """Send the reports of a day (days since the epoch); returns how many left.
+
+        A domain whose report cannot be sent misses it: the next day has its own.
+        """
+        contact = self._core.settings.outbound.tls_reports
+        holder = await self._core.store.read(lookup_address, addr_fold=fold(contact))
+        if holder is None:
+            log.warning("outbound.tls_reports is nobody's address here", address=contact)
+            return 0
+        sent = 0
+        for domain in self._reports.domains(day):
+            try:
+                sent += await self._send_one(day, domain, contact, holder.org)
+            except (WorkpostError, EgressFailed, ValueError) as error:
+                log.info("a TLS report was not sent", domain=domain, reason=str(error))
+        return sent
+
+    async def _send_one(self, day: int, domain: str, contact: str, organization: str) -> int:
+        found = await self._core.resolver.txt(f"_smtp._tls.{domain}")
+        wanted = tlsrpt.parse_record(found.values)
+        if not wanted.addresses and not wanted.urls:
+            return 0
+        submitter = self._core.settings.host_name
+        report_id = self._core.env.new_hex()
+        written = self._reports.report(
+            day, domain, organization=submitter, contact=contact, report_id=report_id
+        )
+        report = gzip.compress(msgspec.json.encode(written), mtime=0)
+        begin = day * DAY // 1000
+        name = tlsrpt.file_name(submitter, domain, begin, begin + DAY // 1000 - 1, report_id)
+        for address in wanted.addresses:
+            raw = tlsrpt.compose(
+                from_=contact,
+                to=address,
+                epoch=self._core.env.now() / 1000,
+                message_id=f"{report_id}@{submitter}",
+                domain=domain,
+                submitter=submitter,
+                report_id=report_id,
+                name=name,
+                report=report,
+            )
+            await self._mail(contact, address, organization, raw)
+        for url in wanted.urls:
+            await self._post(domain, url, report)
+        return 1
+
+    async def _mail(self, contact: str, address: str, organization: str, raw: bytes) -> None:
+        """Put a report in the queue, signed and tried again like all mail."""
+        core = self._core
+        envelope = Envelope(sender=contact, recipients=[address], helo=core.settings.host_name)
+        routed = await expand_envelope(core, [fold(address)])
+        stamped = trace.stamp(core, envelope, raw)
+        message = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
+        made = await placing.make_outgoing(
+            core, message, routed, home=organization, direction="outgoing"
+        )
+        if made.deliveries or made.queued:
+            await core.store.write_background(
+                delivery.deliver,
+                grant=None,
+                content=made.content,
+                deliveries=made.deliveries,
+                queued=made.queued,
+                events=[],
+            )
+
+    async def _post(self, domain: str, url: str, report: bytes) -> None:
+        settings = self._core.settings.outbound
+        bounds = Bounds(
+            allow=settings.allow, ca_file=settings.ca_file, seconds=SECONDS, response_bytes=65_536
+        )
+        answer = await post(bounds, url, {"Content-Type": tlsrpt.MEDIA_TYPE}, report)
+        if answer.status // 100 != 2:
+            log.info("a TLS report was refused", domain=domain, status=answer.status)

@@ -1,0 +1,100 @@
+"""The decision on mail that fails DMARC, for any message and any organizations."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workpost.domain.directory.routing import Expansion, Local
+from workpost.kernel.errors import TryLater
+from workpost.operations.authentication.arc import ArcResult
+from workpost.operations.authentication.check import Authentication, Verdicts
+from workpost.operations.authentication.dmarc import DmarcResult
+from workpost.operations.authentication.spf import SpfResult
+from workpost.operations.mailflow.enforcing import NOTHING, Enforcement, decide, verdicts
+from workpost.store.tables.folders import JUNK
+
+ORGANIZATIONS = ["m-1", "m-2", "m-3"]
+messages = st.builds(
+    lambda result, policy, trusted, explained: Authentication(
+        spf=SpfResult("fail", "author.example", explanation=explained),
+        dkim=(),
+        dmarc=DmarcResult(result, "author.example", policy),
+        arc=ArcResult("none"),
+        verdicts=Verdicts("FAIL", "GRAY", "FAIL", policy.upper()),
+        field=b"",
+        trusted=trusted,
+    ),
+    result=st.sampled_from(["pass", "fail", "none", "temperror", "permerror"]),
+    policy=st.sampled_from(["", "none", "quarantine", "reject"]),
+    trusted=st.sampled_from(["", "", "list.example"]),
+    explained=st.sampled_from(["", "not ours " * 40]),
+)
+concerned = st.lists(st.sampled_from(ORGANIZATIONS), min_size=1, unique=True)
+
+
+def routed(organizations: list[str]) -> Expansion:
+    people = [
+        Local(each, f"e{number}", number + 1, f"a@{each}", f"a@{each}", 0, 1_000)
+        for number, each in enumerate(organizations * 2)
+    ]
+    return Expansion(people, ["member@elsewhere.example"], [], [])
+
+
+@given(messages, concerned, st.data(), st.booleans())
+def test_the_decision(
+    message: Authentication, organizations: list[str], data: st.DataObject, refuses: bool
+) -> None:
+    enforced = [each for each in organizations if data.draw(st.booleans())]
+    dmarc = message.dmarc
+    try:
+        found = decide(message, organizations, enforced, refuses=refuses)
+    except TryLater:
+        assert dmarc.result == "temperror"
+        assert dmarc.policy in {"quarantine", "reject"}
+        assert enforced
+        assert not message.trusted
+        return
+    if dmarc.result in {"pass", "none"} or message.trusted or not enforced or not dmarc.policy:
+        assert found == NOTHING
+    route = routed(organizations)
+    left = [each for each in organizations if each not in found.dropped]
+    kept = found.keep(route, left)
+    roles = found.roles(kept)
+    # Who does not enforce gets everything, in the INBOX.
+    for one in route.local:
+        if one.organization not in enforced:
+            assert one in kept.local
+            assert one.mailbox not in roles
+    # Who enforces gets what the policy says, and it is told.
+    for one in route.local:
+        if one.organization in found.enforced:
+            assert (one in kept.local) == (dmarc.policy != "reject")
+            assert (roles.get(one.mailbox) == JUNK) == (dmarc.policy == "quarantine")
+            assert found.story == {"policy": dmarc.policy.upper()}
+    assert bool(kept.external) == bool(left)
+    # A refusal is of the whole message.
+    if found.refused:
+        assert refuses
+        assert dmarc.policy == "reject"
+        assert left == []
+        assert found.refused.isascii()
+        assert len(found.refused) < 400
+    elif refuses and found.dropped:
+        assert left
+
+
+@given(messages)
+def test_events_tell_the_verdicts(message: Authentication) -> None:
+    told = verdicts(message)
+    assert ("dmarcPolicy" in told) == bool(message.verdicts.policy)
+    assert told.get("trustedSealer", "") == message.trusted
+    assert verdicts(None) == {}
+
+
+@given(concerned)
+def test_a_message_that_may_pass_is_left_alone(organizations: list[str]) -> None:
+    route = routed(organizations)
+    assert NOTHING.keep(route, organizations) is route
+    assert NOTHING.roles(route) == {}
+    assert Enforcement("none", tuple(organizations)).keep(route, organizations) is route
