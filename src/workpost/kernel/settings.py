@@ -60,6 +60,9 @@ class Listeners(Section, frozen=True, kw_only=True):
     imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
         "127.0.0.1:2993",
     )
+    managesieve: Annotated[
+        Addresses, Meta(description="ManageSieve (Sieve scripts) with STARTTLS (port 4190).")
+    ] = ("127.0.0.1:4190",)
 
 
 class Tls(Section, frozen=True, kw_only=True):
@@ -300,6 +303,13 @@ class Limits(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 24
+    sieve_scripts: Annotated[
+        int, Meta(ge=1, le=1_000, description="Sieve scripts of a mailbox.", extra=LIVE)
+    ] = 32
+    sieve_script_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=256 * 1024, description="Largest Sieve script.", extra=LIVE),
+    ] = 256 * 1024
     sessions: Annotated[
         int,
         Meta(

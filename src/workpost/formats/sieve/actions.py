@@ -98,3 +98,5 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     special_use_exists: Callable[[str, Sequence[str]], bool] = lambda _, __: False
     was_seen: Callable[[str, str], bool] = lambda _, __: False
     """Whether an id of a handle was remembered (RFC 7352)."""
+    is_late: Callable[[], bool] = lambda: False
+    """Whether the run has taken all the time that it has."""

@@ -23,6 +23,8 @@ MAX_VALUE = 8_192
 """Characters of a variable's value."""
 MAX_VALUE_TO_MATCH = 64 * 1024
 """Characters of a header or body that a match looks at."""
+MAX_BODIES = 16
+"""Transforms of the body that one run asks for, each once."""
 MAX_PATTERN = 2_048
 """Characters of a pattern of :matches or :regex."""
 MAX_EDITS = 100

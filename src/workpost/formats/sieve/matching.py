@@ -101,7 +101,7 @@ def _relation(tags: dict[str, object], name: str) -> str | None:
     return relation.lower()
 
 
-@lru_cache(500)
+@lru_cache(64)
 def _wildcards(key: str, comparator: str) -> re2._Regexp:
     """`*` takes as little as it can (RFC 5229 3.2), `?` one character, `\\` quotes."""
     if len(key) > MAX_PATTERN:

@@ -13,7 +13,7 @@ from workpost.formats.mime import Summary, decode_part, summarize
 from workpost.formats.mime.headers import unfold
 from workpost.formats.mime.transfer import html_to_text
 from workpost.formats.sieve.errors import SieveRunError
-from workpost.formats.sieve.limits import MAX_EDITS, MAX_VALUE_TO_MATCH
+from workpost.formats.sieve.limits import MAX_BODIES, MAX_EDITS, MAX_VALUE_TO_MATCH
 
 MAX_FIELDS = 2_000
 """Fields of a header that are looked at."""
@@ -42,6 +42,7 @@ class Message:
         self._raw = raw
         self._given = summary
         self._edits = 0
+        self._bodies: dict[tuple[str, ...], list[str]] = {}
 
     @cached_property
     def summary(self) -> Summary:
@@ -112,7 +113,18 @@ class Message:
         return [address for _, address in parse_address_list(field.value) if address]
 
     def bodies(self, transform: str, types: Sequence[str]) -> list[str]:
-        """What `body` compares: RFC 5173 4 (:raw), 5 (:content), 5.3 (:text)."""
+        """What `body` compares: RFC 5173 4 (:raw), 5 (:content), 5.3 (:text).
+
+        Decoding is the dearest thing that a script can ask for, so it is done once.
+        """
+        asked = (transform, *types)
+        if asked not in self._bodies:
+            if len(self._bodies) >= MAX_BODIES:
+                raise SieveRunError(f"the body is taken apart in more than {MAX_BODIES} ways")
+            self._bodies[asked] = self._decoded(transform, types)
+        return self._bodies[asked]
+
+    def _decoded(self, transform: str, types: Sequence[str]) -> list[str]:
         if transform == ":raw":
             body = self._raw[self.summary.header_end :][:MAX_VALUE_TO_MATCH]
             return [body.decode("utf-8", "replace")]

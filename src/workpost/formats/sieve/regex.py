@@ -14,7 +14,7 @@ from workpost.formats.sieve.limits import MAX_PATTERN
 
 MAX_MEMORY = 1 << 20
 """Octets that one compiled pattern may take."""
-KEPT = 200
+KEPT = 64
 
 
 @lru_cache(KEPT)

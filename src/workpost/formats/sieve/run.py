@@ -39,7 +39,7 @@ class Run:
     def spend(self, amount: int = 1) -> None:
         """Count work. Raises SieveRunError when there was too much."""
         self._steps += amount
-        if self._steps > MAX_STEPS:
+        if self._steps > MAX_STEPS or self.world.is_late():
             raise SieveRunError("the script works too long")
 
     def text(self, value: Value) -> str:

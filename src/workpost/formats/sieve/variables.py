@@ -61,10 +61,24 @@ class Variables:
         self.matched: list[str] = []
 
     def expand(self, text: str) -> str:
-        """Replace references by their values, once (RFC 5229 3). Unknown ones are empty."""
+        """Replace references by their values, once (RFC 5229 3). Unknown ones are empty.
+
+        What gets longer than a value may be is cut, and never made longer on the way.
+        """
         if "${" not in text:
             return text
-        return _REFERENCE.sub(self._value, text)[:MAX_VALUE]
+        found: list[str] = []
+        size = at = 0
+        for reference in _REFERENCE.finditer(text):
+            for piece in (text[at : reference.start()], self._value(reference)):
+                found.append(piece)
+                size += len(piece)
+            at = reference.end()
+            if size >= MAX_VALUE:
+                break
+        else:
+            found.append(text[at:])
+        return "".join(found)[:MAX_VALUE]
 
     def _value(self, found: re.Match[str]) -> str:
         name = found[1].lower()
