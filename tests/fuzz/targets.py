@@ -25,6 +25,8 @@ from workpost.integrations.smtp.replies import BadReply, Reply, ReplyReader
 from workpost.protocols.imap.wire.errors import WireError
 from workpost.protocols.imap.wire.framing import Frame, Framer, Limits, Refused
 from workpost.protocols.imap.wire.parser import parse
+from workpost.protocols.managesieve.wire import framing as managesieve_framing
+from workpost.protocols.managesieve.wire import parser as managesieve_parser
 from workpost.protocols.smtp.wire import commands
 from workpost.protocols.smtp.wire.bdat import ChunkReader
 from workpost.protocols.smtp.wire.data import DataDecoder
@@ -186,6 +188,20 @@ def imap_commands(data: bytes) -> None:
                     pass
 
 
+def managesieve_commands(data: bytes) -> None:
+    """As for IMAP: frames, and a command or a WireError of each."""
+    framer = managesieve_framing.Framer()
+    for start in range(0, len(data), 97):
+        framer.feed(data[start : start + 97])
+        while (found := framer.next_event()) is not None:
+            if isinstance(found, managesieve_framing.Frame):
+                for read in (managesieve_parser.parse, managesieve_parser.parse_string):
+                    try:
+                        read(found.parts)
+                    except managesieve_parser.WireError:
+                        pass
+
+
 def sieve_scripts(data: bytes) -> None:
     """A script is read or refused; one that is read runs to an end and loses no message silently."""
     try:
@@ -291,6 +307,13 @@ TARGETS: dict[str, Target] = {
             b"b UID FETCH 1:*,7 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (From)]<0.10>)\r\n",
             b'c SEARCH CHARSET utf-8 OR (FROM "x" NOT SEEN) MODSEQ 5 UID 1:3\r\n',
             b'd APPEND "Sent Items" (\\Seen $Forwarded) "27-Nov-2026 10:00:00 +0000" {5+}\r\nhello\r\n',
+        ],
+    ),
+    "managesieve_commands": Target(
+        managesieve_commands,
+        [
+            b'PUTSCRIPT "a \\"b\\"" {5+}\r\nkeep;\r\nLISTSCRIPTS\r\n',
+            b'HAVESPACE {1+}\r\na 1000\r\nAUTHENTICATE "PLAIN" "AGFkYQBzZWNyZXQ="\r\n',
         ],
     ),
     "dkim_messages": Target(signatures.dkim_messages, [*signatures.MESSAGES, *_MAIL]),

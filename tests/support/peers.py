@@ -19,6 +19,7 @@ PROGRAMS = {
     "aws": ("aws", "awscli"),
     "openssl": ("openssl", "openssl"),
     "slapd": ("slapd", "slapd"),
+    "sieve-connect": ("sieve-connect", "sieve-connect"),
     "pigeonhole": ("sieve-test", "dovecot-sieve"),
 }
 

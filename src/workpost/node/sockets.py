@@ -22,7 +22,7 @@ from workpost.kernel.settings import Settings
 ROLES: dict[str, tuple[str, ...]] = {
     "api": ("http", "https"),
     "smtp": ("smtp", "submission", "submissions"),
-    "imap": ("imap", "imaps"),
+    "imap": ("imap", "imaps", "managesieve"),
 }
 """The listeners of each role; `jobs` has none."""
 
