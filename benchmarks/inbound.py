@@ -93,8 +93,8 @@ def start(folder: Path, sender: Sender) -> Workpost:
     return product
 
 
-UNLIMITED: dict[str, str] = {}
-"""Settings under which one address may send as much as it can."""
+UNLIMITED = {"WORKPOST_AUTHENTICATION__TRUSTED_NETWORKS": "198.51.100.0/24"}
+"""Settings under which our own address is a stranger, and may send as much as it can."""
 
 
 def measure(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.zone
 import pytest
 
 from tests.support.dns import DnsServer
@@ -116,3 +117,19 @@ def test_a_test_domain_has_no_keys_of_its_own(
     shown = run(capsys, "records", organization, "demo.test", "--data", str(data))
     assert shown["ServerRecords"] == []
     assert [each["Type"] for each in shown["OwnerRecords"]] == ["MX", "CNAME", "TXT", "TXT"]
+
+
+def test_everything_that_belongs_into_dns_as_a_zone_file(
+    organization: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read by dnspython, as a name server reads it; what is to be filled in is a comment."""
+    where = ["--data", str(data)]
+    assert main(["domain", "records", organization, NAME, "--zone", *where]) == 0
+    text = capsys.readouterr().out
+    head = "@ 60 IN SOA a.test. b.test. 1 1 1 1 1\n@ 60 IN NS a.test.\n"
+    found = dns.zone.from_text(head + text, origin="example.", relativize=False)
+    names = {name.to_text(omit_final_dot=True) for name, _, _ in found.iterate_rdatas()}
+    assert {NAME, f"_dmarc.{NAME}", f"mta-sts.{NAME}", f"_imaps._tcp.{NAME}"} <= names
+    assert "; other servers bring mail for the domain here\n" in text
+    assert main(["domain", "records", organization, "demo.test", "--zone", *where]) == 0
+    assert "_domainkey" not in capsys.readouterr().out

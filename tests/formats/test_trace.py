@@ -75,3 +75,16 @@ def test_return_path_is_one_line(address):
     raw = return_path(address)
     assert raw.index(b"\r\n") == len(raw) - 2
     assert raw.count(b">") == 1
+
+
+def test_a_client_without_an_address_has_no_tcp_info():
+    raw = received_header(
+        helo="relay.test",
+        client_name="",
+        client_ip="",
+        by="mail.demo.test",
+        protocol="LMTP",
+        queue_id="7",
+        epoch=0,
+    )
+    assert raw.startswith(b"Received: from relay.test\r\n\tby mail.demo.test with LMTP id 7;")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tests.formats.imap_lists import check_body, check_envelope
-from tests.fuzz import senders, signatures
+from tests.fuzz import filters, senders, signatures
 from tests.fuzz.ugly import UGLY
 from workpost.formats import addresses, encoded_words
 from workpost.formats import mta_sts as mta_sts_format
@@ -317,6 +317,8 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "dkim_messages": Target(signatures.dkim_messages, [*signatures.MESSAGES, *_MAIL]),
+    "scored_messages": Target(filters.scored_messages, _MAIL),
+    "daemon_answers": Target(filters.daemon_answers, filters.ANSWERS),
     "arc_chains": Target(signatures.arc_chains, signatures.CHAINS),
     "key_records": Target(signatures.key_records, signatures.RECORDS),
 }

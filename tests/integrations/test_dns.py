@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.dns import DnsServer
 from tests.support.stores import Run
-from workpost.integrations.dns.base import Tlsa
+from workpost.integrations.dns.base import Srv, Tlsa
 from workpost.integrations.dns.caching import CachingResolver
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.integrations.dns.real import DnsResolver
@@ -167,3 +167,20 @@ async def test_failing_servers_and_impossible_names_are_try_later(
 async def test_without_servers_the_machine_s_own_are_asked() -> None:
     resolver = DnsResolver()
     assert resolver._open() is resolver._open()
+
+
+async def test_services_and_authorities(server: tuple[DnsServer, DnsResolver]) -> None:
+    """RFC 2782: in order of priority, "." for no such service; RFC 8659."""
+    made, resolver = server
+    made.records[("SRV", "_imaps._tcp.demo.example")] = ["10 1 993 b.test.", "0 1 993 A.test."]
+    made.records[("SRV", "_imap._tcp.demo.example")] = ["0 0 0 ."]
+    made.records[("CAA", "demo.example")] = ['0 issue "letsencrypt.org"', '0 iodef "mailto:a@b.c"']
+    told = MemoryResolver(dict(made.records))
+    for each in (resolver, told, CachingResolver(told, lambda: 0.0)):
+        assert (await each.srv("_imaps._tcp.demo.example")).values == [
+            Srv(0, 1, 993, "a.test"),
+            Srv(10, 1, 993, "b.test"),
+        ]
+        assert (await each.srv("_imap._tcp.demo.example")).values == [Srv(0, 0, 0, "")]
+        assert ("issue", "letsencrypt.org") in (await each.caa("demo.example")).values
+        assert not (await each.caa("www.demo.example.nobody")).values

@@ -43,6 +43,20 @@ def lines(stream: io.BytesIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
+class FullDisk(io.RawIOBase):
+    def write(self, data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_what_cannot_be_written_is_dropped_and_ends_nobody() -> None:
+    logging.configure("debug", "json", stream=FullDisk())
+    log.error("the disk is full")
+    stdlib.getLogger("library").warning("so it is")
+
+
 # --- the shape of a line ---
 
 

@@ -15,12 +15,16 @@ from workpost.kernel.configuration import (
     MASK,
     describe,
     effective,
-    exposed_listeners,
     load,
-    parse_address,
     parse_ldap_url,
     to_toml,
     with_live,
+)
+from workpost.kernel.listeners import (
+    exposed_listeners,
+    listening_hosts,
+    parse_address,
+    proxies_of,
 )
 from workpost.kernel.settings import Settings, SettingsError, sqlite_path, with_random_ports
 
@@ -241,6 +245,18 @@ def test_urls_of_directories(url: str) -> None:
         ("[listeners]\nimap = '127.0.0.1:70000'", "is not host:port"),
         ("[listeners]\nimap = '::1:143'", "IPv6 as"),
         ("[listeners]\nimap = '[nonsense]:143'", "listeners.imap: "),
+        (
+            "[listeners]\nimap = 'unix:/run/imap'",
+            "listeners.imap: 'unix:/run/imap' is ",
+        ),
+        ("[listeners]\nlmtp = '192.0.2.1:24'", "listeners.lmtp: '192.0.2.1:24' is neither on"),
+        ("[listeners]\nlmtp = 'unix:run/lmtp'", "listeners.lmtp: 'unix:run/lmtp' is not unix:"),
+        (f"[listeners]\nlmtp = 'unix:/{'x' * 107}'", "listeners.lmtp: "),
+        ("[listeners]\nproxies = '10.0.0.1/8'", "listeners.proxies: 10.0.0.1/8 has host bits set"),
+        ("[listeners]\nproxies = '::1 pop3'", "listeners.proxies: 'pop3' is no listener"),
+        ("[listeners]\nproxies = ['']", "listeners.proxies: "),
+        ("[smtp]\nunlimited = 'here'", "smtp.unlimited: "),
+        ("[smtp]\ntarpit_seconds = 121", "smtp.tarpit_seconds: "),
         ("[ops]\nallow = ['10.0.0.1/8']", "ops.allow: 10.0.0.1/8 has host bits set"),
         ("[database]\nurl = 'mysql://db.example/'", "database.url: must be postgresql"),
         ("[keys]\nurl = 'keys.db'", "keys.url: must be postgresql"),
@@ -368,6 +384,20 @@ def test_a_relay_on_loopback_may_have_a_password_without_tls(tmp_path: Path) -> 
 
 def test_every_setting_is_documented() -> None:
     assert not [name for name, key in KEYS.items() if not key.description]
+
+
+def test_proxies_hold_for_all_listeners_or_for_some() -> None:
+    env = {"WORKPOST_LISTENERS__PROXIES": "10.0.0.0/8, 127.0.0.1 smtp  imaps"}
+    settings = load(None, None, env)
+    assert proxies_of(settings, "smtp") == ["10.0.0.0/8", "127.0.0.1"]
+    assert proxies_of(settings, "https") == ["10.0.0.0/8"]
+
+
+def test_lmtp_is_off_and_listens_on_this_machine_only() -> None:
+    assert Settings().listeners.lmtp == ()
+    settings = load(None, None, {"WORKPOST_LISTENERS__LMTP": "127.0.0.1:2424,unix:/run/x/lmtp"})
+    assert exposed_listeners(settings) == []
+    assert listening_hosts(settings, "lmtp") == ["127.0.0.1"]
 
 
 def test_the_page_of_settings_is_current() -> None:

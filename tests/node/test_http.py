@@ -14,6 +14,7 @@ from workpost.node import http
 from workpost.node.http import HttpServer, WebApp
 from workpost.node.sockets import Listener
 from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.proxy import Proxies
 
 REQUEST = b"POST /echo HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n%b\r\n"
 
@@ -31,11 +32,13 @@ async def echo(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None
 
 
 @asynccontextmanager
-async def serving(each: int = 10) -> AsyncIterator[tuple[int, PeerCounter]]:
+async def serving(
+    each: int = 10, app: http.App = echo, proxies: Proxies | None = None
+) -> AsyncIterator[tuple[int, PeerCounter]]:
     bound = socket.create_server(("127.0.0.1", 0))
     bound.setblocking(False)
     peers = PeerCounter(each=each)
-    server = HttpServer(WebApp(echo, {}), peers)
+    server = HttpServer(WebApp(app, {}), peers, None, proxies)
     await server.start(Listener("http", [bound]))
     try:
         yield bound.getsockname()[1], peers
@@ -117,3 +120,39 @@ async def test_what_strangers_send_fills_no_log(
     async with serving() as (port, _):
         await exchange(port, head)
     assert [record.getMessage() for record in caplog.records if record.name[:4] == "uvic"] == []
+
+
+async def who(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    body = repr(scope["client"]).encode()
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def test_the_client_is_who_the_proxy_says_in_every_request() -> None:
+    head = b"PROXY TCP4 192.0.2.9 127.0.0.1 4711 80\r\n"
+    get = b"GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 127.0.0.1\r\n%b\r\n"
+    async with serving(app=who, proxies=Proxies(["127.0.0.0/8"])) as (port, peers):
+        heard = await exchange(port, head + get % b"", get % b"Connection: close\r\n")
+        assert heard.count(b"('192.0.2.9', 4711)") == 2
+        assert await exchange(port, get % b"") == b""
+        assert peers.open == 0
+    async with serving(app=who) as (port, _):
+        assert (await exchange(port, head + get % b"")).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_connections_of_one_client_are_counted_behind_a_proxy() -> None:
+    async with serving(each=2, proxies=Proxies(["127.0.0.1"])) as (port, peers):
+        head = b"PROXY TCP4 192.0.2.%d 127.0.0.1 4711 80\r\n"
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for _, writer in held:
+            writer.write(head % 1)
+        async with asyncio.timeout(5):
+            while peers.open < 2:  # noqa: ASYNC110 - the counter tells nobody
+                await asyncio.sleep(0.005)
+        assert (await exchange(port, head % 1)).startswith(b"HTTP/1.1 503 ")
+        closing = REQUEST % (2, b"Connection: close\r\n") + b"ok"
+        assert (await exchange(port, head % 2 + closing)).startswith(b"HTTP/1.1 200 ")
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()

@@ -21,6 +21,9 @@ PROGRAMS = {
     "slapd": ("slapd", "slapd"),
     "sieve-connect": ("sieve-connect", "sieve-connect"),
     "pigeonhole": ("sieve-test", "dovecot-sieve"),
+    "rspamd": ("rspamd", "rspamd"),
+    "spamd": ("spamd", "spamd"),
+    "clamd": ("clamd", "clamav-daemon"),
 }
 
 

@@ -10,6 +10,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,15 +34,12 @@ def require_postfix() -> None:
 class Postfix:
     """Takes mail for some addresses; `certificate` is a PEM file that holds the key too."""
 
-    def __init__(
-        self, folder: Path, certificate: Path, addresses: Sequence[str], *settings: str
-    ) -> None:
+    def __init__(self, certificate: Path, addresses: Sequence[str], *settings: str) -> None:
+        # Not in pytest's folder: every other run of pytest closes that to Postfix's users again.
+        folder = Path(tempfile.mkdtemp(prefix="workpost-postfix-"))
+        folder.chmod(0o711)
         self.folder = folder
         self.port = free_port()
-        folder.mkdir(parents=True)
-        for step in (folder, *folder.parents):
-            if step.stat().st_uid == os.getuid() and step != Path("/"):
-                step.chmod(step.stat().st_mode | 0o711)
         for name in ("conf", "queue", "data", "mail"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix", "postfix")
@@ -90,8 +88,9 @@ class Postfix:
         return (self.folder / "log").read_text()
 
     def close(self) -> None:
-        """Stop the server and all it started."""
+        """Stop the server and all it started, and remove what it wrote."""
         self._peer.stop(signal.SIGTERM)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 MAIN = """

@@ -56,12 +56,18 @@ class PostgresServer:
             str(binaries / "postgres"), "-D", str(data), "-p", str(self.port),
             "-k", str(self._folder), *options,
         ]  # fmt: skip
-        log = self._folder / "log"
-        self._peer = Peer(
-            "postgres", dying_with_us(command, user=user, by="INT"), log, cwd=self._folder
-        )
-        self._peer.wait_until(self._answers)
+        self._command = dying_with_us(command, user=user, by="INT")
+        self.start()
         self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
+
+    def start(self) -> None:
+        """Start it (again, after `stop`); returns when it answers."""
+        self._peer = Peer("postgres", self._command, self._folder / "log", cwd=self._folder)
+        self._peer.wait_until(self._answers)
+
+    def stop(self) -> None:
+        """A restart's first half: connections are cut, what was committed stays."""
+        self._peer.stop(signal.SIGINT)
 
     def _run(self, *command: str, user: str | None) -> None:
         done = subprocess.run(

@@ -15,6 +15,7 @@ from workpost.cli.common import (
 )
 from workpost.kernel.clock import SystemEnvironment
 from workpost.operations.upkeep.backup import back_up_data
+from workpost.operations.upkeep.marks import mark
 from workpost.operations.upkeep.restore import restore
 
 
@@ -65,6 +66,8 @@ def run_backup(args: argparse.Namespace) -> int:
         )
     except OSError as error:
         return fail(f"{args.file} cannot be written: {error.strerror}")
+    if not done.missing:
+        mark(settings, "data", SystemEnvironment().now())
     print_json(
         {
             "File": str(args.file),

@@ -9,6 +9,7 @@ from workpost.cli import domain_dkim
 from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, print_json, with_core
 from workpost.domain.organizations.dns_records import DnsRecord
 from workpost.domain.organizations.domains_shell import get_domain, key_records
+from workpost.domain.organizations.publishing import Published, zone_block
 from workpost.kernel.principal import Grant
 from workpost.node.resolver import build_resolver
 from workpost.operations.domains.verification import verify_now
@@ -23,6 +24,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("domain", help="verify mail domains", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     records = _verb(verbs, "records", "show what the owner and the operator publish in DNS")
+    records.add_argument(
+        "--zone",
+        action="store_true",
+        help="everything that belongs into DNS, with reasons, as lines of a zone file",
+    )
     records.set_defaults(run=show)
     check = _verb(verbs, "verify", "look for the records now; exits 1 while they are not found")
     check.add_argument(
@@ -43,8 +49,10 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print the records as JSON; returns the exit code."""
+    """Print the records, as JSON or as lines of a zone file; returns the exit code."""
     grant = Grant.system(JOB, args.organization)
+    if args.zone:
+        return _show_zone(args, grant)
 
     async def work(core: Core) -> dict[str, Any]:
         domain = await get_domain(core, grant, args.domain)
@@ -56,6 +64,17 @@ def show(args: argparse.Namespace) -> int:
         }
 
     print_json(with_core(load_settings(args), work))
+    return 0
+
+
+def _show_zone(args: argparse.Namespace, grant: Grant) -> int:
+    # Only here: certificates come with it, for the TLSA record.
+    from workpost.operations.domains.site import all_records
+
+    async def work(core: Core) -> list[Published]:
+        return await all_records(core, grant, args.domain)
+
+    print(zone_block(with_core(load_settings(args), work)), end="")
     return 0
 
 

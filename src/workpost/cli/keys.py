@@ -21,6 +21,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.backup import back_up_keys
+from workpost.operations.upkeep.marks import mark
 from workpost.store.core import Core
 from workpost.store.keys.build import open_key_store
 
@@ -84,10 +85,12 @@ def run_rotate(args: argparse.Namespace) -> int:
 
 def run_backup(args: argparse.Namespace) -> int:
     """Back up the keys; returns the exit code."""
+    settings = _settings(args)
     try:
-        done = back_up_keys(_settings(args), args.file, SystemEnvironment())
+        done = back_up_keys(settings, args.file, SystemEnvironment())
     except OSError as error:
         return fail(f"{args.file} cannot be written: {error.strerror}")
+    mark(settings, "keys", SystemEnvironment().now())
     print_json({"File": str(args.file), "Keys": done.keys, "Bytes": done.bytes})
     return 0
 

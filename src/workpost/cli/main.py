@@ -13,6 +13,7 @@ from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import SettingsError
 
 COMMANDS = (
+    "quickstart",
     "serve",
     "account",
     "access_key",
@@ -22,8 +23,12 @@ COMMANDS = (
     "directory",
     "token",
     "queue",
+    "suppression",
     "trace",
+    "spam",
     "keys",
+    "doctor",
+    "selftest",
     "check",
     "backup",
     "config",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from workpost.cli.common import EX_CONFIG, EX_TEMPFAIL, add_settings, fail, load_settings
-from workpost.kernel import configuration, logging
+from workpost.kernel import listeners, logging
 from workpost.kernel.settings import Settings, SettingsError, with_random_ports
 
 
@@ -69,7 +69,7 @@ def _roles(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _require_loopback(settings: Settings) -> None:
-    exposed = configuration.exposed_listeners(settings)
+    exposed = listeners.exposed_listeners(settings)
     if exposed:
         raise SettingsError(
             f"--demo serves loopback only, but listeners.{exposed[0]} is reachable from outside;"

@@ -44,10 +44,10 @@ def received_header(
     """Return a folded Received field with its final CRLF.
 
     `helo` is what the client called itself, `client_name` its name by reverse DNS ("" if it has
-    none), `protocol` one of RFC 3848 and 6531 (ESMTPSA, UTF8SMTPS, ...), `tls` such as
-    "TLSv1.3 TLS_AES_256_GCM_SHA384" (RFC 8314 4.3 asks for it), `recipient` the address when
-    there is exactly one, so that no recipient sees another. Every value is cleaned, none can
-    end the line or leave its place.
+    none), `client_ip` its address ("" if it came over no network), `protocol` one of RFC 3848 and
+    6531 (ESMTPSA, UTF8SMTPS, ...), `tls` such as "TLSv1.3 TLS_AES_256_GCM_SHA384" (RFC 8314 4.3
+    asks for it), `recipient` the address when there is exactly one, so that no recipient sees
+    another. Every value is cleaned, none can end the line or leave its place.
     """
     text = f"{_origin(helo, client_name, client_ip, by, protocol)}{_token(queue_id, 80)}"
     if tls:
@@ -62,9 +62,10 @@ def _origin(helo: str, client_name: str, client_ip: str, by: str, protocol: str)
     """What all messages of a connection have in common, up to the id."""
     ip = f"IPv6:{client_ip}" if ":" in client_ip else client_ip
     name = f"{_token(client_name)} " if client_name else ""
+    # RFC 5321 4.4: TCP-info may be missing, and is where there was no TCP.
+    info = f" ({name}[{_token(ip, 60)}])" if ip else ""
     return (
-        f"Received: from {_token(helo)} ({name}[{_token(ip, 60)}])"
-        f"\r\n\tby {_token(by)} with {_token(protocol, 20)} id "
+        f"Received: from {_token(helo)}{info}\r\n\tby {_token(by)} with {_token(protocol, 20)} id "
     )
 
 

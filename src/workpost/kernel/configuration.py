@@ -16,8 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
+from workpost.kernel.listeners import check_listeners, is_loopback, parse_address
+from workpost.kernel.operator_settings import check_acme
 from workpost.kernel.outbound_settings import Outbound
-from workpost.kernel.settings import Listeners, Section, Settings, SettingsError
+from workpost.kernel.settings import Section, Settings, SettingsError
 
 PREFIX = "WORKPOST_"
 MASK = "********"
@@ -67,18 +69,6 @@ def key_of(name: str) -> Key | None:
     return KEYS.get(f"{section}.{ANY}.{rest.rpartition('.')[2]}" if section in MANY else name)
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Split `host:port` or `[v6]:port`; raises ValueError with what is wrong."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-        raise ValueError(f"'{text}' is not host:port")
-    if host.startswith("[") and host.endswith("]"):
-        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
-    if not host or ":" in host:
-        raise ValueError(f"'{text}' is not host:port (IPv6 as [::1]:{port})")
-    return host, int(port)
-
-
 def _check_server(text: str) -> None:
     host, _ = parse_address(text)
     try:
@@ -93,25 +83,6 @@ def _check_url(text: str) -> None:
         raise ValueError(f"'{text}' is not a URL of http or https")
     if parts.username is not None:
         raise ValueError("a URL holds no user name or password")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach a listener on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def exposed_listeners(settings: Settings) -> list[str]:
-    """Name the listeners that others than this machine may reach (`--demo` refuses them)."""
-    return [
-        name
-        for name in Listeners.__struct_fields__
-        if any(not is_loopback(parse_address(a)[0]) for a in getattr(settings.listeners, name))
-    ]
 
 
 def load(
@@ -265,9 +236,12 @@ def _plain(error: msgspec.ValidationError) -> str:
 
 def _check(settings: Settings) -> None:
     """Refuse what types cannot: addresses, networks, URLs and keys that need each other."""
-    for name in Listeners.__struct_fields__:
-        for address in getattr(settings.listeners, name):
-            _try(f"listeners.{name}", parse_address, address)
+    try:
+        check_listeners(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    for network in settings.smtp.unlimited:
+        _try("smtp.unlimited", ipaddress.ip_network, network)
     for address in settings.dns.servers:
         _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:
@@ -286,6 +260,7 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: certificate and key must both be set, or neither")
+    check_acme(settings.acme, settings.hostname, settings.tls.certificate)
     if settings.content.s3_prefix and not settings.content.s3_bucket:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
     for id, directory in settings.directories.items():
@@ -474,7 +449,7 @@ def _type_words(hint: Any) -> str:
         return "list of tables" if _table_of(hint) else "list of text"
     if kind is bool:
         return "true or false"
-    if kind is int:
+    if kind in (int, float):
         meta = metas[0]
         top = f" to {meta.le}" if meta.le is not None else " or more"
         return f"number, {meta.ge}{top}"

@@ -12,6 +12,7 @@ libraries go the same way; what they say below that is dropped, since it may quo
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -76,13 +77,29 @@ def configure(
             _as_text if as_text else _as_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(output),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lenient(output))),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+class _Lenient:
+    """A stream that drops what it cannot write: a full disk must not end who tells of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Stamp:

@@ -26,12 +26,22 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BYTES = (1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 
+FILES = (
+    "counter",
+    "histogram",
+    *(f"gauge_{mode}" for mode in ("livesum", "livemax", "mostrecent")),
+)
+"""The library's names of a process' files, one for each kind and mode."""
+RESERVED = 256 * 1024
+"""Octets of each of them; the library's own first size is a quarter."""
+
 Kind = TypeVar("Kind", bound="_Handle")
 Mode = Literal["livesum", "livemax", "mostrecent"]
 
 _families: dict[str, _Handle] = {}
 _registry: CollectorRegistry | None = None
 
+_reserved = 0
 _binding = threading.Lock()
 """Two threads that count the first time must not both declare the family."""
 
@@ -63,6 +73,7 @@ class _Handle:
             if family._bound is None:
                 import prometheus_client
 
+                _reserve()
                 family._bound = getattr(prometheus_client, self.kind)(
                     **self._declared, registry=_own_registry()
                 )
@@ -174,6 +185,29 @@ def render() -> bytes:
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def _reserve() -> None:
+    """Take the room of this process' files before they are mapped.
+
+    Writing to a mapped file on a full disk kills the process. Where there is no room, numbers stay
+    in the process.
+    """
+    global _reserved  # noqa: PLW0603 - once in each process, forked ones included
+    pid = os.getpid()
+    if VARIABLE not in os.environ or _reserved == pid:
+        return
+    _reserved = pid
+    from prometheus_client import values
+
+    try:
+        for name in FILES:
+            with (Path(os.environ[VARIABLE]) / f"{name}_{pid}.db").open("xb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVED)
+    except FileExistsError:
+        return
+    except OSError:
+        values.ValueClass = values.MutexValue
 
 
 def _own_registry() -> CollectorRegistry:

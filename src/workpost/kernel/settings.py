@@ -20,7 +20,10 @@ import msgspec
 from msgspec import Meta
 
 from workpost.kernel.directory_settings import Directory
+from workpost.kernel.filter_settings import Filter
+from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
 from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
     Egress,
@@ -30,39 +33,13 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
+from workpost.kernel.queue_settings import Queue
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
+from workpost.kernel.smtp_settings import Smtp
 
 __all__ = ["Section", "Settings", "SettingsError", "sqlite_path", "with_random_ports"]
 
-Addresses = tuple[str, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-
-
-class Listeners(Section, frozen=True, kw_only=True):
-    """Where Workpost listens: `host:port`, `[v6]:port`, a list of them, or `off`; port 0 is any."""
-
-    http: Annotated[
-        Addresses, Meta(description="API, health, metrics and web, without TLS: loopback or proxy.")
-    ] = ("127.0.0.1:8480",)
-    https: Annotated[Addresses, Meta(description="API and web with TLS.")] = ("127.0.0.1:8443",)
-    smtp: Annotated[Addresses, Meta(description="Mail from other servers (port 25).")] = (
-        "127.0.0.1:2525",
-    )
-    submission: Annotated[
-        Addresses, Meta(description="Mail from people's clients, STARTTLS (port 587).")
-    ] = ("127.0.0.1:2587",)
-    submissions: Annotated[
-        Addresses, Meta(description="Mail from people's clients, TLS from the start (port 465).")
-    ] = ("127.0.0.1:2465",)
-    imap: Annotated[Addresses, Meta(description="IMAP with STARTTLS (port 143).")] = (
-        "127.0.0.1:2143",
-    )
-    imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
-        "127.0.0.1:2993",
-    )
-    managesieve: Annotated[
-        Addresses, Meta(description="ManageSieve (Sieve scripts) with STARTTLS (port 4190).")
-    ] = ("127.0.0.1:4190",)
 
 
 class Tls(Section, frozen=True, kw_only=True):
@@ -394,6 +371,8 @@ class Settings(Section, frozen=True, kw_only=True):
     ] = ""
     listeners: Listeners = Listeners()
     tls: Tls = Tls()
+    acme: Acme = Acme()
+    mta_sts: MtaSts = MtaSts()
     login: Login = Login()
     database: Database = Database()
     keys: Keys = Keys()
@@ -406,7 +385,10 @@ class Settings(Section, frozen=True, kw_only=True):
     dkim: Dkim = Dkim()
     identity: Identity = Identity()
     limits: Limits = Limits()
+    smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
+    filter: Filter = Filter()
+    queue: Queue = Queue()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
     exports: Exports = Exports()
@@ -414,6 +396,7 @@ class Settings(Section, frozen=True, kw_only=True):
     egress: Egress = Egress()
     lambda_: Lambda = msgspec.field(default=Lambda(), name="lambda")
     ops: Ops = Ops()
+    doctor: Doctor = Doctor()
     processes: Processes = Processes()
     passwords: Passwords = Passwords()
     log: Log = Log()
@@ -449,6 +432,11 @@ class Settings(Section, frozen=True, kw_only=True):
         return self.data / "tls"
 
     @property
+    def policies_dir(self) -> Path:
+        """MTA-STS policies of other domains, kept over restarts."""
+        return self.data / "policies"
+
+    @property
     def outside_dir(self) -> Path:
         """The tenants' own mapped buckets and log groups of the embedded kind."""
         return self.data / "outside"
@@ -481,8 +469,12 @@ def sqlite_path(url: str) -> Path | None:
 
 def with_random_ports(settings: Settings) -> Settings:
     """Put every listener that is on to a free loopback port (`--random-ports`)."""
-    names = [name for name in Listeners.__struct_fields__ if getattr(settings.listeners, name)]
-    loopback: dict[str, Any] = dict.fromkeys(names, ("127.0.0.1:0",))
+    loopback: dict[str, Any] = {}
+    for name in LISTENERS:
+        addresses = getattr(settings.listeners, name)
+        kept = tuple(address for address in addresses if address.startswith(UNIX))
+        if addresses != kept:
+            loopback[name] = ("127.0.0.1:0", *kept)
     return msgspec.structs.replace(
         settings, listeners=msgspec.structs.replace(settings.listeners, **loopback)
     )

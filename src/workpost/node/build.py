@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from workpost.domain.access import shell as access
 from workpost.domain.directory.external import close_sources
 from workpost.kernel.clock import Environment
-from workpost.kernel.configuration import is_loopback, parse_address, with_live
+from workpost.kernel.configuration import with_live
+from workpost.kernel.listeners import is_loopback, listening_hosts, proxies_of
 from workpost.kernel.logging import logger
-from workpost.kernel.settings import Settings, SettingsError
+from workpost.kernel.settings import Settings
+from workpost.node.certificates import CertificateWatch, certificates
 from workpost.node.health import Ops
-from workpost.node.http import HttpServer, WebApp
+from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
 from workpost.protocols.api.build import Front, build_front
@@ -24,8 +26,8 @@ from workpost.protocols.imap.limits import Limits as ImapLimits
 from workpost.protocols.imap.server import ImapServer
 from workpost.protocols.imap.server import ListenerOptions as ImapOptions
 from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.shared import Shared
-from workpost.protocols.listening.tls import Certificates
 from workpost.protocols.managesieve.limits import Limits as SieveLimits
 from workpost.protocols.managesieve.server import ListenerOptions as SieveOptions
 from workpost.protocols.managesieve.server import ManageSieveServer
@@ -33,6 +35,8 @@ from workpost.protocols.smtp.limits import Limits as SmtpLimits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Role
+from workpost.protocols.smtp.strangers import StrangerLimits, Strangers
+from workpost.protocols.web.wellknown import CHALLENGES, POLICY, Challenges, Policy, Port80
 from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -42,6 +46,15 @@ from workpost.store.keys.build import open_keys
 from workpost.store.tables.accounts import depends_on_keys
 
 log = logger("node")
+
+ENDLESS = 1_000_000_000
+
+ROLE_OF = {
+    "smtp": Role.MX,
+    "submission": Role.SUBMISSION,
+    "submissions": Role.SUBMISSION,
+    "lmtp": Role.LMTP,
+}
 
 
 async def build_core(
@@ -76,36 +89,19 @@ async def close_core(core: Core) -> None:
     await core.keys.close()
 
 
-def certificates(settings: Settings, self_signed: Path) -> Certificates:
-    """The configured certificate, or the self-signed one under the data directory.
-
-    Raises SettingsError when the configured files are missing or do not fit together.
-    """
-    if not settings.tls.certificate:
-        return Certificates(self_signed)
-    certificate, key = Path(settings.tls.certificate), Path(settings.tls.key)
-    try:
-        for path in (certificate, key):
-            path.open("rb").close()
-        return Certificates(certificate, key)
-    except ssl.SSLError as error:
-        reason = f"{certificate} and {key} are not a certificate and its key"
-        raise SettingsError(f"tls: {reason} ({error.reason or error})") from error
-    except OSError as error:
-        raise SettingsError(f"tls: cannot read {error.filename}: {error.strerror}") from error
-
-
 class Servers:
     """All listeners of one process."""
 
-    def __init__(self, core: Core, listeners: list[Listener], tls: Certificates) -> None:
+    def __init__(self, core: Core, listeners: list[Listener], self_signed: Path) -> None:
         self._core = core
         self._listeners = {listener.name: listener for listener in listeners}
-        self._tls = tls
+        self._tls = certificates(core.settings, self_signed)
+        self._watch = CertificateWatch(core, self._tls, self_signed)
         limits = core.settings.limits
         self._shared = Shared(
             peers=PeerCounter(each=limits.sessions_per_address, total=limits.sessions)
         )
+        self._strangers = Strangers(self._stranger_limits(), time.monotonic)
         self._api: Front | None = None
         self._http: list[HttpServer] = []
         self._smtp: list[SmtpServer] = []
@@ -114,10 +110,11 @@ class Servers:
 
     async def start(self) -> None:
         """Accept on every listener."""
-        if "http" in self._listeners or "https" in self._listeners:
+        self._watch.start()
+        if not self._listeners.keys().isdisjoint(("http", "https", "acme")):
             await self._start_http()
         service = MailFlowService(self._core)
-        for name in ("smtp", "submission", "submissions"):
+        for name in ROLE_OF:
             if name in self._listeners:
                 await self._start_smtp(name, service)
         for name in ("imap", "imaps"):
@@ -129,29 +126,42 @@ class Servers:
     async def _start_http(self) -> None:
         self._api = await build_front(self._core)
         api = ApiApplication(self._api.dispatcher)
-        app = WebApp(api, Ops(self._core).paths())
-        for name in ("http", "https"):
+        challenges = Challenges(self._core)
+        paths: dict[str, App] = {CHALLENGES: challenges, POLICY: Policy(self._core)}
+        app = WebApp(api, {**paths, **Ops(self._core).paths()})
+        port80 = Port80(self._core, challenges)
+        for name in ("http", "https", "acme"):
             if name in self._listeners:
                 context = self._tls.context if name == "https" else None
-                server = HttpServer(app, self._shared.peers, context)
+                served = port80 if name == "acme" else app
+                server = HttpServer(served, self._shared.peers, context, self._proxies(name))
                 await server.start(self._listeners[name])
                 self._http.append(server)
 
     def _plaintext_login(self, name: str) -> bool:
         """Login without TLS: only where a setting allows it and the listener is on loopback."""
-        addresses = getattr(self._core.settings.listeners, name)
-        hosts = [parse_address(text)[0] for text in addresses]
+        hosts = listening_hosts(self._core.settings, name)
         return self._core.settings.login.without_tls and all(is_loopback(h) for h in hosts)
+
+    def _proxies(self, name: str) -> Proxies:
+        return Proxies(proxies_of(self._core.settings, name))
 
     async def _start_smtp(self, name: str, service: MailFlowService) -> None:
         options = ListenerOptions(
-            role=Role.MX if name == "smtp" else Role.SUBMISSION,
+            role=ROLE_OF[name],
             hostname=self._core.settings.host_name,
             implicit_tls=name == "submissions",
             plaintext_auth=self._plaintext_login(name),
-            limits=self._smtp_limits(),
+            limits=self._smtp_limits(ROLE_OF[name]),
+            proxies=self._proxies(name),
         )
-        server = SmtpServer(service, options, self._shared, certificates=self._tls)
+        server = SmtpServer(
+            service,
+            options,
+            self._shared,
+            certificates=self._tls,
+            strangers=self._strangers if options.role is not Role.LMTP else None,
+        )
         await server.start(self._listeners[name].sockets)
         self._smtp.append(server)
 
@@ -160,6 +170,7 @@ class Servers:
             implicit_tls=name == "imaps",
             plaintext_auth=self._plaintext_login(name),
             limits=self._imap_limits(),
+            proxies=self._proxies(name),
         )
         server = ImapServer(self._core, access, options, self._shared, certificates=self._tls)
         await server.start(self._listeners[name].sockets)
@@ -167,7 +178,9 @@ class Servers:
 
     async def _start_managesieve(self) -> None:
         options = SieveOptions(
-            plaintext_auth=self._plaintext_login("managesieve"), limits=self._sieve_limits()
+            plaintext_auth=self._plaintext_login("managesieve"),
+            limits=self._sieve_limits(),
+            proxies=self._proxies("managesieve"),
         )
         server = ManageSieveServer(
             self._core, access, options, self._shared, certificates=self._tls
@@ -175,9 +188,29 @@ class Servers:
         await server.start(self._listeners["managesieve"].sockets)
         self._sieve.append(server)
 
-    def _smtp_limits(self) -> SmtpLimits:
-        limits = self._core.settings.limits
-        return SmtpLimits(message=limits.message_bytes, recipients=limits.recipients)
+    def _smtp_limits(self, role: Role) -> SmtpLimits:
+        settings = self._core.settings
+        # A server of our own goes on asking for recipients, and may be told no for hours.
+        patience = {"errors": ENDLESS, "idle_commands": ENDLESS} if role is Role.LMTP else {}
+        return SmtpLimits(
+            message=settings.limits.message_bytes,
+            recipients=settings.limits.recipients,
+            eight_bit_headers=settings.smtp.eight_bit_headers,
+            **patience,
+        )
+
+    def _stranger_limits(self) -> StrangerLimits:
+        smtp = self._core.settings.smtp
+        rates = {name: getattr(smtp, name) for name in StrangerLimits.__slots__ if "_per_" in name}
+        return StrangerLimits(
+            seconds=smtp.window_seconds,
+            greeting=smtp.greeting_milliseconds / 1000,
+            tarpit_after=smtp.tarpit_after,
+            tarpit_longest=smtp.tarpit_seconds,
+            tarpit_sessions=smtp.tarpit_sessions,
+            unlimited=smtp.unlimited,
+            **rates,
+        )
 
     def _imap_limits(self) -> ImapLimits:
         return ImapLimits(message=self._core.settings.limits.message_bytes)
@@ -191,23 +224,18 @@ class Servers:
         limits = self._core.settings.limits
         self._shared.peers.each = limits.sessions_per_address
         self._shared.peers.total = limits.sessions
+        self._strangers.adjust(self._stranger_limits())
         for smtp in self._smtp:
-            smtp.adjust(self._smtp_limits())
+            smtp.adjust(self._smtp_limits(smtp.options.role))
         for imap in self._imap:
             imap.adjust(self._imap_limits())
         for sieve in self._sieve:
             sieve.adjust(self._sieve_limits())
-        files = self._core.settings.tls
-        try:
-            if files.certificate:
-                self._tls.reload(Path(files.certificate), Path(files.key))
-            else:
-                self._tls.reload()
-        except OSError as error:
-            log.error("the new certificate cannot be used; the old one stays", error=error)
+        self._watch.reload()
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let clients finish for `grace` seconds, then cut them."""
+        self._watch.stop()
         servers: list[HttpServer | SmtpServer | ImapServer | ManageSieveServer] = [
             *self._http,
             *self._smtp,
@@ -221,7 +249,7 @@ class Servers:
 
 def build_servers(core: Core, listeners: list[Listener], self_signed: Path) -> Servers:
     """The servers of a front end; TLS contexts are made here, after the fork."""
-    return Servers(core, listeners, certificates(core.settings, self_signed))
+    return Servers(core, listeners, self_signed)
 
 
 @contextlib.asynccontextmanager

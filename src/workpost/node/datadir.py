@@ -71,6 +71,15 @@ def write_endpoints(settings: Settings, endpoints: dict[str, object]) -> None:
     write_private(settings.run_dir / ENDPOINTS, endpoints)
 
 
+def read_endpoints(settings: Settings) -> dict[str, str]:
+    """Where the listeners of the running server are; nothing where none runs."""
+    try:
+        told = json.loads((settings.run_dir / ENDPOINTS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {name: at for name, at in told.items() if isinstance(at, str)}
+
+
 def remove_endpoints(settings: Settings, pid: int) -> None:
     """Take the announcement back, if it is still the one of this supervisor."""
     path = settings.run_dir / ENDPOINTS

@@ -24,9 +24,13 @@ from workpost.node.demo import ensure_demo
 from workpost.node.probe import LoopProbe
 from workpost.node.resolver import build_resolver
 from workpost.node.sockets import Listener
+from workpost.operations.certificates.renewing import CertificateKeeper
 from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
 from workpost.operations.mailflow.runner import LocalRunner
+from workpost.operations.mailflow.signing import sign
+from workpost.operations.outbound.runner import OutboundRunner
+from workpost.operations.outbound.transport import Transport
 from workpost.operations.upkeep.sweep import sweep_forever
 from workpost.store.core import Core
 
@@ -84,10 +88,11 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         if plan.demo:
             await ensure_demo(core)
         servers = build_servers(core, plan.listeners, plan.certificate)
+        keeper = CertificateKeeper(core)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(plan, servers))
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(plan, servers, keeper))
         await servers.start()
-        tasks = _start_jobs(plan, core)
+        tasks = _start_jobs(plan, core, keeper)
         probe = LoopProbe(loop)
         probe.start()
         ready()
@@ -98,7 +103,7 @@ async def _until_stopped(plan: Plan, ready: Callable[[], None], stop: asyncio.Ev
         await close_core(core)
 
 
-def _reload(plan: Plan, servers: Servers) -> None:
+def _reload(plan: Plan, servers: Servers, keeper: CertificateKeeper) -> None:
     try:
         fresh = plan.reread()
     except SettingsError as error:
@@ -106,19 +111,24 @@ def _reload(plan: Plan, servers: Servers) -> None:
         return
     logging.configure(fresh.log.level, plan.settings.log.format, process=plan.name)
     servers.reload(fresh)
+    keeper.hasten()
     log.info("live settings and certificates were read anew")
 
 
-def _start_jobs(plan: Plan, core: Core) -> list[asyncio.Task[None]]:
+def _start_jobs(plan: Plan, core: Core, keeper: CertificateKeeper) -> list[asyncio.Task[None]]:
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
+        if not plan.settings.mailflow.hold_outside:
+            jobs.append(lambda: OutboundRunner(core, Transport(core), sign).run())
         jobs.append(build_jobs(core).run)
         jobs += [runner.run for runner in build_sync_runners(core)]
         jobs += [build_long_jobs(core).run for _ in range(plan.settings.exports.at_once)]
         jobs.append(DomainVerifier(core, build_resolver(plan.settings)).run)
     if plan.upkeep:
         jobs.append(lambda: sweep_forever(core))
+    if plan.upkeep and plan.settings.acme.enabled:
+        jobs.append(keeper.run)
     return [asyncio.create_task(_guarded(job)) for job in jobs]
 
 
@@ -134,7 +144,9 @@ async def _guarded(run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _stop(servers: Servers, tasks: list[asyncio.Task[None]]) -> None:
-    await servers.stop(GRACE)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    # Jobs finish what they have in hand while clients do.
+    ending = asyncio.gather(*tasks, return_exceptions=True)
+    await servers.stop(GRACE)
+    await ending

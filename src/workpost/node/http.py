@@ -15,9 +15,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from workpost.node.sockets import BACKLOG, Listener
-from workpost.protocols.listening.handshake import TlsListener
+from workpost.node.sockets import Listener
+from workpost.protocols.listening.accepting import Acceptor
 from workpost.protocols.listening.limits import PeerCounter, peer_network
+from workpost.protocols.listening.proxy import Client, Proxies
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,7 +36,10 @@ _TOO_MANY = b"503 Service Unavailable"
 
 
 class WebApp:
-    """Paths to applications; whatever no other claims is the API's."""
+    """Paths to applications; whatever no other claims is the API's.
+
+    A path that ends with a slash stands for everything one level below it.
+    """
 
     def __init__(self, api: App, paths: dict[str, App]) -> None:
         self._api = api
@@ -43,15 +47,26 @@ class WebApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
-        app = self._paths.get(scope.get("path", ""), self._api)
+        path = scope.get("path", "")
+        app = self._paths.get(path) or self._paths.get(path[: path.rfind("/") + 1], self._api)
         await app(scope, receive, send)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One client: counted with all others, and cut when the head of a request has no end."""
+    """One client: counted with all others, and cut when the head of a request has no end.
 
-    def __init__(self, peers: PeerCounter, config: uvicorn.Config, state: ServerState) -> None:
+    `named` is who it is where a proxy has said so.
+    """
+
+    def __init__(
+        self,
+        peers: PeerCounter,
+        config: uvicorn.Config,
+        state: ServerState,
+        named: Client | None = None,
+    ) -> None:
         super().__init__(config=config, server_state=state, app_state={})
+        self._named = named
         self._peers = peers
         self._network = ""
         self._in_head = False
@@ -60,6 +75,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self._named is not None:
+            self.client = self._named
         network = peer_network(self.client[0] if self.client else "")
         if self._peers.enter(network):
             self._network = network
@@ -116,9 +133,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class HttpServer:
-    """One HTTP or HTTPS listener; `peers` counts its connections."""
+    """One HTTP or HTTPS listener; `peers` counts its connections, `proxies` name clients."""
 
-    def __init__(self, app: App, peers: PeerCounter, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        peers: PeerCounter,
+        context: ssl.SSLContext | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:
         self._peers = peers
         self._config = uvicorn.Config(
             app,
@@ -137,31 +160,20 @@ class HttpServer:
         )
         self._config.load()
         self._state = ServerState()
-        self._tls: TlsListener | None = None
-        if context is not None:
-            self._tls = TlsListener(peers, context, HANDSHAKE_SECONDS, self._protocol)
-        self._servers: list[asyncio.Server] = []
+        self._acceptor = Acceptor(
+            peers, self._protocol, context=context, proxies=proxies, seconds=HANDSHAKE_SECONDS
+        )
 
     async def start(self, listener: Listener) -> None:
         """Accept on the listener's sockets."""
-        loop = asyncio.get_running_loop()
-        if self._tls is not None:
-            self._tls.start(listener.sockets, BACKLOG)
-            return
-        for bound in listener.sockets:
-            self._servers.append(
-                await loop.create_server(self._protocol, sock=bound, backlog=BACKLOG)
-            )
+        await self._acceptor.start(listener.sockets)
 
-    def _protocol(self) -> asyncio.Protocol:
-        return BoundedProtocol(self._peers, self._config, self._state)
+    def _protocol(self, client: Client | None) -> asyncio.Protocol:
+        return BoundedProtocol(self._peers, self._config, self._state, client)
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let requests under way finish for `grace` seconds, then close."""
-        for server in self._servers:
-            server.close()
-        if self._tls is not None:
-            self._tls.close()
+        self._acceptor.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         deadline = asyncio.get_running_loop().time() + grace

@@ -6,7 +6,7 @@ from workpost.integrations.dns.base import Resolver
 from workpost.integrations.dns.caching import CachingResolver
 from workpost.integrations.dns.real import DnsResolver
 from workpost.kernel.clock import Environment
-from workpost.kernel.configuration import parse_address
+from workpost.kernel.listeners import parse_address
 from workpost.kernel.settings import Settings
 
 

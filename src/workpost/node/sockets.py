@@ -13,21 +13,27 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from pathlib import Path
 
 import msgspec
 
-from workpost.kernel.configuration import parse_address
+from workpost.kernel.listener_settings import UNIX
+from workpost.kernel.listeners import parse_address
 from workpost.kernel.settings import Settings
 
 ROLES: dict[str, tuple[str, ...]] = {
-    "api": ("http", "https"),
-    "smtp": ("smtp", "submission", "submissions"),
+    "api": ("http", "https", "acme"),
+    "smtp": ("smtp", "submission", "submissions", "lmtp"),
     "imap": ("imap", "imaps", "managesieve"),
 }
 """The listeners of each role; `jobs` has none."""
 
+SCHEMES = {"http": "http", "https": "https", "acme": "http"}
+
 JOBS = "jobs"
 BACKLOG = 1024
+UNIX_MODE = 0o660
+"""Of a Unix socket: our own group may come in."""
 PATIENCE = 0.5
 """Seconds to wait for the ports of a predecessor that was killed."""
 
@@ -50,6 +56,12 @@ def bind_all(settings: Settings, roles: tuple[str, ...], count: int) -> list[lis
     for name in listeners_of(roles):
         rows: list[list[socket.socket]] = [[] for _ in range(count)]
         for text in getattr(settings.listeners, name):
+            if text.startswith(UNIX):
+                shared = _bind_unix(Path(text.removeprefix(UNIX)))
+                for row in rows:
+                    row.append(shared.dup())
+                shared.close()
+                continue
             host, port = parse_address(text)
             if port:
                 _be_alone(host, port)
@@ -95,14 +107,54 @@ def _bind(host: str, port: int, *, shared: bool = True) -> socket.socket:
     return bound
 
 
+def _bind_unix(path: Path) -> socket.socket:
+    """One socket for all front ends, who take turns; what a predecessor left there goes away."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while path.is_socket() and _answers(path) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if path.is_socket() and not _answers(path):
+            path.unlink(missing_ok=True)
+        bound.bind(str(path))
+        path.chmod(UNIX_MODE)
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"cannot listen at {path}: {error.strerror}") from None
+    return bound
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+    return True
+
+
+def remove_unix(settings: Settings, roles: tuple[str, ...]) -> None:
+    """Take the names of Unix sockets away; called while they are still bound."""
+    for name in listeners_of(roles):
+        for text in getattr(settings.listeners, name):
+            if text.startswith(UNIX):
+                Path(text.removeprefix(UNIX)).unlink(missing_ok=True)
+
+
 def endpoints(front: list[Listener], pid: int) -> dict[str, object]:
     """What endpoints.json says; the API shares the HTTP listener."""
     found: dict[str, object] = {}
     for listener in front:
-        host, port = listener.sockets[0].getsockname()[:2]
+        name = listener.sockets[0].getsockname()
+        if isinstance(name, str):
+            found[listener.name] = f"{UNIX}{name}"
+            continue
+        host, port = name[:2]
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if listener.name in {"http", "https"}:
-            at = f"{listener.name}://{at}"
+        if listener.name in SCHEMES:
+            at = f"{SCHEMES[listener.name]}://{at}"
         if listener.name == "http":
             found["api"] = at
         found[listener.name] = at

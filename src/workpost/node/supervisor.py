@@ -83,6 +83,7 @@ class Supervisor:
             return 0
         finally:
             self._stop()
+            sockets.remove_unix(self._settings, self._roles)
             datadir.remove_endpoints(self._settings, os.getpid())
             lock.close()
 
@@ -272,6 +273,7 @@ def serve_inline(
     try:
         frontend.run(plan, ready)
     finally:
+        sockets.remove_unix(settings, roles)
         datadir.remove_endpoints(settings, os.getpid())
         lock.close()
     return 0

@@ -8,7 +8,7 @@ import email.policy
 import pytest
 
 from workpost.formats.mime import header_values, summarize
-from workpost.formats.mime.compose import Attachment, compose, compose_report
+from workpost.formats.mime.compose import Attachment, compose
 
 BASIC = {
     "from_": ("Ada Lovelace", "ada@demo.test"),
@@ -68,34 +68,3 @@ def test_the_same_arguments_give_the_same_bytes():
 def test_no_value_can_add_a_field(field):
     with pytest.raises(ValueError, match="linefeed|newline|invalid"):
         compose(**{**BASIC, field: "x\r\nBcc: y@demo.test"})
-
-
-def test_rfc_3464_report():
-    raw = compose_report(
-        from_=("Mail Delivery", "postmaster@demo.test"),
-        to="ada@demo.test",
-        subject="Undelivered",
-        epoch=0,
-        message_id="2@demo.test",
-        text="It did not work.\n",
-        reporting_mta="mx.demo.test",
-        recipients=[
-            ("x@y.test", "failed", "5.1.1", "550 5.1.1 no such\r\nperson"),
-            ("z@y.test", "delayed", "4.0.0", ""),
-        ],
-        original_header=b"Subject: \xe4\r\nFrom: ada@demo.test\r\n\r\n",
-    )
-    parsed = email.message_from_bytes(raw)
-    assert parsed.get_content_type() == "multipart/report"
-    assert parsed.get_param("report-type") == "delivery-status"
-    status = parsed.get_payload(1).get_payload()
-    assert status[0]["Reporting-MTA"] == "dns; mx.demo.test"
-    assert status[1]["Diagnostic-Code"] == "smtp; 550 5.1.1 no such person"
-    assert (status[2]["Action"], status[2]["Diagnostic-Code"]) == ("delayed", None)
-    assert b"Subject: \xe4\r\n" in raw
-    assert [p.media_type for p in summarize(raw).parts] == [
-        "multipart/report",
-        "text/plain",
-        "message/delivery-status",
-        "text/rfc822-headers",
-    ]

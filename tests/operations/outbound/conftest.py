@@ -53,11 +53,14 @@ class Sender:
             contents=None,
             resolver=self.resolver,
             env=self.env,
-            settings=Settings(hostname="mail.demo.test", outbound=Outbound(**settings)),
+            settings=Settings(
+                data_dir=self.data, hostname="mail.demo.test", outbound=Outbound(**settings)
+            ),
         )
         self.transport: Transport
 
     opened: ClassVar[list[Sender]] = []
+    data: ClassVar[str] = ""
 
     def open(self, times: Times = QUICK, **more: Any) -> Sender:
         self.transport = Transport(self.core, times=times, **more)
@@ -110,8 +113,9 @@ def sink(make_sink: MakeSink) -> SmtpSink:
 
 
 @pytest.fixture(autouse=True)
-def close_senders(runner: asyncio.Runner) -> Iterator[None]:
-    """End the sessions of a test while its loop runs."""
+def around_senders(runner: asyncio.Runner, tmp_path: Path) -> Iterator[None]:
+    """A data directory for a test's senders; their sessions end while the loop runs."""
+    Sender.data = str(tmp_path)
     yield
     while Sender.opened:
         runner.run(Sender.opened.pop().transport.close())

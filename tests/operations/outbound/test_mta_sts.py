@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.operations.outbound.conftest import MakeSink, World, trusting
 from tests.support.dns import DnsServer
 from tests.support.outside import Authority, OutsideServer, Reply
+from workpost.formats.mta_sts import Policy
+from workpost.operations.outbound import policy_files
 from workpost.operations.outbound.mta_sts import AGAIN, REFRESH
+from workpost.operations.outbound.policy_files import Kept, PolicyFiles
 
 HOSTS = ("mx1.example.test", "mx2.example.test")
 
@@ -27,6 +31,9 @@ class StsWorld(World):
 
     def answer(self, reply: Reply) -> None:
         self.policies.answer = lambda asked: reply
+
+    def restart(self) -> None:
+        self.sender.open(smtp_port=self.first.port, sts_port=self.policies.port)
 
     def later(self, seconds: float) -> None:
         self.sender.env.advance(int(seconds * 1000))
@@ -157,6 +164,45 @@ async def test_an_attacker_cannot_replace_a_policy_that_is_known(world: StsWorld
     world.answer((404, {}, b""))
     world.first.script.starttls = False
     assert (await world.send())[0].state == "deferred"
+
+
+async def test_a_restart_forgets_no_policy(world: StsWorld) -> None:
+    world.say("enforce", "mx2.example.test", age=1000)
+    await world.send()
+    del world.dns.records["TXT", "_mta-sts.example.test"]
+    world.answer((404, {}, b""))
+    world.restart()
+    assert (await world.send())[0].host == "mx2.example.test"
+    world.later(1001)
+    world.restart()
+    assert (await world.send())[0].host == "mx1.example.test"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff", b'{"domain":"other.test"}'])
+async def test_a_file_that_is_no_policy_is_none(world: StsWorld, damage: bytes) -> None:
+    await world.send()
+    folder = world.sender.core.settings.policies_dir
+    (path,) = folder.iterdir()
+    path.write_bytes(damage)
+    world.restart()
+    assert (await world.send())[0].state == "delivered"
+    assert len(world.policies.asked) == 2
+
+
+async def test_a_folder_that_cannot_be_written_stops_no_mail(world: StsWorld) -> None:
+    world.sender.core.settings.policies_dir.write_bytes(b"")
+    assert (await world.send())[0].state == "delivered"
+    await world.send()
+    assert len(world.policies.asked) == 1
+
+
+async def test_only_so_many_policies_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_files, "FILES", 3)
+    kept = Kept("1", Policy("none", (), 60), 100.0, 40.0)
+    for number in range(5):
+        await PolicyFiles(tmp_path / "p").save(f"{number}.test", kept)
+    loaded = [await PolicyFiles(tmp_path / "p").load(f"{number}.test") for number in range(5)]
+    assert sum(each == kept for each in loaded) == 3
 
 
 async def test_a_policy_is_fetched_anew_once_a_day(world: StsWorld) -> None:

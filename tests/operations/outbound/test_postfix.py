@@ -28,15 +28,10 @@ def chain(authority: Authority) -> Chain:
 
 
 @pytest.fixture(scope="module")
-def postfix(
-    authority: Authority, chain: Chain, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Postfix]:
+def postfix(authority: Authority, chain: Chain) -> Iterator[Postfix]:
     require_postfix()
     certificate = authority.file.parent / f"{HOST}-chain.pem"
-    folder = tmp_path_factory.mktemp("postfix") / "peer"
-    server = Postfix(
-        folder, certificate, [GRACE, HEDY, ZOE, LISE, MARY], "message_size_limit = 2000000"
-    )
+    server = Postfix(certificate, [GRACE, HEDY, ZOE, LISE, MARY], "message_size_limit = 2000000")
     yield server
     server.close()
 

@@ -13,12 +13,13 @@ from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.organizations import availability, dkim, domains_shell
 from workpost.domain.organizations.availability import EwsProvider, LambdaProvider
 from workpost.kernel.errors import KeyDestroyed
+from workpost.operations.filtering import model
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.sweep import HOUR_MS, sweep_generations
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
 from workpost.store.keys import sealing
-from workpost.store.tables import dkim_keys
+from workpost.store.tables import dkim_keys, spam
 from workpost.store.tables.queue import NewQueueEntry, NewQueueRecipient, insert_entry
 
 
@@ -260,6 +261,29 @@ async def test_the_dkim_keys_of_an_organization_outlive_the_key_that_sealed_them
     for key in keys:
         place = dkim.place(mail.organization, name, key.selector)
         serialization.load_der_private_key(sealing.unseal(current.key, key.sealed, place), None)
+
+
+async def test_the_key_of_learned_words_outlives_the_key_that_sealed_it(
+    mail: Mail, core: Core, env: MovedClock
+) -> None:
+    gen, sealed = await model.new_key(core, mail.organization)
+    await core.store.write(plant, org=mail.organization, gen=gen, sealed=sealed)
+    row = await core.store.read(spam.get_model, org=mail.organization)
+    assert row is not None
+    before = await model.open_key(core, mail.organization, row)
+
+    await rotation.rotate_organization(core, mail.organization)
+    assert await settle(core, env) == 1
+
+    row = await core.store.read(spam.get_model, org=mail.organization)
+    assert row is not None
+    assert row.gen == 2
+    assert await model.open_key(core, mail.organization, row) == before
+
+
+@command
+def plant(tx: Tx, *, org: str, gen: int, sealed: bytes) -> None:
+    spam.insert_model(tx, org=org, gen=gen, sealed=sealed)
 
 
 async def test_passwords_of_availability_providers_outlive_the_key_that_sealed_them(

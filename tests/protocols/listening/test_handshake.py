@@ -1,28 +1,11 @@
 """Connections count from the moment they are accepted, before TLS is there."""
 
 import asyncio
-import datetime as dt
 import socket
 import ssl
 
-import pytest
-import uvloop
-
-from workpost.protocols.listening.handshake import TlsListener
+from workpost.protocols.listening.handshake import Doorway
 from workpost.protocols.listening.limits import PeerCounter
-from workpost.protocols.listening.tls import Certificates, ensure_self_signed
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["stock", "uvloop"])
-def loops(request):
-    with asyncio.Runner(loop_factory=request.param) as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tls")
-    return Certificates(ensure_self_signed(path, "mail.a.test", dt.datetime.now(dt.UTC)))
 
 
 class Echo(asyncio.Protocol):
@@ -41,8 +24,8 @@ class Echo(asyncio.Protocol):
 class Listener:
     def __init__(self, certificates, each=3, seconds=5.0):
         self.peers = PeerCounter(each=each)
-        self.listener = TlsListener(
-            self.peers, certificates.context, seconds, lambda: Echo(self.peers)
+        self.listener = Doorway(
+            self.peers, certificates.context, seconds, lambda _: Echo(self.peers)
         )
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import uvloop
 
 from workpost.kernel.errors import AuthenticationFailed
+from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates, ensure_self_signed
 from workpost.protocols.smtp.limits import Limits
@@ -26,6 +27,7 @@ from workpost.protocols.smtp.session import (
     Role,
     Transaction,
 )
+from workpost.protocols.smtp.strangers import StrangerLimits, Strangers
 
 HOST = "mail.a.test"
 PASSWORD = b"right"
@@ -125,21 +127,34 @@ class Running:
         plaintext_auth: bool = False,
         limits: Limits | None = None,
         shared: Shared | None = None,
+        strangers: StrangerLimits | None = None,
+        unix: Path | None = None,
         loop: str = "uvloop",
     ) -> None:
+        """Peers on loopback are proxies where `strangers` is given: `Client(via=...)`."""
         self.mailroom = Mailroom()
         self.shared = shared or Shared()
         self.now = 0.0
-        options = ListenerOptions(role, HOST, implicit_tls, plaintext_auth, limits or Limits())
+        proxies = Proxies(["127.0.0.1"] if strangers is not None else [])
+        options = ListenerOptions(
+            role, HOST, implicit_tls, plaintext_auth, limits or Limits(), proxies
+        )
+        self.strangers = Strangers(strangers or StrangerLimits(), lambda: self.now)
         self.loop = uvloop.new_event_loop() if loop == "uvloop" else asyncio.new_event_loop()
         self.server = SmtpServer(
             self.mailroom,
             options,
             self.shared,
             certificates=Certificates(tls) if tls else None,
+            strangers=self.strangers,
             clock=lambda: self.now,
         )
-        bound = socket.create_server(("127.0.0.1", 0))
+        if unix is None:
+            bound = socket.create_server(("127.0.0.1", 0))
+        else:
+            bound = socket.socket(socket.AF_UNIX)
+            bound.bind(str(unix))
+            bound.setblocking(False)
         self.address: tuple[str, int] = bound.getsockname()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
@@ -184,10 +199,21 @@ class Running:
 class Client:
     """A client that sends what it is told and reads whole replies."""
 
-    def __init__(self, address: tuple[str, int], *, greeting: bool = True) -> None:
-        self.socket = socket.create_connection(address, timeout=10)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(
+        self, address: tuple[str, int] | str, *, greeting: bool = True, via: str = ""
+    ) -> None:
+        """`via` is the address that a proxy in between says the client has."""
         self._buffer = b""
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(10)
+            self.socket.connect(address)
+        else:
+            self.socket = socket.create_connection(address, timeout=10)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if via:
+            family = b"TCP6 %b ::1" if ":" in via else b"TCP4 %b 127.0.0.1"
+            self.send(b"PROXY " + family % via.encode() + b" 40000 25\r\n")
         if greeting:
             assert self.reply().startswith(b"220 ")
 

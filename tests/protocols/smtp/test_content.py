@@ -118,6 +118,45 @@ def test_a_refused_message_ends_its_transaction(client, mx, error, reply):
     assert mx.shared.budget.used == 0
 
 
+# --- RFC 6531 -------------------------------------------------------------------------------------
+
+RAW, LATIN = "Subject: schön\r\n\r\nx\r\n.".encode(), b"Subject: sch\xf6n\r\n\r\nx\r\n."
+BODY_ONLY = "Subject: x\r\n\r\nschön\r\n.".encode()
+
+
+@pytest.mark.parametrize("loose", [True, False])
+@pytest.mark.parametrize(
+    ("parameter", "message", "strict"),
+    [
+        (b"", RAW, b"550 5.6.0"),
+        (b" BODY=8BITMIME", RAW, b"550 5.6.0"),
+        (b" SMTPUTF8", RAW, b"250 2.0.0"),
+        (b" SMTPUTF8", LATIN, b"550 5.6.0"),
+        (b"", BODY_ONLY, b"250 2.0.0"),
+        (b"", RAW.replace(b"\r\n\r\nx", b""), b"550 5.6.0"),
+    ],
+)
+def test_rfc_6531_a_header_that_is_not_ascii_needs_smtputf8(loose, parameter, message, strict):
+    with Running(limits=Limits(eight_bit_headers=loose)) as mx, Client(mx.address) as client:
+        client.ask(b"EHLO client.test")
+        client.ask(b"MAIL FROM:<ada@a.test>" + parameter)
+        client.ask_all(b"RCPT TO:<grace@a.test>\r\nDATA\r\n", 2)
+        answer = client.ask(message)
+        assert answer.startswith(b"250 2.0.0" if loose else strict)
+        assert len(mx.mailroom.messages) == answer.startswith(b"250")
+
+
+def test_rfc_6531_people_are_held_to_it(submission, ca):
+    with Client(submission.address) as client:
+        client.ask(b"EHLO client.test")
+        client.ask(b"STARTTLS")
+        client.start_tls(ca)
+        client.ask(b"EHLO client.test")
+        client.ask(b"AUTH PLAIN AGFkYQByaWdodA==")
+        begin(client)
+        assert client.ask(RAW).startswith(b"550 5.6.0")
+
+
 # --- RFC 3030 -------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ def test_ehlo_announces_what_there_is(client):
         b"250-PIPELINING",
         b"250-CHUNKING",
         b"250-ENHANCEDSTATUSCODES",
+        b"250-DSN",
         b"250 HELP",
     ]
 
@@ -62,7 +63,10 @@ def test_helo_announces_nothing(client):
         (b"DATA", b"503 5.5.1"),
         (b"DATA x", b"501 5.5.4"),
         (b"MAIL FROM:ada", b"501 5.1.7"),
-        (b"MAIL FROM:<ada@a.test> RET=FULL", b"555 5.5.4"),
+        (b"MAIL FROM:<ada@a.test> MT-PRIORITY=3", b"555 5.5.4"),
+        (b"MAIL FROM:<ada@a.test> RET=FULL ENVID=x", b"250 2.1.0"),
+        (b"MAIL FROM:<ada@a.test> REQUIRETLS", b"530 5.7.10"),
+        (b"LHLO client.test", b"500 5.5.1"),
         (b"MAIL FROM:<ada@a.test> SIZE=41943041", b"552 5.3.4"),
         (b"MAIL FROM:<ada@a.test> SIZE=41943040", b"250 2.1.0"),
         (b"MAIL FROM:<>", b"250 2.1.0"),
@@ -114,6 +118,33 @@ def test_the_service_sees_the_transaction(client, mx):
         Address("grace h", "a.test"),
         Address("ådå", "a.test"),
     ]
+
+
+def test_rfc_3461_the_service_sees_what_the_sender_wants_to_hear(client, mx):
+    client.ask(b"MAIL FROM:<ada@b.test> RET=HDRS ENVID=QQ+2B1")
+    client.ask(b"RCPT TO:<ada@a.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Ada@a.test")
+    client.ask(b"RCPT TO:<grace@a.test>")
+    client.ask_all(b"DATA\r\n.\r\n", 2)
+    [(transaction, _)] = mx.mailroom.messages
+    assert (transaction.ret, transaction.envid) == ("HDRS", "QQ+2B1")
+    assert [(each.notify, each.orcpt) for each in transaction.recipients] == [
+        (("SUCCESS", "DELAY"), "rfc822;Ada@a.test"),
+        ((), ""),
+    ]
+
+
+def test_rfc_8689_section_2_requiretls_is_there_within_tls_only(certificate, ca):
+    with Running(certificate) as mx, Client(mx.address) as client:
+        assert b"REQUIRETLS" not in client.ask(b"EHLO client.test")
+        assert client.ask(b"MAIL FROM:<> REQUIRETLS").startswith(b"530 5.7.10")
+        client.ask(b"STARTTLS")
+        client.start_tls(ca)
+        said = client.ask(b"EHLO client.test").split(b"\n")
+        assert b"250-REQUIRETLS" in said
+        assert b"250-STARTTLS" not in said
+        assert client.ask(b"MAIL FROM:<> REQUIRETLS").startswith(b"250")
+        client.ask_all(b"RCPT TO:<ada@a.test>\r\nDATA\r\n.\r\n", 3)
+        assert mx.mailroom.messages[0][0].requiretls
 
 
 def test_rfc_3848_a_session_by_helo_is_smtp(mx):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from workpost.domain.directory import external, registration
 from workpost.domain.directory.address_sync import follow_addresses
-from workpost.domain.directory.entities import resolve_existing
+from workpost.domain.directory.entities import require_disabled, resolve_existing
 from workpost.domain.mailboxes.provision import NewMailbox, create_mailbox, prepare_mailbox
 from workpost.domain.organizations.state import (
     begin,
@@ -115,6 +115,21 @@ def end_registration(tx: Tx, row: EntityRow, version: int) -> None:
             purge_at=now + KEPT_MS,
         )
     change_policy(tx, row.org)
+
+
+@command
+def give_up_mailbox(tx: Tx, *, grant: Grant, entity: str) -> None:
+    """Let the kept mailbox of a disabled entity (by id) be destroyed at once, not in 30 days.
+
+    Raises EntityNotFound, EntityStateInvalid for a deleted entity and for an enabled one.
+    """
+    begin(tx, grant)
+    row = resolve_existing(tx, grant.organization, entity, by_address=False)
+    require_disabled(row, entity)
+    if row.mailbox is not None:
+        mailboxes.set_mailbox_state(
+            tx, mailbox=row.mailbox, state=mailboxes.DISABLED, purge_at=tx.env.now()
+        )
 
 
 async def register_to_workmail(core: Core, grant: Grant, identifier: str, address: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from workpost.domain.messages import changes, delivery, prepare, queries
+from workpost.domain.messages import changes, delivery, lessons, prepare, queries
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import SLICE
@@ -67,6 +67,13 @@ def transfer(
         tx, folder=target, new=[_with_flags(made[row.id], row.flags) for row in rows]
     )
     changes.remove_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows)
+    lessons.note_move(
+        tx,
+        org=grant.organization,
+        source=(grant.mailbox, folder),
+        target=(to.mailbox, target),
+        items=[(made[row.id].id, row.content) for row in rows],
+    )
     pairs = [(row.uid, placed.first_uid + n) for n, row in enumerate(rows)]
     return Transferred(placed.uidvalidity, pairs)
 
@@ -95,6 +102,7 @@ async def copy(
                 folder=target,
                 content=None,
                 new=[item for _, item in new],
+                source=(grant.mailbox, folder),
             )
             uidvalidity = placed.uidvalidity
             pairs += [(row.uid, placed.first_uid + n) for n, (row, _) in enumerate(new)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import lessons
 from workpost.domain.messages.delivery import take_counter
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import FolderNotFound, LimitExceeded, MailboxNotFound
@@ -180,7 +181,15 @@ def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> 
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     if not rows:
         return Moved(0, [], 0)
-    return move_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows, target=target)
+    moved = move_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows, target=target)
+    lessons.note_move(
+        tx,
+        org=grant.organization,
+        source=(grant.mailbox, folder),
+        target=(grant.mailbox, target),
+        items=[(row.id, row.content) for row in rows],
+    )
+    return moved
 
 
 def move_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow], target: int) -> Moved:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import lessons
 from workpost.domain.messages.prepare import NewItem
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import FolderNotFound, MailboxNotFound, QuotaExceeded
@@ -51,7 +52,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
     Each recipient of its batch is in one of: `deliveries`, `rest` (sealed anew; they wait
     `delay_ms` or are held), the `events` that tell who was given up. `report` is the DSN about
-    the latter.
+    the latter, `reports` are those that wait in the queue themselves.
     """
 
     queue: int
@@ -62,6 +63,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     state: str = WAITING
     delay_ms: int = 0
     report: Outgoing | None = None
+    reports: list[Outgoing] = []
     events: list[NewEvent] = []
 
 
@@ -74,8 +76,12 @@ def deliver(
     deliveries: list[NewItem],
     queued: list[Queued],
     events: list[NewEvent],
+    reports: list[Outgoing] | None = None,
 ) -> list[Placement]:
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
+
+    `reports` tell the sender of what was delivered, where that was asked for; they wait in the
+    queue whoever they are for.
 
     `grant` is the submitter's, None for mail from outside. Raises StaleGrant; QuotaExceeded or
     MailboxNotFound when one mailbox cannot take it: nothing is written, the caller looks again.
@@ -85,9 +91,20 @@ def deliver(
     # What may be refused comes first: a command that wrote nothing is cheap to take back.
     placed = _place_each(tx, deliveries)
     _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
+    for report in reports or ():
+        insert_outgoing(tx, report)
     for event in events:
         insert_event(tx, event)
     return placed
+
+
+def insert_outgoing(tx: Tx, message: Outgoing) -> None:
+    """Write a message of our own with its items and queue rows.
+
+    Raises QuotaExceeded or MailboxNotFound when one mailbox cannot take it.
+    """
+    _place_each(tx, message.deliveries)
+    _insert_content_and_queue(tx, message)
 
 
 @command
@@ -147,6 +164,8 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
         _insert_content_and_queue(tx, done.report)
         items += done.report.deliveries
     _place_each(tx, items)
+    for report in done.reports:
+        insert_outgoing(tx, report)
     for event in done.events:
         insert_event(tx, event)
     if done.rest is not None:
@@ -162,18 +181,35 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
 
 @command
 def append(
-    tx: Tx, *, grant: Grant, folder: int, content: Placed | None, new: list[NewItem]
+    tx: Tx,
+    *,
+    grant: Grant,
+    folder: int,
+    content: Placed | None,
+    new: list[NewItem],
+    source: tuple[int, int] | None = None,
 ) -> Placement:
     """Place items in one folder of the grant's mailbox (APPEND with a new content, COPY without).
 
-    Raises StaleGrant, AccessDenied, FolderNotFound, QuotaExceeded, MailboxNotFound.
+    `source` is the mailbox and folder that COPY takes them from. Raises StaleGrant, AccessDenied,
+    FolderNotFound, QuotaExceeded, MailboxNotFound.
     """
     check_grant(tx, grant, Right.WRITE)
     if content is not None:
         contents.insert_content(tx, content)
     if any(item.mailbox != grant.mailbox for item in new):
         raise MailboxNotFound("The mailbox does not exist.")
-    return place_items(tx, folder=folder, new=new)
+    placed = place_items(tx, folder=folder, new=new)
+    if source is not None:
+        # Clients without MOVE copy, and remove what they have copied.
+        lessons.note_move(
+            tx,
+            org=grant.organization,
+            source=source,
+            target=(grant.mailbox, folder),
+            items=[(item.id, item.content) for item in new],
+        )
+    return placed
 
 
 def take_counter(tx: Tx, mailbox: int, *, grow: int, count: int) -> int:

@@ -341,7 +341,12 @@ async def copy(core: Core, grant: Grant, folder: int, uids: Sequence[int], targe
             if not new:
                 continue
             placed = await core.store.write(
-                delivery.append, grant=grant, folder=target, content=None, new=new
+                delivery.append,
+                grant=grant,
+                folder=target,
+                content=None,
+                new=new,
+                source=(grant.mailbox, folder),
             )
             uidvalidity = placed.uidvalidity
             pairs += [(row.uid, placed.first_uid + n) for n, (row, _, _) in enumerate(rows)]

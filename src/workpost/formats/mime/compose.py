@@ -1,4 +1,4 @@
-"""Messages of our own making: notices, demo mail, delivery reports. CRLF, never injectable."""
+"""Messages of our own making: notices, demo mail. CRLF, never injectable (`report.py`: reports)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.generator import BytesGenerator
 from email.headerregistry import Address
-from email.message import EmailMessage, Message
+from email.message import EmailMessage
 from email.policy import SMTP
 from io import BytesIO
 from typing import cast
@@ -93,68 +93,6 @@ def _add_html(message: EmailMessage, html: str, attachments: Sequence[Attachment
                 disposition="inline",
                 cid=f"<{image.content_id}>",
             )
-
-
-def compose_report(
-    *,
-    from_: Person,
-    to: str,
-    subject: str,
-    epoch: float,
-    message_id: str,
-    text: str,
-    reporting_mta: str,
-    recipients: Sequence[tuple[str, str, str, str]],
-    original_header: bytes,
-) -> bytes:
-    """Return a delivery status notification (RFC 3464) as multipart/report (RFC 6522).
-
-    `recipients` are (address, action, status, diagnostic) with actions such as `failed` and
-    `delayed` and statuses such as `5.1.1`; `original_header` is the header of the message that
-    could not be delivered. The null sender belongs into the envelope, not here.
-    """
-    message = EmailMessage(policy=SMTP)
-    message["Date"] = format_date(epoch)
-    message["From"] = _person(from_)
-    message["To"] = _person(("", to))
-    message["Subject"] = subject
-    message["Message-ID"] = f"<{message_id}>"
-    message["Auto-Submitted"] = "auto-replied"
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = 'multipart/report; report-type="delivery-status"'
-    body = EmailMessage(policy=SMTP)
-    body.set_content(text)
-    status = Message(policy=SMTP)
-    status["Content-Type"] = "message/delivery-status"
-    groups: list[Message | str] = [_fields([("Reporting-MTA", f"dns; {reporting_mta}")])]
-    for address, action, code, diagnostic in recipients:
-        fields = [
-            ("Final-Recipient", f"rfc822; {address}"),
-            ("Action", action),
-            ("Status", code),
-        ]
-        if diagnostic:
-            fields.append(("Diagnostic-Code", f"smtp; {diagnostic}"))
-        groups.append(_fields(fields))
-    status.set_payload(groups)
-    header = Message(policy=SMTP)
-    header["Content-Type"] = "text/rfc822-headers; charset=utf-8"
-    header["Content-Transfer-Encoding"] = "8bit"
-    header.set_payload(original_header.decode("ascii", "surrogateescape").replace("\r\n", "\n"))
-    message.set_payload([_without_version(body), status, header])
-    return _finish(message, message_id)
-
-
-def _without_version(message: EmailMessage) -> EmailMessage:
-    del message["MIME-Version"]
-    return message
-
-
-def _fields(fields: Sequence[tuple[str, str]]) -> Message:
-    group = Message(policy=SMTP)
-    for name, value in fields:
-        group[name] = " ".join(value.split())
-    return group
 
 
 def _person(person: Person) -> Address:

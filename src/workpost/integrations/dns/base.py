@@ -18,6 +18,15 @@ class Tlsa(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Srv(msgspec.Struct, frozen=True, order=True):
+    """An SRV record (RFC 2782); `target` in lower case, "" for a service that is not there."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str
+
+
 class Answer(msgspec.Struct, Generic[T], frozen=True):
     """The records of one name and type, CNAMEs followed.
 
@@ -65,4 +74,12 @@ class Resolver(Protocol):
 
     async def tlsa(self, name: str) -> Answer[Tlsa]:
         """The TLSA records of a name such as `_25._tcp.mail.example.test`."""
+        ...
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        """The servers of a service such as `_imaps._tcp.example.test`."""
+        ...
+
+    async def caa(self, name: str) -> Answer[tuple[str, str]]:
+        """(tag, value) of the CAA records of this very name (RFC 8659), tags in lower case."""
         ...

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from workpost.integrations.dns.base import Answer, Resolver, Tlsa
+from workpost.integrations.dns.base import Answer, Resolver, Srv, Tlsa
 from workpost.kernel.errors import TryLater
 
 SIZE = 20_000
@@ -60,6 +60,14 @@ class CachingResolver:
     async def tlsa(self, name: str) -> Answer[Tlsa]:
         """The TLSA records of a name."""
         return await self._ask("TLSA", name, self._inner.tlsa)
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        """The servers of a service."""
+        return await self._ask("SRV", name, self._inner.srv)
+
+    async def caa(self, name: str) -> Answer[tuple[str, str]]:
+        """(tag, value) of the CAA records of a name."""
+        return await self._ask("CAA", name, self._inner.caa)
 
     async def _ask(
         self, kind: str, name: str, ask: Callable[[str], Awaitable[Answer[T]]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from workpost.integrations.dns.base import Answer, Tlsa
+from workpost.integrations.dns.base import Answer, Srv, Tlsa
 from workpost.kernel.errors import TryLater
 
 TTL = 300
@@ -63,6 +63,24 @@ class MemoryResolver:
             usage, selector, matching, data = text.split(maxsplit=3)
             octets = bytes.fromhex(data.replace(" ", ""))
             values.append(Tlsa(int(usage), int(selector), int(matching), octets))
+        return Answer(values, found.secure, found.exists, found.ttl)
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        """The servers of a service."""
+        found = self._follow("SRV", name)
+        values = []
+        for text in found.values:
+            priority, weight, port, target = text.split()
+            values.append(Srv(int(priority), int(weight), int(port), _plain(target)))
+        return Answer(sorted(values), found.secure, found.exists, found.ttl)
+
+    async def caa(self, name: str) -> Answer[tuple[str, str]]:
+        """(tag, value) of the CAA records of a name."""
+        found = self._follow("CAA", name)
+        values = []
+        for text in found.values:
+            _, tag, value = text.split(maxsplit=2)
+            values.append((tag.lower(), value.strip('"')))
         return Answer(values, found.secure, found.exists, found.ttl)
 
     def _follow(self, kind: str, name: str) -> Answer[str]:

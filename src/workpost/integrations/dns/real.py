@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workpost.integrations.dns.base import Answer, Tlsa
+from workpost.integrations.dns.base import Answer, Srv, Tlsa
 from workpost.kernel.errors import TryLater
 
 if TYPE_CHECKING:
@@ -64,6 +64,19 @@ class DnsResolver:
         """The TLSA records of a name."""
         return await self._ask(
             name, "TLSA", lambda each: Tlsa(each.usage, each.selector, each.mtype, each.cert)
+        )
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        """The servers of a service, the most preferred first."""
+        found = await self._ask(
+            name, "SRV", lambda one: Srv(one.priority, one.weight, one.port, _plain(one.target))
+        )
+        return Answer(sorted(found.values), found.secure, found.exists, found.ttl)
+
+    async def caa(self, name: str) -> Answer[tuple[str, str]]:
+        """(tag, value) of the CAA records of a name."""
+        return await self._ask(
+            name, "CAA", lambda one: (one.tag.decode().lower(), one.value.decode(errors="replace"))
         )
 
     async def _ask(self, name: str, kind: str, read: Callable[[Any], T]) -> Answer[T]:

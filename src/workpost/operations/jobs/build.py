@@ -5,6 +5,7 @@ from __future__ import annotations
 from workpost.domain.access.identity import FORGET
 from workpost.domain.mailboxes.exports import EXPORT
 from workpost.domain.mailboxes.purge import PURGE
+from workpost.domain.messages.lessons import TRAIN
 from workpost.domain.organizations.deletion import DELETE
 from workpost.domain.organizations.dkim_rotation import TEND
 from workpost.domain.organizations.outside import SYNC
@@ -13,6 +14,7 @@ from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.directories.sync import sync_directory
 from workpost.operations.domains.tending import schedule_tending, tend_keys
 from workpost.operations.exports.working import export_mailbox
+from workpost.operations.filtering.training import schedule_training, train
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
@@ -27,8 +29,14 @@ HANDLERS: dict[str, Handler] = {
     RETAIN: apply_policy,
     TAKE_OVER: take_over_directory,
     TEND: tend_keys,
+    TRAIN: train,
 }
-SCHEDULERS: tuple[Scheduler, ...] = (schedule_purges, schedule_runs, schedule_tending)
+SCHEDULERS: tuple[Scheduler, ...] = (
+    schedule_purges,
+    schedule_runs,
+    schedule_tending,
+    schedule_training,
+)
 
 
 LONG_HANDLERS: dict[str, Handler] = {EXPORT: export_mailbox}

@@ -1,40 +1,25 @@
-"""Recipients given up: an event for each, and a delivery report to a sender who lives here.
+"""Local recipients given up: an event for each, and a report to the sender.
 
-The report (RFC 3464) comes from the null sender and is routed like other mail, within the
-transaction that ends the recipients, so it is sent exactly once. There is none for mail from the
-null sender, and none when the sender's address leads to nobody. A sender elsewhere hears nothing:
-reports that leave this server belong to outbound delivery, which is not here; the event says so.
-A report that waits for a full mailbox is itself given up after a day, with an event.
+Each who is given up has an event; what senders hear of it, `reports.py` decides and makes. A report
+that waits for a full mailbox is itself given up after a day, with an event and without another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from email.errors import MessageError
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.messages.delivery import Outgoing
-from workpost.domain.messages.shell import summary_of
-from workpost.formats.addresses import fold
-from workpost.formats.mime.compose import compose_report
-from workpost.formats.mime.summary import Summary
+from workpost.formats.addresses import split
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import placing, trace
-from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope
+from workpost.operations.mailflow import reports, trace
+from workpost.operations.mailflow.envelope import NO_WISH, Wish
+from workpost.operations.mailflow.reports import FAILED, About, Told
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
 BOUNCED = "INCOMING_EMAIL_BOUNCED"
-MAX_HEADER = 32 * 1024
-"""Bytes of the original header that a report shows."""
-
-SENT = "sent"
-NULL_SENDER = "none: the message came from the null sender"
-OUTSIDE = "none: the sender is elsewhere"
-NOBODY = "none: the sender's address leads to nobody"
-UNFIT = "none: the sender's address fits in no report"
 
 log = logger("mailflow")
 
@@ -45,84 +30,47 @@ class GivenUp(msgspec.Struct, frozen=True):
     address: str
     status: str
     reason: str
+    wish: Wish = NO_WISH
 
 
 async def give_up(
-    core: Core,
-    organization: str,
-    envelope: StoredEnvelope,
-    raw: bytes,
-    summary: Summary,
-    given_up: Sequence[GivenUp],
+    core: Core, about: About, given_up: Sequence[GivenUp]
 ) -> tuple[Outgoing | None, list[NewEvent]]:
     """The report about recipients given up, if there is to be one, and the events of them all."""
     if not given_up:
         return None, []
-    report, outcome = await _report(core, organization, envelope, raw, summary, given_up)
-    log.info("recipients were given up", trace=envelope.trace, count=len(given_up), report=outcome)
-    events = [
-        await trace.seal_event(
-            core,
-            organization,
-            BOUNCED,
-            {
-                "traceId": envelope.trace,
-                "from": envelope.sender,
-                "messageId": summary.message_id,
-                "subject": summary.subject[:256],
-                "bouncedRecipient": {
-                    "emailAddress": one.address,
-                    "status": one.status,
-                    "reason": one.reason,
-                },
-                "report": outcome,
-            },
+    told = [
+        Told(
+            address=one.address,
+            action=FAILED,
+            status=one.status,
+            reason=one.reason,
+            wish=one.wish,
         )
         for one in given_up
     ]
-    return report, events
+    about = msgspec.structs.replace(about, domain=split(given_up[0].address)[1])
+    report, outcome = await reports.make_report(core, about, told)
+    log.info("recipients were given up", trace=about.envelope.trace, count=len(given_up))
+    return report, await seal_bounces(core, BOUNCED, about, told, outcome)
 
 
-async def _report(
-    core: Core,
-    organization: str,
-    envelope: StoredEnvelope,
-    raw: bytes,
-    summary: Summary,
-    given_up: Sequence[GivenUp],
-) -> tuple[Outgoing | None, str]:
-    if not envelope.sender:
-        return None, NULL_SENDER
-    routed = await expand_envelope(core, [fold(envelope.sender)])
-    if routed.external:
-        return None, OUTSIDE
-    if not routed.local:
-        return None, NOBODY
-    header = raw[envelope.skip : summary.header_end][:MAX_HEADER]
-    try:
-        text = _compose(core, envelope.sender, header, given_up)
-    except (ValueError, MessageError):
-        return None, UNFIT
-    route = Envelope(sender="", recipients=[envelope.sender], helo=core.settings.host_name)
-    stamped = trace.stamp(core, route, text)
-    message = await placing.place(core, route, stamped, await summary_of(stamped.raw))
-    made = await placing.make_outgoing(
-        core, message, routed, home=organization, direction="incoming"
-    )
-    return made, SENT
-
-
-def _compose(core: Core, sender: str, header: bytes, given_up: Sequence[GivenUp]) -> bytes:
-    host = core.settings.host_name
-    lines = "\n".join(f"  {one.address}: {one.reason}" for one in given_up)
-    return compose_report(
-        from_=("Mail delivery", f"postmaster@{host}"),
-        to=sender,
-        subject="Your message was not delivered",
-        epoch=core.env.now() / 1000,
-        message_id=f"{core.env.new_id():016x}@{host}",
-        text=f"Your message could not be delivered to:\n\n{lines}\n\nIt will not be tried again.\n",
-        reporting_mta=host,
-        recipients=[(one.address, "failed", one.status, "") for one in given_up],
-        original_header=header,
-    )
+async def seal_bounces(
+    core: Core, kind: str, about: About, told: Sequence[Told], outcome: Mapping[str, str]
+) -> list[NewEvent]:
+    """An event for each recipient that did not get a message, or not yet."""
+    events = []
+    for one in told:
+        recipient = {"emailAddress": one.address, "status": one.status, "reason": one.reason}
+        if one.reply:
+            recipient |= {"reply": one.reply, "host": one.host}
+        story = {
+            "traceId": about.envelope.trace,
+            "from": about.envelope.sender,
+            "messageId": about.summary.message_id,
+            "subject": about.summary.subject[:256],
+            "bouncedRecipient": recipient,
+            "report": outcome[one.address],
+        }
+        events.append(await trace.seal_event(core, about.organization, kind, story))
+    return events

@@ -36,10 +36,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 8689: better bounced than sent on without TLS."""
     helo: str = ""
     peer: str = ""
+    client_name: str = ""
+    """Of the peer by reverse DNS, when its own addresses confirm it."""
     protocol: str = "SMTP"
     """The `with` keyword of Received (RFC 3848)."""
     tls: str = ""
     smtputf8: bool = False
+    owner: str = ""
+    """Who may take it back while it is held: organization, slash, entity."""
 
 
 class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     requiretls: bool = False
     ret: str = ""
     envid: str = ""
+    owner: str = ""
+    """Who submitted it and may take it back while it is held: organization, slash, entity."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
@@ -66,6 +72,8 @@ class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
     wish: Wish = NO_WISH
     role: str = INBOX
     """Of the folder that takes it here."""
+    last: str = ""
+    """What the last attempt came to, for an operator's eyes."""
 
 
 encode = msgspec.msgpack.encode

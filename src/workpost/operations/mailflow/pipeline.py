@@ -1,7 +1,8 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
-    submit:  stamp -> summarize -> may the sender? -> place -> route -> seal -> one write
-    receive: authenticate -> stamp -> summarize -> route -> enforce -> place -> seal -> one write
+    submit:  scan -> stamp -> summarize -> may the sender? -> place -> route -> seal -> one write
+    receive: authenticate -> route -> scan -> stamp -> summarize -> enforce -> place -> seal
+             -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
@@ -10,6 +11,8 @@ the commit that makes the message durable; whoever calls then says 250.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+
+import msgspec
 
 from workpost.domain.access import shell as access
 from workpost.domain.directory.expansion import expand_envelope
@@ -28,11 +31,14 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import Grant
 from workpost.operations.authentication.check import authenticate, is_from_outside
-from workpost.operations.mailflow import enforcing, placing, senders, trace
+from workpost.operations.filtering.scan import scan, scan_virus
+from workpost.operations.filtering.verdicts import FAIL, Scan
+from workpost.operations.mailflow import confirming, enforcing, placing, senders, trace, viruses
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.placing import Message
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
+from workpost.store.tables.folders import JUNK
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
 RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
@@ -42,19 +48,29 @@ ATTEMPTS = 4
 
 
 STALE = 1.0
-"""Seconds of authentication after which the route that RCPT TO found is asked for again."""
+"""Seconds of authentication and scanning after which the route is asked for again."""
 
 
 async def submit(
-    core: Core, grant: Grant, envelope: Envelope, raw: bytes, route: Expansion | None = None
+    core: Core,
+    grant: Grant,
+    envelope: Envelope,
+    raw: bytes,
+    route: Expansion | None = None,
+    hold_until: int | None = None,
 ) -> str:
     """Accept a message from someone who logged in; returns its trace id.
 
-    `route` is where it goes, if that is known already (`recipients.remembered`). Raises
+    `route` is where it goes, if that is known already (`recipients.remembered`). Until `hold_until`
+    (milliseconds) nobody gets it, and `orders.take_back` undoes it. Raises
     SenderNotAllowed, UnknownRecipient, MessageTooLarge, TryLater, AuthenticationFailed when
-    access was withdrawn meanwhile.
+    access was withdrawn meanwhile, MessageRefused for a virus.
     """
+    if hold_until is not None:
+        envelope = msgspec.structs.replace(envelope, owner=owner_of(grant))
     _check_size(core, raw)
+    virus, name = await scan_virus(core, raw)
+    await viruses.check(core, envelope, virus, name, [grant.organization], grant.entity)
     stamped = trace.stamp(core, envelope, raw)
     summary = await summary_of(stamped.raw)
     await senders.check_header(core, grant, summary, stamped.raw)
@@ -63,7 +79,9 @@ async def submit(
         routed, route = route or await _route(core, envelope), None
         events = [await _event(core, grant.organization, SUBMITTED, message, routed, grant.entity)]
         try:
-            return await _write(core, grant, grant.organization, message, routed, events)
+            return await _write(
+                core, grant, grant.organization, message, routed, events, hold_until=hold_until
+            )
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
@@ -82,18 +100,22 @@ async def receive(
     MessageRefused, TryLater.
     """
     _check_size(core, raw)
+    began = core.env.monotonic()
     authentication = None
     if is_from_outside(core, envelope):
-        began = core.env.monotonic()
         authentication = await authenticate(core, envelope, raw)
-        if core.env.monotonic() - began > STALE:
-            route = None
-    stamped = trace.stamp(core, envelope, raw, authentication)
+    routed = route or await _route(core, envelope)
+    organizations = await _organizations(core, routed)
+    scanned = await scan(core, envelope, raw, authentication, organizations)
+    await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
+    stamped = trace.stamp(core, envelope, raw, authentication, scanned.fields)
     summary = await summary_of(stamped.raw)
     message: Message | None = None
+    again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
-        routed, route = route or await _route(core, envelope), None
-        organizations = await _organizations(core, routed)
+        if again:
+            routed = await _route(core, envelope)
+            organizations = await _organizations(core, routed)
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
@@ -109,21 +131,33 @@ async def receive(
         message = message or await placing.place(core, envelope, stamped, summary)
         told = enforcing.verdicts(authentication)
         events = [
-            await _event(core, one, RECEIVED, message, routed, "", told) for one in organizations
+            await _event(core, one, RECEIVED, message, routed, "", {**told, **scanned.story(one)})
+            for one in organizations
         ] + events
         left = [one for one in organizations if one not in enforcement.dropped]
         kept = enforcement.keep(routed, left)
         home = (left or organizations)[0]
+        roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
         try:
-            return await _write(core, None, home, message, kept, events, enforcement.roles(kept))
+            return await _write(core, None, home, message, kept, events, roles=roles)
         except (QuotaExceeded, MailboxNotFound):
-            continue
+            again = True
     raise TryLater("The recipients' mailboxes keep changing.")
+
+
+def owner_of(grant: Grant) -> str:
+    """Who may take a message back that the holder of this grant submitted."""
+    return f"{grant.organization}/{grant.entity}"
 
 
 def _check_size(core: Core, raw: bytes) -> None:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
+
+
+def _junk(scanned: Scan, routed: Expansion) -> dict[int, str]:
+    """The mailboxes whose Junk E-mail takes the message."""
+    return {one.mailbox: JUNK for one in routed.local if scanned.spam.get(one.organization) == FAIL}
 
 
 async def _route(core: Core, envelope: Envelope) -> Expansion:
@@ -173,12 +207,23 @@ async def _write(
     message: Message,
     routed: Expansion,
     events: list[NewEvent],
+    *,
     roles: Mapping[int, str] = placing.NO_ROLES,
+    hold_until: int | None = None,
 ) -> str:
     direction = "outgoing" if grant is not None else "incoming"
     made = await placing.make_outgoing(
-        core, message, routed, home=home, direction=direction, roles=roles
+        core,
+        message,
+        routed,
+        home=home,
+        direction=direction,
+        roles=roles,
+        hold_until=hold_until,
     )
+    reports = []
+    if message.envelope.wishes:
+        reports = await confirming.confirm_delivered(core, message, routed, made, home)
     await core.store.write(
         delivery.deliver,
         grant=grant,
@@ -186,5 +231,6 @@ async def _write(
         deliveries=made.deliveries,
         queued=made.queued,
         events=events,
+        reports=reports,
     )
     return message.stamped.trace

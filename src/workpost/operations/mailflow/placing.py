@@ -8,6 +8,7 @@ here in rows of up to `BATCH`, sealed together. A recipient appears in exactly o
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -23,6 +24,7 @@ from workpost.operations.mailflow.envelope import (
     Envelope,
     StoredEnvelope,
     StoredRecipient,
+    Wish,
     encode,
 )
 from workpost.operations.mailflow.trace import Stamped
@@ -42,6 +44,7 @@ from workpost.store.tables.queue import (
 YIELD = 20
 """Queue rows sealed before the loop gets its turn."""
 NO_ROLES: Mapping[int, str] = {}
+NO_WISHES: Mapping[str, Wish] = {}
 BATCH = 100
 """Local recipients of one queue row: delivered in one transaction (invariant 3)."""
 
@@ -75,18 +78,31 @@ async def make_outgoing(
     home: str,
     direction: str,
     roles: Mapping[int, str] = NO_ROLES,
+    direct: int | None = None,
+    hold_until: int | None = None,
 ) -> Outgoing:
     """All that one transaction writes of a routed message; `home` queues what goes elsewhere.
 
-    `roles` has, by mailbox, the role of the folder that takes it where that is not the INBOX.
+    `roles` has, by mailbox, the role of the folder that takes it where that is not the INBOX. Up to
+    `direct` mailboxes (the setting, unless it is given) have it at once. With `hold_until`, in
+    milliseconds, nobody has it before then, and its sender may take it back.
     """
-    direct, waiting = split_direct(
-        routed, message.content.size, core.settings.mailflow.direct_recipients
-    )
+    most = core.settings.mailflow.direct_recipients if direct is None else direct
+    now, waiting = split_direct(routed, message.content.size, most if hold_until is None else 0)
     queued: list[Queued] = []
     if waiting or routed.external:
-        queued = await _make_queue(core, message, waiting, routed.external, home, direction, roles)
-    return Outgoing(message.content, await make_items(core, message, direct, roles), queued)
+        queued = await _make_queue(
+            core,
+            message,
+            waiting,
+            routed.external,
+            home=home,
+            direction=direction,
+            roles=roles,
+            wishes=_wishes_here(message.envelope, routed),
+            hold_until=hold_until,
+        )
+    return Outgoing(message.content, await make_items(core, message, now, roles), queued)
 
 
 async def _make_queue(
@@ -94,9 +110,12 @@ async def _make_queue(
     message: Message,
     waiting: Sequence[Local],
     external: Sequence[str],
+    *,
     home: str,
     direction: str,
     roles: Mapping[int, str],
+    wishes: Mapping[str, Wish],
+    hold_until: int | None,
 ) -> list[Queued]:
     # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
     written = {fold(address): address for address in message.envelope.recipients}
@@ -111,10 +130,27 @@ async def _make_queue(
             external=elsewhere if organization == home else [],
             direction=direction,
             roles=roles,
+            wishes=wishes,
+            hold_until=hold_until,
         )
         if entry is not None:
             queued.append(entry)
     return queued
+
+
+def _wishes_here(envelope: Envelope, routed: Expansion) -> Mapping[str, Wish]:
+    """What is wanted of people here, by folded recipient; of a group no word about each member."""
+    if not envelope.wishes:
+        return NO_WISHES
+    groups = Counter(one.rcpt for one in routed.local)
+    found = {}
+    for address, wish in envelope.wishes.items():
+        folded = fold(address)
+        if groups[folded] > 1 and "SUCCESS" in wish.notify:
+            others = tuple(word for word in wish.notify if word != "SUCCESS")
+            wish = Wish(others or ("NEVER",), wish.orcpt)
+        found[folded] = wish
+    return found
 
 
 def split_direct(routed: Expansion, size: int, limit: int) -> tuple[list[Local], list[Local]]:
@@ -158,8 +194,13 @@ async def make_queued(
     external: Sequence[str],
     direction: str,
     roles: Mapping[int, str] = NO_ROLES,
+    wishes: Mapping[str, Wish] = NO_WISHES,
+    hold_until: int | None = None,
 ) -> Queued | None:
-    """The queue entry of one organization, or None when nobody waits."""
+    """The queue entry of one organization, or None when nobody waits.
+
+    `wishes` are those about people here, by folded envelope recipient.
+    """
     if not local and not external:
         return None
     key = await core.keys.organization(organization)
@@ -174,6 +215,7 @@ async def make_queued(
         requiretls=message.envelope.requiretls,
         ret=message.envelope.ret,
         envid=message.envelope.envid,
+        owner=message.envelope.owner,
     )
     entry = NewQueueEntry(
         id=queue,
@@ -191,11 +233,17 @@ async def make_queued(
             sealing.place("queue", "sealed_envelope", organization, "queue", queue),
         ),
         direction=direction,
-        hold_until=None,
+        hold_until=hold_until,
+        trace=message.stamped.trace,
     )
     batches = [
         [
-            StoredRecipient(one.address, one.mailbox, role=roles.get(one.mailbox, INBOX))
+            StoredRecipient(
+                one.address,
+                one.mailbox,
+                wishes.get(one.rcpt, NO_WISH),
+                roles.get(one.mailbox, INBOX),
+            )
             for one in local[start : start + BATCH]
         ]
         for start in range(0, len(local), BATCH)
@@ -207,7 +255,8 @@ async def make_queued(
     for number, batch in enumerate(batches):
         if number % YIELD == YIELD - 1:
             await asyncio.sleep(0)
-        rows.append(_row(core, key.key, organization, queue, number, batch))
+        due = core.env.now() if hold_until is None else hold_until
+        rows.append(_row(core, key.key, organization, queue, number, batch, due))
     return Queued(entry, rows)
 
 
@@ -218,6 +267,7 @@ def _row(
     queue: int,
     number: int,
     batch: list[StoredRecipient],
+    due: int,
 ) -> NewQueueRecipient:
     local = batch[0].mailbox != 0
     held = core.settings.mailflow.hold_outside and not local
@@ -225,7 +275,7 @@ def _row(
         n=number,
         route=LOCAL if local else fold_domain(split(batch[0].address)[1]),
         state=HELD if held else WAITING,
-        due=core.env.now(),
+        due=due,
         sealed=seal_batch(key, organization, queue, number, batch),
     )
 

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from workpost.domain.directory import routing
+from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import Expansion, is_local_domain, lookup_address
 from workpost.formats.addresses import fold, split
 from workpost.kernel.errors import AccessDenied, QuotaExceeded, UnknownRecipient
@@ -104,3 +105,11 @@ def remembered(core: Core, recipients: Sequence[object]) -> Expansion | None:
             return None
         found.append((each.folded, each.holder))
     return routing.of_people(found)
+
+
+async def route_each(core: Core, addresses: Sequence[str]) -> tuple[Expansion, set[int]]:
+    """Where a message goes now, and which of its recipients, by index, are there no more."""
+    folded = [fold(address) for address in addresses]
+    routed = await expand_envelope(core, folded)
+    unknown = set(routed.unknown)
+    return routed, {number for number, each in enumerate(folded) if each in unknown}

@@ -23,15 +23,15 @@ from workpost.domain.messages.shell import mailbox_keys, summary_of
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces, trace
-from workpost.operations.mailflow import envelope as stored
+from workpost.operations.mailflow import bounces, confirming, trace
 from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
+from workpost.operations.mailflow.opening import open_entry
 from workpost.operations.mailflow.placing import seal_batch
 from workpost.operations.mailflow.queueing import Lease
+from workpost.operations.mailflow.reports import About
 from workpost.store.content.squeezing import squeeze
 from workpost.store.core import Core
-from workpost.store.keys import sealing
 from workpost.store.tables import mailboxes
 from workpost.store.tables.events import NewEvent
 from workpost.store.tables.mailboxes import MailboxRow
@@ -70,27 +70,13 @@ class Opened(msgspec.Struct, frozen=True):
 async def open_leased(core: Core, lease: Lease) -> Opened:
     """Open the one row of a lease. Raises Fault, KeyDestroyed, TryLater."""
     entry = lease.leased
-    [(number, _, sealed)] = entry.recipients
-    key = (await core.keys.organization(entry.org, entry.gen)).key
-
-    def unseal(value: bytes, *place: object) -> bytes:
-        table, column, owner, row = place
-        ad = sealing.place(str(table), str(column), entry.org, owner, row)
-        return sealing.unseal(key, value, ad)
-
-    content_key = unseal(entry.wrapped_key, "queue", "wrapped_key", "queue", entry.id)
-    try:
-        envelope = stored.decode_envelope(
-            unseal(entry.sealed_envelope, "queue", "sealed_envelope", "queue", entry.id)
-        )
-        recipients = stored.decode_recipients(
-            unseal(sealed, "queue_rcpt", "sealed", entry.id, number)
-        )
-    except msgspec.DecodeError as error:
-        raise Fault(f"row {entry.id}/{number} of the queue is of an unknown form") from error
-    raw = await core.contents.get(entry.content, content_key)
+    opened = await open_entry(core, entry)
+    [(number, people)] = opened.people.items()
+    raw = await core.contents.get(entry.content, opened.content_key)
     summary = await summary_of(raw)
-    return Opened(lease, key, number, content_key, envelope, raw, summary, recipients)
+    return Opened(
+        lease, opened.key.key, number, opened.content_key, opened.envelope, raw, summary, people
+    )
 
 
 async def settle(core: Core, opened: Opened) -> None:
@@ -110,6 +96,7 @@ class _Sorted:
 
     def __init__(self) -> None:
         self.ready: list[NewItem] = []
+        self.delivered: list[StoredRecipient] = []
         self.late: list[tuple[StoredRecipient, tuple[str, str]]] = []
         self.gone: list[StoredRecipient] = []
         self.broken: list[StoredRecipient] = []
@@ -118,16 +105,22 @@ class _Sorted:
 async def _decide(core: Core, opened: Opened) -> Settlement:
     entry = opened.lease.leased
     found = await _sort(core, opened)
-    given_up = [GivenUp(one.address, *GONE) for one in found.gone]
+    given_up = [GivenUp(one.address, *GONE, one.wish) for one in found.gone]
     waiting = list(found.broken)
     expired = core.env.now() - entry.created >= GIVE_UP_MS
     if expired:
-        given_up += [GivenUp(one.address, *why) for one, why in found.late]
+        given_up += [GivenUp(one.address, *why, one.wish) for one, why in found.late]
     else:
         waiting += [one for one, _ in found.late]
-    report, events = await bounces.give_up(
-        core, entry.org, opened.envelope, opened.raw, opened.summary, given_up
+    about = About(
+        organization=entry.org,
+        envelope=opened.envelope,
+        raw=opened.raw,
+        summary=opened.summary,
+        arrival=entry.created,
     )
+    report, events = await bounces.give_up(core, about, given_up)
+    reports = await confirming.confirm_queued(core, about, found.delivered)
     if found.ready:
         events.append(await _delivered(core, opened, found.ready))
     rest = None
@@ -142,6 +135,7 @@ async def _decide(core: Core, opened: Opened) -> Settlement:
         state=HELD if expired else WAITING,
         delay_ms=RETRY_MS,
         report=report,
+        reports=reports,
         events=events,
     )
 
@@ -173,6 +167,7 @@ async def _sort(core: Core, opened: Opened) -> _Sorted:
         else:
             try:
                 found.ready.append(await _item(core, opened, stored, one))
+                found.delivered.append(one)
             except KeyDestroyed:
                 found.gone.append(one)
             except Fault as error:

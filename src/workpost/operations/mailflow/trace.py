@@ -18,6 +18,7 @@ from workpost.operations.authentication.check import Authentication, server_name
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
 from workpost.store.keys import sealing
+from workpost.store.keys.types import DataKey
 from workpost.store.tables.events import NewEvent
 
 
@@ -33,14 +34,18 @@ NOTHING: Mapping[str, object] = {}
 
 
 def stamp(
-    core: Core, envelope: Envelope, raw: bytes, authentication: Authentication | None = None
+    core: Core,
+    envelope: Envelope,
+    raw: bytes,
+    authentication: Authentication | None = None,
+    fields: bytes = b"",
 ) -> Stamped:
-    """Put the trace fields in front of a message and name its trace id."""
+    """Put the trace fields, and `fields`, in front of a message and name its trace id."""
     trace = f"{core.env.new_id():016x}"
     path = return_path(envelope.sender)
     received = received_header(
         helo=envelope.helo,
-        client_name="",
+        client_name=envelope.client_name,
         client_ip=envelope.peer,
         by=core.settings.host_name,
         protocol=envelope.protocol,
@@ -53,7 +58,7 @@ def stamp(
     if authentication is not None:
         results = authentication.field
         raw = strip_results(raw, server_name(core))
-    return Stamped(trace, b"".join((path, results, received, raw)), len(path))
+    return Stamped(trace, b"".join((path, results, fields, received, raw)), len(path))
 
 
 async def make_event(
@@ -89,10 +94,17 @@ async def make_event(
 
 
 async def seal_event(
-    core: Core, organization: str, kind: str, story: Mapping[str, object]
+    core: Core,
+    organization: str,
+    kind: str,
+    story: Mapping[str, object],
+    key: DataKey | None = None,
 ) -> NewEvent:
-    """An event with its story sealed. Raises KeyDestroyed, TryLater."""
-    key = await core.keys.organization(organization)
+    """An event with its story sealed, under `key` of the organization where that is at hand.
+
+    Raises KeyDestroyed, TryLater.
+    """
+    key = key or await core.keys.organization(organization)
     event = core.env.new_id()
     sealed = sealing.seal_with(
         key.cipher,

@@ -24,6 +24,7 @@ from workpost.store.core import Core
 from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
 from workpost.store.tables import events, items, organizations
+from workpost.store.tables.queue_orders import Choice
 
 PAGE = 500
 MAX_RECIPIENTS = 500
@@ -92,10 +93,10 @@ async def trace_message(
         if organization or len(rows) < PAGE:
             break
         after = rows[-1]
-    for waiting in await list_queue(core):
-        if waiting["trace"] in wanted.traces:
+    for trace in sorted(wanted.traces):
+        for waiting in await list_queue(core, Choice(trace=trace, organization=organization)):
             story = {key: value for key, value in waiting.items() if key != "trace"}
-            yield Step(0, waiting["organization"], "QUEUED", waiting["trace"], story)
+            yield Step(0, waiting["organization"], "QUEUED", trace, story)
     async for step in _places_of(core, wanted, organization):
         yield step
 

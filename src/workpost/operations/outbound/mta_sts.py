@@ -12,6 +12,7 @@ from workpost.integrations.egress.client import Bounds, EgressFailed, Problem, g
 from workpost.integrations.egress.messages import parse_target
 from workpost.kernel.errors import TryLater
 from workpost.operations.outbound.hosts import find_addresses
+from workpost.operations.outbound.policy_files import Kept, PolicyFiles
 from workpost.store.core import Core
 
 SECONDS = 20.0
@@ -22,18 +23,6 @@ REFRESH = 86_400.0
 """Seconds after which a policy that is still good is fetched anew, so that it does not end."""
 SIZE = 10_000
 """Domains that a process remembers."""
-
-
-class Kept(msgspec.Struct):
-    """What is known of a domain; moments on the monotonic clock."""
-
-    id: str = ""
-    policy: Policy | None = None
-    expires: float = 0.0
-    fetched: float = 0.0
-    failed: float = float("-inf")
-    problem: str = ""
-    """Result type of RFC 8460 4.3, of the last fetch."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -49,6 +38,7 @@ class StsPolicies:
     def __init__(self, core: Core, port: int = 443) -> None:
         self._core = core
         self._port = port
+        self._files = PolicyFiles(core.settings.policies_dir)
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._asking: dict[str, asyncio.Lock] = {}
 
@@ -63,8 +53,11 @@ class StsPolicies:
                 self._asking.pop(domain, None)
 
     async def _find(self, domain: str) -> Found:
-        now = self._core.env.monotonic()
-        kept = self._kept.get(domain) or Kept()
+        now = self._core.env.now() / 1000
+        kept = self._kept.get(domain)
+        if kept is None:
+            kept = await self._files.load(domain)
+            self._keep(domain, kept)
         policy = kept.policy if kept.expires > now else None
         id = await self._look_up(domain)
         if id is None and policy is None:
@@ -79,6 +72,7 @@ class StsPolicies:
         else:
             kept = Kept(id or kept.id, fetched, now + fetched.max_age, now)
             policy = fetched
+            await self._files.save(domain, kept)
         self._keep(domain, kept)
         return Found(policy, problem)
 

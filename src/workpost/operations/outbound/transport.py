@@ -14,7 +14,7 @@ from workpost.integrations.smtp.security import Contexts, Security
 from workpost.integrations.smtp.session import Session
 from workpost.integrations.smtp.times import Times
 from workpost.kernel import metrics
-from workpost.kernel.configuration import is_loopback
+from workpost.kernel.listeners import is_loopback
 from workpost.operations.outbound.hosts import NoRoute
 from workpost.operations.outbound.pool import Key, Pool
 from workpost.operations.outbound.reporting import Reporter

@@ -12,8 +12,8 @@ from workpost.integrations.egress.addresses import is_allowed
 from workpost.integrations.egress.client import resolve
 from workpost.integrations.smtp.base import State
 from workpost.integrations.smtp.opening import HostFailed, Login, Server
-from workpost.kernel.configuration import parse_address
 from workpost.kernel.errors import TryLater
+from workpost.kernel.listeners import parse_address
 from workpost.kernel.outbound_settings import Outbound
 from workpost.operations.outbound.hosts import (
     Exchange,

@@ -16,12 +16,21 @@ import asyncio
 from workpost.domain.mailboxes import out_of_office as away
 from workpost.domain.mailboxes import script_shell
 from workpost.domain.organizations import availability as configurations
-from workpost.domain.organizations import dkim
+from workpost.domain.organizations import dkim, suppression
+from workpost.operations.filtering import model
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import availability, dkim_keys, out_of_office, rewrap, sieve_scripts
+from workpost.store.tables import (
+    availability,
+    dkim_keys,
+    out_of_office,
+    rewrap,
+    sieve_scripts,
+    spam,
+    suppressions,
+)
 
 PAGE = 250
 CHILDREN = 100
@@ -172,14 +181,16 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, DKIM keys, passwords of availability providers, queue entries, events.
-    Entries on which somebody works at this moment are left for the next pass; they count as well.
-    Returns how many were of an older generation.
+    Mailbox and tag keys, DKIM keys, passwords of availability providers, the key of learned words,
+    queue entries, suppressed addresses, events. Entries on which somebody works at this moment are
+    left for the next pass; they count as well. Returns how many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)
     moved += await _rewrap_providers(core, organization)
+    moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
+    moved += await _rewrap_suppressions(core, organization)
     return moved + await _rewrap_events(core, organization)
 
 
@@ -238,6 +249,44 @@ async def _rewrap_providers(core: Core, organization: str) -> int:
         if rows:
             await core.store.write_background(
                 availability.rewrap_passwords,
+                organization=organization,
+                gen=current.gen,
+                rows=rows,
+            )
+        moved += len(rows)
+    return moved
+
+
+async def _rewrap_spam_model(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    row = await core.store.read(spam.get_model, org=organization)
+    if row is None or row.gen >= current.gen:
+        return 0
+    old = await core.keys.organization(organization, row.gen)
+    new = _reseal(old.key, current.key, row.sealed, model.place(organization))
+    await core.store.write_background(
+        spam.rewrap_model, org=organization, gen=current.gen, old=row.sealed, new=new
+    )
+    return 1
+
+
+async def _rewrap_suppressions(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = b""
+    while page := await core.store.read(
+        suppressions.page_sealed, organization=organization, after=after, limit=PAGE
+    ):
+        after = bytes(page[-1][0])
+        rows = []
+        for tag, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = suppression.place(organization, tag)
+                rows.append((tag, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                suppressions.rewrap_suppressions,
                 organization=organization,
                 gen=current.gen,
                 rows=rows,

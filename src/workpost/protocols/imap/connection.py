@@ -26,6 +26,7 @@ from workpost.protocols.imap.errors import SessionEnd
 from workpost.protocols.imap.session import Session
 from workpost.protocols.imap.wire import encoder
 from workpost.protocols.imap.wire.framing import Continue, Event, Frame, Framer, Refused
+from workpost.protocols.listening.proxy import Client
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ NEVER = math.inf
 
 
 class Connection(asyncio.Protocol):
-    """One client. The server makes it for each socket."""
+    """One client. The server makes it for each socket.
+
+    `client` is who it is where a proxy has said so.
+    """
 
     __slots__ = (
         "_closing",
@@ -67,7 +71,7 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, server: ImapServer) -> None:
+    def __init__(self, server: ImapServer, client: Client | None = None) -> None:
         self._server = server
         self.framer = Framer()
         self._output: list[bytes] = []
@@ -83,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._reserved = 0
         self.deadline = NEVER
         self._login_by = NEVER
-        self.peer = ""
+        self.peer = client[0] if client is not None else ""
         self.tls = False
         self.session = Session(self, server)
 
@@ -92,7 +96,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        self.peer = name[0] if isinstance(name, tuple) else ""
+        if not self.peer and isinstance(name, tuple):
+            self.peer = name[0]
         self.tls = transport.get_extra_info("cipher") is not None
         self._transport.set_write_buffer_limits(high=2 * OUTPUT_HIGH)
         if self._server.admit(self):

@@ -16,13 +16,12 @@ from workpost.protocols.imap.connection import Connection
 from workpost.protocols.imap.counters import CONNECTIONS
 from workpost.protocols.imap.limits import Limits
 from workpost.protocols.imap.wire import framing
-from workpost.protocols.listening.handshake import TlsListener
+from workpost.protocols.listening.accepting import Acceptor
 from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
-from workpost.protocols.listening.tls import HANDSHAKE_SECONDS, Certificates
+from workpost.protocols.listening.tls import Certificates
 from workpost.store.core import Core
-
-BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,14 @@ class ListenerOptions:
     """What kind of listener it is.
 
     `implicit_tls`: TLS from the first octet (RFC 8314 3.2), else STARTTLS where certificates are
-    given. `plaintext_auth`: login without TLS for peers on loopback.
+    given. `plaintext_auth`: login without TLS for peers on loopback. `proxies`: who names clients
+    by the PROXY protocol.
     """
 
     implicit_tls: bool = False
     plaintext_auth: bool = False
     limits: Limits = field(default_factory=Limits)
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 class ImapServer:
@@ -62,8 +63,7 @@ class ImapServer:
         self._connections: set[Connection] = set()
         self.budget = shared.budget
         self._peers = shared.peers
-        self._servers: list[asyncio.Server] = []
-        self._tls: TlsListener | None = None
+        self._acceptor: Acceptor | None = None
         self._ticker: asyncio.TimerHandle | None = None
 
     def adjust(self, limits: Limits) -> None:
@@ -85,27 +85,23 @@ class ImapServer:
         """Accept on these bound sockets; ValueError for implicit TLS without a certificate."""
         loop = asyncio.get_running_loop()
 
-        def accept() -> asyncio.Protocol:
-            return Connection(self)
+        def make(client: Client | None) -> asyncio.Protocol:
+            return Connection(self, client)
 
+        context = None
         if self.options.implicit_tls:
             if self.certificates is None:
                 raise ValueError("a listener with implicit TLS needs a certificate")
             context = self.certificates.context
-            self._tls = TlsListener(self._peers, context, HANDSHAKE_SECONDS, accept)
-            self._tls.start(sockets, BACKLOG)
-        else:
-            for bound in sockets:
-                self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
+        self._acceptor = Acceptor(self._peers, make, context=context, proxies=self.options.proxies)
+        await self._acceptor.start(sockets)
         self._tick(loop)
 
     async def stop(self, grace: float) -> None:
         """Accept no more; let commands under way finish for `grace` seconds; then cut."""
         self.draining = True
-        for server in self._servers:
-            server.close()
-        if self._tls is not None:
-            self._tls.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         if self._ticker is not None:
             self._ticker.cancel()
         for connection in list(self._connections):

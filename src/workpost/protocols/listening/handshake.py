@@ -1,41 +1,56 @@
-"""Listening with TLS from the first octet: connections count from the moment they are accepted.
+"""Accepting where something comes before the session: a proxy's header, a TLS handshake, or both.
 
-A peer could otherwise hold descriptors for the whole time of a handshake without being counted.
+Connections count from the moment they are accepted: a peer could otherwise hold descriptors for the
+whole time of a handshake without being counted.
 """
 
 import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from workpost.kernel.logging import logger
 from workpost.protocols.listening.limits import PeerCounter, peer_network
+from workpost.protocols.listening.proxy import HEADERS, Client, Proxies, ProxyError, read_client
 
 NO_DESCRIPTOR = 0.1
 """Seconds before the next attempt when a connection cannot be accepted."""
+WARN_AGAIN = 60.0
+"""Seconds between two lines about proxies that do not say whom they let in."""
+
+Make = Callable[[Client | None], asyncio.Protocol]
+"""Makes the session of a peer; the client is given where a proxy has named it."""
+
+log = logger("listening")
 
 
-class TlsListener:
-    """Accepts on bound sockets; `make` makes the session of each peer that got through TLS.
+class Doorway:
+    """Accepts on bound sockets; `make` makes the session of each peer that got through.
 
-    `peers` counts handshakes with the sessions; peers beyond its bounds are hung up on.
+    `peers` counts those on their way in with the sessions; peers beyond its bounds are hung up on.
+    Without `context` there is no TLS; `seconds` are for a handshake.
     """
 
     def __init__(
         self,
         peers: PeerCounter,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
         seconds: float,
-        make: Callable[[], asyncio.Protocol],
+        make: Make,
+        proxies: Proxies | None = None,
     ) -> None:
         self._peers = peers
         self._context = context
         self._seconds = seconds
         self._make = make
+        self._proxies = proxies or Proxies()
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._shaking: dict[socket.socket, asyncio.Task[None]] = {}
+        self._entering: dict[socket.socket, asyncio.Task[None]] = {}
+        self._warned = -WARN_AGAIN
 
     def start(self, sockets: Sequence[socket.socket], backlog: int) -> None:
         """Accept from now on."""
@@ -46,10 +61,10 @@ class TlsListener:
             self._accepting.append(asyncio.create_task(self._accept(bound)))
 
     def close(self) -> None:
-        """Accept no more, and end the handshakes under way."""
+        """Accept no more, and end what is under way."""
         for task in self._accepting:
             task.cancel()
-        for connection in self._shaking:
+        for connection in self._entering:
             # The transport that has taken it closes it when it sees the end.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -68,25 +83,60 @@ class TlsListener:
             except OSError:
                 await asyncio.sleep(NO_DESCRIPTOR)
                 continue
-            network = peer_network(address[0])
-            if self._peers.begin(network):
-                task = loop.create_task(self._shake(connection))
-                self._shaking[connection] = task
-                task.add_done_callback(partial(self._shaken, connection, network))
+            host = address[0]
+            # A session that begins at once counts itself, and says what is wrong.
+            waits = self._context is not None or self._proxies.includes(host)
+            network = peer_network(host) if waits else None
+            if network is None or self._peers.begin(network):
+                task = loop.create_task(self._enter(connection, host))
+                self._entering[connection] = task
+                task.add_done_callback(partial(self._entered, connection, network))
             else:
                 connection.close()
             # Whoever connects quickly must not keep the loop from all others.
             await asyncio.sleep(0)
 
-    async def _shake(self, connection: socket.socket) -> None:
+    async def _enter(self, connection: socket.socket, host: str) -> None:
+        client = None
+        if self._proxies.includes(host):
+            try:
+                client = await read_client(connection)
+            except ProxyError as error:
+                connection.close()
+                self._complain(host, error)
+                return
+            HEADERS.labels("client" if client is not None else "none").inc()
+        if client is None or self._context is None:
+            await self._connect(connection, client)
+            return
+        network = peer_network(client[0])
+        if not self._peers.begin(network):
+            connection.close()
+            return
+        try:
+            await self._connect(connection, client)
+        finally:
+            self._peers.begun(network)
+
+    async def _connect(self, connection: socket.socket, client: Client | None) -> None:
         with contextlib.suppress(OSError):  # of which errors of TLS are a kind
             await asyncio.get_running_loop().connect_accepted_socket(
-                self._make,
+                partial(self._make, client),
                 connection,
                 ssl=self._context,
-                ssl_handshake_timeout=self._seconds,
+                ssl_handshake_timeout=self._seconds if self._context is not None else None,
             )
 
-    def _shaken(self, connection: socket.socket, network: str, _: asyncio.Task[None]) -> None:
-        self._peers.begun(network)
-        del self._shaking[connection]
+    def _complain(self, host: str, error: ProxyError) -> None:
+        HEADERS.labels("wrong").inc()
+        now = time.monotonic()
+        if now - self._warned >= WARN_AGAIN:
+            self._warned = now
+            log.warning("a proxy did not say whom it lets in", proxy=host, reason=str(error))
+
+    def _entered(
+        self, connection: socket.socket, network: str | None, _: asyncio.Task[None]
+    ) -> None:
+        if network is not None:
+            self._peers.begun(network)
+        del self._entering[connection]

@@ -13,6 +13,7 @@ import math
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from workpost.protocols.listening.proxy import Client
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 from workpost.protocols.managesieve.errors import SessionEnd
 from workpost.protocols.managesieve.session import Session
@@ -27,11 +28,14 @@ NEVER = math.inf
 
 
 class Connection(asyncio.Protocol):
-    """One client. The server makes it for each socket; its session runs as one task."""
+    """One client. The server makes it for each socket; its session runs as one task.
+
+    `client` is who it is where a proxy has said so.
+    """
 
     _transport: asyncio.Transport
 
-    def __init__(self, server: ManageSieveServer) -> None:
+    def __init__(self, server: ManageSieveServer, client: Client | None = None) -> None:
         self._server = server
         self.framer = Framer()
         self._output: list[bytes] = []
@@ -41,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._upgrading = self._ended = self._closing = self._lost = False
         self._interruption: SessionEnd | None = None
         self.deadline = NEVER
-        self.peer = ""
+        self.peer = client[0] if client is not None else ""
         self.tls = False
         self.session = Session(self, server)
 
@@ -50,7 +54,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        self.peer = name[0] if isinstance(name, tuple) else ""
+        if not self.peer:
+            self.peer = name[0] if isinstance(name, tuple) else ""
         if self._server.admit(self):
             self._task = asyncio.get_running_loop().create_task(self._run())
 

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from workpost.protocols.listening.accepting import Acceptor
 from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
 from workpost.protocols.managesieve.access import Access
@@ -21,16 +23,20 @@ from workpost.protocols.managesieve.errors import SessionEnd
 from workpost.protocols.managesieve.limits import Limits
 from workpost.store.core import Core
 
-BACKLOG = 128
 STOPPING = "The server is stopping"
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerOptions:
-    """What kind of listener it is; `plaintext_auth`: login without TLS for peers on loopback."""
+    """What kind of listener it is.
+
+    `plaintext_auth`: login without TLS for peers on loopback. `proxies`: who names clients by the
+    PROXY protocol.
+    """
 
     plaintext_auth: bool = False
     limits: Limits = field(default_factory=Limits)
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 class ManageSieveServer:
@@ -56,7 +62,7 @@ class ManageSieveServer:
         self.draining = False
         self._peers = shared.peers
         self._connections: set[Connection] = set()
-        self._servers: list[asyncio.Server] = []
+        self._acceptor: Acceptor | None = None
         self._ticker: asyncio.TimerHandle | None = None
 
     def adjust(self, limits: Limits) -> None:
@@ -70,18 +76,19 @@ class ManageSieveServer:
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on these bound sockets."""
-        loop = asyncio.get_running_loop()
-        for bound in sockets:
-            self._servers.append(
-                await loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG)
-            )
-        self._tick(loop)
+
+        def make(client: Client | None) -> asyncio.Protocol:
+            return Connection(self, client)
+
+        self._acceptor = Acceptor(self._peers, make, proxies=self.options.proxies)
+        await self._acceptor.start(sockets)
+        self._tick(asyncio.get_running_loop())
 
     async def stop(self, grace: float) -> None:
         """Accept no more; let commands under way finish for `grace` seconds; then cut."""
         self.draining = True
-        for server in self._servers:
-            server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         if self._ticker is not None:
             self._ticker.cancel()
         left = list(self._connections)

@@ -13,9 +13,11 @@ Invariants
 import asyncio
 import math
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from workpost.protocols.listening.eager import EagerTask
+from workpost.protocols.listening.proxy import Client
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 from workpost.protocols.smtp.dialogue import Dialogue
 from workpost.protocols.smtp.intake import Intake
@@ -25,6 +27,7 @@ from workpost.protocols.smtp.wire.commands import MAX_LINE
 
 if TYPE_CHECKING:
     from workpost.protocols.smtp.server import SmtpServer
+    from workpost.protocols.smtp.strangers import Stranger
 
 INPUT_HIGH = 64 * 1024
 OUTPUT_HIGH = 16 * 1024
@@ -32,13 +35,18 @@ NEVER = math.inf
 
 
 class Connection(asyncio.Protocol):
-    """One client. The server makes it for each socket; its dialogue runs as one task."""
+    """One client. The server makes it for each socket; its dialogue runs as one task.
+
+    `client` is who it is where a proxy has said so; `stranger` is None for peers nobody counts.
+    """
 
     task: EagerTask
     dialogue: Dialogue
     _transport: asyncio.Transport
 
-    def __init__(self, server: "SmtpServer", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: "SmtpServer", loop: asyncio.AbstractEventLoop, client: Client | None = None
+    ) -> None:
         self._server = server
         self._loop = loop
         self._input = b""
@@ -55,7 +63,8 @@ class Connection(asyncio.Protocol):
         self._begun = False
         self.congested = False
         self.deadline = NEVER
-        self.peer = Peer("", 0)
+        self.peer = Peer(*client) if client is not None else Peer("", 0)
+        self.stranger: Stranger | None = None
         self.tls: str | None = None
 
     # --- what asyncio calls -----------------------------------------------------------------------
@@ -63,7 +72,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        if isinstance(name, tuple):
+        if not self.peer.host and isinstance(name, tuple):
             self.peer = Peer(name[0], name[1])
         self.tls = _describe_tls(transport)
         self.dialogue = Dialogue(self, self._server)
@@ -83,7 +92,7 @@ class Connection(asyncio.Protocol):
             return
         self._store(data)
         # A peer that sends octet by octet must not wake the dialogue for each.
-        if b"\n" in data or len(self._input) - self._at > MAX_LINE:
+        if b"\n" in data or self.dialogue.greets or len(self._input) - self._at > MAX_LINE:
             self._wake()
 
     def eof_received(self) -> bool:
@@ -160,6 +169,38 @@ class Connection(asyncio.Protocol):
                 await self.task.pause()
         finally:
             self.deadline = NEVER
+
+    async def rest(self, seconds: float) -> None:
+        """Keep the peer waiting; replies leave first. Raises SessionEnd when it goes away."""
+        self.flush()
+        await self._doze(seconds, lambda: self._lost)
+        if self._lost:
+            raise SessionEnd
+
+    async def speaks_first(self, seconds: float) -> bool:
+        """Whether the peer says something before the time is over.
+
+        Raises SessionEnd for one that hangs up without a word.
+        """
+        await self._doze(seconds, lambda: self._ended or bool(self._input))
+        if self._ended and not self._input:
+            raise SessionEnd
+        return bool(self._input)
+
+    async def _doze(self, seconds: float, disturbed: Callable[[], bool]) -> None:
+        over = False
+
+        def ring() -> None:
+            nonlocal over
+            over = True
+            self._wake()
+
+        timer = self._loop.call_later(seconds, ring)
+        try:
+            while not over and not disturbed():
+                await self.task.pause()
+        finally:
+            timer.cancel()
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """RFC 3207: what came in clear behind STARTTLS is forgotten, then the handshake."""

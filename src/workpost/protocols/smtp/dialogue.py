@@ -17,12 +17,14 @@ from workpost.protocols.smtp.commands import authentication, content, envelope, 
 from workpost.protocols.smtp.errors import refusal
 from workpost.protocols.smtp.session import Login, Refused, Role, Transaction
 from workpost.protocols.smtp.signals import (
+    EARLY,
     LOGGED_OUT,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
     TOO_MANY_ERRORS,
     SessionEnd,
 )
+from workpost.protocols.smtp.strangers import EARLY_TALKERS
 from workpost.protocols.smtp.wire.commands import split_command
 from workpost.protocols.smtp.wire.errors import CommandError
 from workpost.protocols.smtp.wire.replies import reply
@@ -56,6 +58,12 @@ COMMANDS: dict[bytes, Command] = {
     b"HELP": other.help_,
     b"QUIT": other.quit_,
 }
+LMTP_COMMANDS: dict[bytes, Command] = {
+    **{verb: command for verb, command in COMMANDS.items() if verb not in (b"EHLO", b"HELO")},
+    b"LHLO": greeting.ehlo,
+}
+"""RFC 2033 4.1: LHLO takes the place of the other two, which are not known."""
+
 _LEADS_TO_MAIL = frozenset((b"MAIL", b"RCPT", b"DATA", b"BDAT"))
 # A browser that was talked into speaking to us sends its headers as commands.
 _OTHER_PROTOCOLS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT"))
@@ -70,6 +78,9 @@ class Dialogue:
     def __init__(self, connection: "Connection", server: "SmtpServer") -> None:
         self.connection = connection
         self.server = server
+        self.greets = False
+        """Whether the peer has to wait for the greeting yet."""
+        self._commands = LMTP_COMMANDS if server.options.role is Role.LMTP else COMMANDS
         self.helo = ""
         self.esmtp = False
         self.login: Login | None = None
@@ -102,6 +113,8 @@ class Dialogue:
         connection = self.connection
         since = time.perf_counter()
         try:
+            if connection.stranger is not None and self.server.options.role is Role.MX:
+                await self._wait_to_greet(connection.stranger.greeting)
             connection.send(self.server.greeting)
             while True:
                 if connection.congested:
@@ -125,6 +138,14 @@ class Dialogue:
             if self._unfollow is not None:
                 self._unfollow()
             connection.close()
+
+    async def _wait_to_greet(self, seconds: float) -> None:
+        """RFC 5321 4.3.1: the client waits for the greeting; what sends mail in bulk does not."""
+        self.greets = True
+        if seconds and await self.connection.speaks_first(seconds):
+            EARLY_TALKERS.inc()
+            raise SessionEnd(self._refuse(CommandError(554, "5.5.1", EARLY)))
+        self.greets = False
 
     def enter(self, login: Login) -> None:
         """Somebody has logged in, and stays as long as they may."""
@@ -158,24 +179,28 @@ class Dialogue:
     async def _answer(self, line: bytes) -> bytes:
         try:
             verb, argument = split_command(line)
-            command = COMMANDS.get(verb)
+            command = self._commands.get(verb)
             if verb not in _LEADS_TO_MAIL:
                 self.count_idle_command()
             if command is None:
                 return self._unknown(verb)
             return await command(self, argument)
-        except (CommandError, Refused) as error:
+        except SessionEnd:
+            raise
+        except Exception as error:  # noqa: BLE001 - each becomes a reply, a bug's with its trace
+            return self.refuse(error)
+
+    def refuse(self, error: Exception) -> bytes:
+        """The reply to whatever a command raised; SessionEnd where that is the last one."""
+        if isinstance(error, CommandError | Refused):
             return self._refuse(error)
-        except WorkpostError as error:
+        if isinstance(error, WorkpostError):
             answer = refusal(error)
             if answer.code == 451:
                 log.warning("temporary_failure", error=type(error).__name__)
             return self._refuse(answer)
-        except SessionEnd:
-            raise
-        except Exception:
-            log.exception("fault", peer=self.connection.peer.host)
-            return _LOCAL_ERROR
+        log.error("fault", peer=self.connection.peer.host, exc_info=error)
+        return _LOCAL_ERROR
 
     def _unknown(self, verb: bytes) -> bytes:
         if verb in _OTHER_PROTOCOLS:
@@ -189,6 +214,8 @@ class Dialogue:
             raise SessionEnd(answer)
         if error.code >= 500:
             self._errors += 1
-            if self._errors > self.server.limits.errors:
+            stranger = self.connection.stranger
+            too_many = stranger is not None and stranger.erred()
+            if too_many or self._errors > self.server.limits.errors:
                 raise SessionEnd(answer + TOO_MANY_ERRORS)
         return answer

@@ -25,3 +25,5 @@ class Limits:
     """Time for a peer to take the last reply before the connection is cut."""
     tick: float = 5.0
     """How often the times above are looked at."""
+    eight_bit_headers: bool = True
+    """Whether other servers may leave SMTPUTF8 out where a header is not ASCII; people may not."""

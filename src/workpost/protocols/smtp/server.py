@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from workpost.protocols.listening.handshake import TlsListener
+from workpost.protocols.listening.accepting import Acceptor
 from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
-from workpost.protocols.listening.tls import HANDSHAKE_SECONDS, Certificates
+from workpost.protocols.listening.tls import Certificates
 from workpost.protocols.smtp.connection import Connection
 from workpost.protocols.smtp.counters import Counters
 from workpost.protocols.smtp.limits import Limits
 from workpost.protocols.smtp.session import MailService, Role
-from workpost.protocols.smtp.signals import SHUTTING_DOWN, TOO_MANY_CONNECTIONS
+from workpost.protocols.smtp.signals import SHUTTING_DOWN, TOO_MANY_CONNECTIONS, TOO_MUCH
+from workpost.protocols.smtp.strangers import Strangers
 from workpost.protocols.smtp.wire.replies import plain_reply
-
-BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class ListenerOptions:
     """What kind of listener it is.
 
     ``implicit_tls``: TLS from the first octet (RFC 8314 3.3), else STARTTLS where certificates are
-    given. ``plaintext_auth``: AUTH without TLS for peers on loopback.
+    given. ``plaintext_auth``: AUTH without TLS for peers on loopback. ``proxies``: who names
+    clients by the PROXY protocol.
     """
 
     role: Role
@@ -36,10 +37,14 @@ class ListenerOptions:
     implicit_tls: bool = False
     plaintext_auth: bool = False
     limits: Limits = field(default_factory=Limits)
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 class SmtpServer:
-    """One listener. ``clock`` gives seconds to the guard and never goes back."""
+    """One listener. ``clock`` gives seconds to the guard and never goes back.
+
+    Without ``strangers`` nobody's rates are counted.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class SmtpServer:
         shared: Shared,
         *,
         certificates: Certificates | None,
+        strangers: Strangers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.service = service
@@ -58,13 +64,14 @@ class SmtpServer:
         self.budget = shared.budget
         self.clock = clock
         self.counters = Counters(options.role)
-        self.greeting = plain_reply(220, [f"{options.hostname} ESMTP Workpost"])
+        protocol = "LMTP" if options.role is Role.LMTP else "ESMTP"
+        self.greeting = plain_reply(220, [f"{options.hostname} {protocol} Workpost"])
         self.draining = False
         self._capabilities: dict[tuple[bool, bool], bytes] = {}
         self._connections: set[Connection] = set()
         self._peers = shared.peers
-        self._servers: list[asyncio.Server] = []
-        self._tls: TlsListener | None = None
+        self._strangers = strangers
+        self._acceptor: Acceptor | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
 
@@ -72,18 +79,16 @@ class SmtpServer:
         """Accept on these bound sockets; ValueError for implicit TLS without a certificate."""
         loop = asyncio.get_running_loop()
 
-        def accept() -> asyncio.Protocol:
-            return Connection(self, loop)
+        def make(client: Client | None) -> asyncio.Protocol:
+            return Connection(self, loop, client)
 
+        context = None
         if self.options.implicit_tls:
             if self.certificates is None:
                 raise ValueError("a listener with implicit TLS needs a certificate")
             context = self.certificates.context
-            self._tls = TlsListener(self._peers, context, HANDSHAKE_SECONDS, accept)
-            self._tls.start(sockets, BACKLOG)
-        else:
-            for bound in sockets:
-                self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
+        self._acceptor = Acceptor(self._peers, make, context=context, proxies=self.options.proxies)
+        await self._acceptor.start(sockets)
         self._tick(loop)
 
     async def stop(self, grace: float) -> None:
@@ -92,10 +97,8 @@ class SmtpServer:
         Idle sessions are told 421 4.3.2 at once, the others after their message.
         """
         self.draining = True
-        for server in self._servers:
-            server.close()
-        if self._tls is not None:
-            self._tls.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for connection in list(self._connections):
             connection.drain(SHUTTING_DOWN)
         if self._connections:
@@ -129,8 +132,15 @@ class SmtpServer:
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False, and it is told so and closed, where there is no room."""
         network = peer_network(connection.peer.host)
+        wait = 0.0
+        if self._strangers is not None:
+            connection.stranger = self._strangers.meet(connection.peer.host)
+            if connection.stranger is not None:
+                wait = connection.stranger.connected()
         if self.draining:
             farewell = SHUTTING_DOWN
+        elif wait:
+            farewell = TOO_MUCH
         elif self._peers.enter(network):
             self._connections.add(connection)
             self.counters.connections.inc()
@@ -149,9 +159,9 @@ class SmtpServer:
             if not self._connections:
                 self._emptied.set()
 
-    def capabilities(self, *, starttls: bool, auth: bool) -> bytes:
-        """The answer to EHLO."""
-        key = (starttls and self.certificates is not None, auth)
+    def capabilities(self, *, tls: bool, auth: bool) -> bytes:
+        """The answer to EHLO, with ``tls`` or yet without; LHLO's is the same."""
+        key = (tls, auth)
         answer = self._capabilities.get(key)
         if answer is None:
             lines = [
@@ -162,8 +172,13 @@ class SmtpServer:
                 "PIPELINING",
                 "CHUNKING",
                 "ENHANCEDSTATUSCODES",
+                "DSN",
             ]
-            lines += ["STARTTLS"] * key[0] + ["AUTH PLAIN LOGIN"] * key[1] + ["HELP"]
+            if tls:
+                lines.append("REQUIRETLS")
+            elif self.certificates is not None:
+                lines.append("STARTTLS")
+            lines += ["AUTH PLAIN LOGIN"] * auth + ["HELP"]
             answer = self._capabilities[key] = plain_reply(250, lines)
         return answer
 

@@ -13,8 +13,9 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
-from workpost.operations.mailflow.envelope import Envelope
-from workpost.operations.mailflow.recipients import check_recipient, remembered
+from workpost.operations.mailflow.client_names import ClientNames
+from workpost.operations.mailflow.envelope import Envelope, Wish
+from workpost.operations.mailflow.recipients import check_recipient, remembered, route_each
 from workpost.operations.mailflow.senders import check_sender
 from workpost.protocols.smtp.session import (
     Accepted,
@@ -22,11 +23,13 @@ from workpost.protocols.smtp.session import (
     Peer,
     Recipient,
     Refused,
+    Role,
     Transaction,
 )
 from workpost.store.core import Core
 
 PROTOCOL = "SMTP"
+GONE = (550, "5.1.1", "Nobody here receives mail under this address any more")
 LOG_IN_AGAIN = (421, "4.7.0", "Please log in again")
 
 
@@ -46,6 +49,7 @@ class MailFlowService:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._looking: set[asyncio.Task[None]] = set()
+        self._names = ClientNames(core.resolver, core.env.monotonic)
 
     async def authenticate(
         self, peer: Peer, username: str, password: bytes, mechanism: str
@@ -87,6 +91,8 @@ class MailFlowService:
         """MAIL FROM: people who logged in send as themselves, other servers as anyone."""
         login = transaction.login
         if not isinstance(login, GrantedLogin):
+            if transaction.role is Role.MX:
+                self._names.begin(transaction.peer.host)
             return
         await check_sender(self._core, login.grant, _text(transaction))
 
@@ -110,25 +116,52 @@ class MailFlowService:
 
     async def message(self, transaction: Transaction, content: bytes) -> Accepted:
         """The end of DATA: durable for all recipients when this returns."""
-        envelope = Envelope(
-            sender=_text(transaction),
-            recipients=[str(one.address) for one in transaction.recipients],
-            helo=transaction.helo,
-            peer=transaction.peer.host,
-            protocol=transaction.protocol,
-            tls=transaction.tls or "",
-            smtputf8=transaction.smtputf8,
-        )
-        route = remembered(self._core, [one.notes for one in transaction.recipients])
         login = transaction.login
+        # Before the route, which is good for two seconds: the search may take them.
+        name = ""
+        if transaction.role is Role.MX:
+            name = await self._names.find(transaction.peer.host)
+        route = remembered(self._core, [one.notes for one in transaction.recipients])
         if isinstance(login, GrantedLogin):
+            envelope = _envelope(transaction, content)
             try:
                 trace = await pipeline.submit(self._core, login.grant, envelope, content, route)
             except (AccessDenied, AuthenticationFailed):
                 raise Refused(*LOG_IN_AGAIN) from None
-        else:
-            trace = await pipeline.receive(self._core, envelope, content, route)
-        return Accepted(f"Accepted as {trace}")
+            return Accepted(f"Accepted as {trace}")
+        refused = {}
+        if route is None and transaction.role is Role.LMTP:
+            addresses = [str(one.address) for one in transaction.recipients]
+            route, gone = await route_each(self._core, addresses)
+            refused = {number: Refused(*GONE) for number in gone}
+            if len(gone) == len(addresses):
+                raise Refused(*GONE)
+        envelope = _envelope(transaction, content, name)
+        trace = await pipeline.receive(self._core, envelope, content, route)
+        return Accepted(f"Accepted as {trace}", refused)
+
+
+def _envelope(transaction: Transaction, content: bytes, client_name: str = "") -> Envelope:
+    """What is known of a message; its BODY is what it holds, where the client did not say so."""
+    return Envelope(
+        sender=_text(transaction),
+        recipients=[str(one.address) for one in transaction.recipients],
+        wishes={
+            str(one.address): Wish(one.notify, one.orcpt)
+            for one in transaction.recipients
+            if one.notify or one.orcpt
+        },
+        ret=transaction.ret,
+        envid=transaction.envid,
+        body=transaction.body if content.isascii() else "8BITMIME",
+        requiretls=transaction.requiretls,
+        helo=transaction.helo,
+        peer=transaction.peer.host,
+        client_name=client_name,
+        protocol=transaction.protocol,
+        tls=transaction.tls or "",
+        smtputf8=transaction.smtputf8,
+    )
 
 
 def _nothing() -> None:

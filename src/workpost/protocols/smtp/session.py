@@ -7,7 +7,7 @@ or a domain error of the kernel, which ``errors.py`` turns into one. It never se
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,8 @@ class Role(enum.Enum):
     """Mail from anywhere for local recipients; AUTH is not offered."""
     SUBMISSION = "submission"
     """Mail of people who log in (RFC 6409)."""
+    LMTP = "lmtp"
+    """Mail that a server of our own has accepted, for local recipients (RFC 2033)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,15 @@ class Login:
 
 @dataclass(slots=True)
 class Recipient:
-    """An accepted (or just proposed) recipient; ``notes`` belongs to the service."""
+    """An accepted (or just proposed) recipient; ``notes`` belongs to the service.
+
+    ``notify`` and ``orcpt`` are the parameters of RFC 3461 4.1 and 4.2; ``orcpt`` is as it came.
+    """
 
     address: Address
     notes: object = None
+    notify: tuple[str, ...] = ()
+    orcpt: str = ""
 
 
 @dataclass(slots=True)
@@ -58,8 +65,9 @@ class Transaction:
     """One mail transaction: RFC 5321 3.3.
 
     ``sender`` None is the null sender; ``size`` is the declared one (0: none); ``auth`` is the AUTH
-    parameter of MAIL; ``tls`` names version and cipher, None in clear. ``recipients`` holds those
-    that were accepted. ``notes`` belongs to the service.
+    parameter of MAIL; ``tls`` names version and cipher, None in clear. ``ret``, ``envid`` and
+    ``requiretls`` are the parameters of RFC 3461 and 8689. ``recipients`` holds those that were
+    accepted. ``notes`` belongs to the service.
     """
 
     peer: Peer
@@ -73,12 +81,17 @@ class Transaction:
     body: str = "7BIT"
     smtputf8: bool = False
     auth: str | None = None
+    ret: str = ""
+    envid: str = ""
+    requiretls: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     notes: object = None
 
     @property
     def protocol(self) -> str:
         """The keyword for ``with`` in Received: RFC 3848, RFC 6531 4.3."""
+        if self.role is Role.LMTP:
+            return ("UTF8LMTP" if self.smtputf8 else "LMTP") + ("S" if self.tls else "")
         if not self.esmtp:
             return "SMTP"
         name = "UTF8SMTP" if self.smtputf8 else "ESMTP"
@@ -87,9 +100,14 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that is durable; ``text`` follows ``250 2.0.0`` and should name its trace id."""
+    """A message that is durable; ``text`` follows ``250 2.0.0`` and should name its trace id.
+
+    ``refused`` has those of the transaction's recipients, by their index, who get it not after all:
+    LMTP tells each (RFC 2033 4.2), SMTP has one reply for all and does not.
+    """
 
     text: str = "Message accepted"
+    refused: Mapping[int, "Refused"] = field(default_factory=dict)
 
 
 class Refused(Exception):

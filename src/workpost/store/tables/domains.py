@@ -88,6 +88,17 @@ def get_verified(tx: Reader, *, name: str) -> DomainRow | None:
     return DomainRow(*row) if row is not None else None
 
 
+def list_verified(tx: Reader, *, after: str, limit: int) -> list[DomainRow]:
+    """Verified domains of all organizations with names above `after`, test domains apart."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM domain WHERE state = 'VERIFIED' AND name > ? AND is_test = 0"
+        " ORDER BY name LIMIT ?",
+        after,
+        limit,
+    )
+    return [DomainRow(*row) for row in rows]
+
+
 def list_domains(tx: Reader, *, org: str, after: str, limit: int) -> list[DomainRow]:
     """A page of the organization's domains with names above `after`, by name."""
     rows = tx.rows(

@@ -19,6 +19,7 @@ OF_MAILBOX: dict[str, str] = {
     "sieve_script": "mailbox, name_tag",
     "sieve_memory": "mailbox, kind, tag",
     "out_of_office": "mailbox",
+    "spam_lesson": "org, id",
 }
 """Tables with a column `mailbox` and their primary keys; items go before them."""
 
@@ -42,6 +43,11 @@ OF_ORGANIZATION: dict[str, str] = {
     "directory_entry": "org, guid",
     "directory_member": "org, grp, dn_fold",
     "directory_problem": "org, guid",
+    "spam_model": "org",
+    "spam_word": "org, word",
+    "spam_judgement": "org, content",
+    "spam_lesson": "org, id",
+    "suppression": "org, tag",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 

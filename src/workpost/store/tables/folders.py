@@ -101,6 +101,13 @@ def id_of_role(tx: Reader, *, mailbox: int, role: str) -> int | None:
 
 
 @quick
+def role_of(tx: Reader, *, mailbox: int, folder: int) -> str | None:
+    """The role of a folder, None for one without."""
+    row = tx.row("SELECT role FROM folder WHERE mailbox = ? AND id = ?", mailbox, folder)
+    return row[0] if row is not None else None
+
+
+@quick
 def find_path(tx: Reader, *, mailbox: int, tags: Sequence[bytes]) -> FolderRow | None:
     """Walk from the root, one index lookup per name tag."""
     parent = 0

@@ -32,6 +32,7 @@ class NewQueueEntry(msgspec.Struct, frozen=True):
     sealed_envelope: bytes
     direction: str
     hold_until: int | None
+    trace: str = ""
 
 
 class NewQueueRecipient(msgspec.Struct, frozen=True):
@@ -57,6 +58,8 @@ class LeasedEntry(msgspec.Struct, frozen=True):
     created: int
     recipients: list[tuple[int, int, bytes]]
     """(n, attempts, sealed) of each leased recipient."""
+    noticed: list[int] = []
+    """Those whose sender was told that they are late."""
 
 
 def insert_entry(
@@ -65,7 +68,7 @@ def insert_entry(
     """Insert an entry and its recipients."""
     tx.run(
         "INSERT INTO queue (id, org, content, wrapped_key, gen, sealed_envelope, direction,"
-        " created, hold_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " created, hold_until, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         entry.id,
         entry.org,
         entry.content,
@@ -75,6 +78,7 @@ def insert_entry(
         entry.direction,
         created,
         entry.hold_until,
+        entry.trace,
     )
     tx.many(
         "INSERT INTO queue_rcpt (queue, n, route, state, attempts, due, lease_until, fence, sealed)"
@@ -107,7 +111,7 @@ def lease(
     """Lease up to `limit` due recipients of an entry; None when another runner was first."""
     skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
     rows = tx.rows(
-        "SELECT n, attempts, sealed FROM queue_rcpt WHERE queue = ? AND route = ?"
+        "SELECT n, attempts, sealed, noticed FROM queue_rcpt WHERE queue = ? AND route = ?"
         " AND ((state = 'waiting' AND due <= ?) OR (state = 'leased' AND lease_until <= ?))"
         f" ORDER BY n LIMIT ?{skip}",
         queue,
@@ -118,6 +122,29 @@ def lease(
     )
     if not rows:
         return None
+    return _leased(tx, queue=queue, rows=rows, lease_until=lease_until, fence=fence)
+
+
+def lease_kept(
+    tx: Tx, *, queue: int, numbers: Sequence[int], lease_until: int, fence: int
+) -> LeasedEntry | None:
+    """Lease these recipients of an entry, due or held, whoever does not hold them already."""
+    skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
+    marks = ", ".join("?" * len(numbers))
+    rows = tx.rows(
+        "SELECT n, attempts, sealed, noticed FROM queue_rcpt WHERE queue = ?"
+        f" AND n IN ({marks}) AND state <> 'leased' ORDER BY n{skip}",
+        queue,
+        *numbers,
+    )
+    if not rows:
+        return None
+    return _leased(tx, queue=queue, rows=rows, lease_until=lease_until, fence=fence)
+
+
+def _leased(
+    tx: Tx, *, queue: int, rows: Sequence[Row], lease_until: int, fence: int
+) -> LeasedEntry | None:
     tx.many(
         "UPDATE queue_rcpt SET state = 'leased', lease_until = ?, fence = ?,"
         " attempts = attempts + 1 WHERE queue = ? AND n = ?",
@@ -130,7 +157,21 @@ def lease(
     )
     if entry is None:
         return None
-    return LeasedEntry(*(*entry, [(row[0], row[1], row[2]) for row in rows]))
+    recipients = [(row[0], row[1], row[2]) for row in rows]
+    return LeasedEntry(*(*entry, recipients, [row[0] for row in rows if row[3]]))
+
+
+def renew(tx: Tx, *, queue: int, fence: int, lease_until: int) -> bool:
+    """Hold leased rows longer; False when not one is this holder's any more."""
+    return bool(
+        tx.run(
+            "UPDATE queue_rcpt SET lease_until = ?"
+            " WHERE queue = ? AND state = 'leased' AND fence = ?",
+            lease_until,
+            queue,
+            fence,
+        )
+    )
 
 
 def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
@@ -174,16 +215,50 @@ def reduce(tx: Tx, *, queue: int, number: int, sealed: bytes) -> None:
     tx.run("UPDATE queue_rcpt SET sealed = ? WHERE queue = ? AND n = ?", sealed, queue, number)
 
 
-def list_entries(tx: Reader, *, after: tuple[int, int], limit: int) -> list[Row]:
-    """Rows (id, org, created, route, state, attempts, due, gen, sealed envelope, n, sealed).
-
-    They come after the position (id, n), in that order.
-    """
-    return tx.rows(
-        "SELECT q.id, q.org, q.created, r.route, r.state, r.attempts, r.due, q.gen,"
-        " q.sealed_envelope, r.n, r.sealed FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
-        " WHERE (r.queue, r.n) > (?, ?) ORDER BY r.queue, r.n LIMIT ?",
-        after[0],
-        after[1],
-        limit,
+def put_later(
+    tx: Tx, *, queue: int, number: int, state: str, due: int, sealed: bytes, noticed: bool
+) -> None:
+    """Put one leased row back, sealed anew."""
+    tx.run(
+        "UPDATE queue_rcpt SET state = ?, due = ?, lease_until = 0, sealed = ?, noticed = ?"
+        " WHERE queue = ? AND n = ?",
+        state,
+        due,
+        sealed,
+        1 if noticed else 0,
+        queue,
+        number,
     )
+
+
+def uncount(tx: Tx, *, queue: int, numbers: Sequence[int]) -> None:
+    """Take back that an attempt was counted: nothing was tried."""
+    tx.many(
+        "UPDATE queue_rcpt SET attempts = attempts - 1 WHERE queue = ? AND n = ?",
+        [(queue, n) for n in numbers],
+    )
+
+
+class QueueSummary(msgspec.Struct, frozen=True):
+    """Rows of recipients by what becomes of them; times of the oldest, None where there is none."""
+
+    waiting: int
+    held: int
+    created: int | None
+    """When the oldest entry that still waits was accepted."""
+    due: int | None
+    """When the most overdue recipient was to be tried."""
+
+
+def summarize_queue(tx: Reader) -> QueueSummary:
+    """What waits, in figures."""
+    waiting = tx.row("SELECT COUNT(*), MIN(due) FROM queue_rcpt WHERE state = 'waiting'")
+    held = tx.row("SELECT COUNT(*) FROM queue_rcpt WHERE state = 'held'")
+    oldest = tx.row(
+        "SELECT MIN(q.created) FROM queue q JOIN queue_rcpt r ON r.queue = q.id"
+        " WHERE r.state = 'waiting'"
+    )
+    assert waiting is not None
+    assert held is not None
+    assert oldest is not None
+    return QueueSummary(int(waiting[0]), int(held[0]), oldest[0], waiting[1])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from workpost.protocols.smtp.wire.commands import (
     MAIL_LINE,
+    RCPT_LINE,
     MailFrom,
     parse_auth,
     parse_bdat,
@@ -50,7 +51,8 @@ def test_section_4_1_2_controls_are_refused(line):
 
 
 @pytest.mark.parametrize(
-    ("verb", "limit"), [(b"NOOP", 512), (b"RCPT", 522), (b"MAIL", MAIL_LINE), (b"AUTH", 12288)]
+    ("verb", "limit"),
+    [(b"NOOP", 512), (b"RCPT", RCPT_LINE), (b"MAIL", MAIL_LINE), (b"AUTH", 12288)],
 )
 def test_section_4_5_3_1_4_a_line_is_as_long_as_its_verb_allows(verb, limit):
     line = verb + b" " + b"x" * (limit - len(verb) - 3)
@@ -115,9 +117,16 @@ def test_section_4_1_1_2_mail(argument, expected):
         (b"FROM:<> AUTH=+3d", (501, "5.5.4")),
         (b"FROM:<> =1", (501, "5.5.4")),
         (b"FROM:<> A=b=c", (501, "5.5.4")),
-        (b"FROM:<> RET=HDRS", (555, "5.5.4")),
-        (b"FROM:<> ENVID=x", (555, "5.5.4")),
-        (b"FROM:<> REQUIRETLS", (555, "5.5.4")),
+        (b"FROM:<> MT-PRIORITY=3", (555, "5.5.4")),
+        (b"FROM:<> RET", (501, "5.5.4")),
+        (b"FROM:<> RET=ALL", (501, "5.5.4")),
+        (b"FROM:<> ENVID", (501, "5.5.4")),
+        (b"FROM:<> ENVID=a+", (501, "5.5.4")),
+        (b"FROM:<> ENVID=a+0Ab", (501, "5.5.4")),
+        (b"FROM:<> ENVID=a+7F", (501, "5.5.4")),
+        (b"FROM:<> ENVID=" + b"x" * 101, (501, "5.5.4")),
+        ("FROM:<> SMTPUTF8 ENVID=ä".encode(), (501, "5.5.4")),
+        (b"FROM:<> REQUIRETLS=yes", (501, "5.5.4")),
     ],
 )
 def test_section_4_1_1_11_mail_that_cannot_be_understood(argument, expected):
@@ -134,7 +143,7 @@ def test_section_4_1_1_11_mail_that_cannot_be_understood(argument, expected):
     ],
 )
 def test_section_4_1_1_3_rcpt(argument, expected):
-    assert parse_rcpt(argument, smtputf8=False) == expected
+    assert parse_rcpt(argument, smtputf8=False) == (expected, (), "")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +152,22 @@ def test_section_4_1_1_3_rcpt(argument, expected):
         (b"TO:<>", (501, "5.1.3")),
         (b"TO:<grace>", (501, "5.1.3")),
         (b"FROM:<ada@a.test>", (501, "5.5.4")),
-        (b"TO:<ada@a.test> NOTIFY=NEVER", (555, "5.5.4")),
-        (b"TO:<ada@a.test> ORCPT=rfc822;ada@a.test", (555, "5.5.4")),
+        (b"TO:<ada@a.test> SIZE=3", (555, "5.5.4")),
+        (b"TO:<ada@a.test> NOTIFY", (501, "5.5.4")),
+        (b"TO:<ada@a.test> NOTIFY=", (501, "5.5.4")),
+        (b"TO:<ada@a.test> NOTIFY=NEVER,SUCCESS", (501, "5.5.4")),
+        (b"TO:<ada@a.test> NOTIFY=SUCCESS,", (501, "5.5.4")),
+        (b"TO:<ada@a.test> NOTIFY=SOMETIMES", (501, "5.5.4")),
+        (b"TO:<ada@a.test> NOTIFY=DELAY NOTIFY=DELAY", (501, "5.5.4")),
+        (b"TO:<ada@a.test> ORCPT", (501, "5.5.4")),
+        (b"TO:<ada@a.test> ORCPT=ada@a.test", (501, "5.5.4")),
+        (b"TO:<ada@a.test> ORCPT=rfc822;", (501, "5.5.4")),
+        (b"TO:<ada@a.test> ORCPT=;ada@a.test", (501, "5.5.4")),
+        (b"TO:<ada@a.test> ORCPT=rfc822;ada+0D+0A@a.test", (501, "5.5.4")),
+        (b"TO:<ada@a.test> ORCPT=rfc822;" + b"x" * 494, (501, "5.5.4")),
+        ("TO:<ada@a.test> ORCPT=rfc822;ådå@a.test".encode(), (501, "5.5.4")),
+        ("TO:<ada@a.test> ORCPT=utf-8;ådå@a.test".encode(), (553, "5.6.7")),
+        (b"TO:<ada@a.test> ORCPT=utf-8;\\x{e5}@a.test", (501, "5.5.4")),
         ("TO:<ådå@a.test>".encode(), (553, "5.6.7")),
     ],
 )
@@ -153,7 +176,42 @@ def test_section_4_1_1_3_rcpt_that_cannot_be_understood(argument, expected):
 
 
 def test_rfc_6531_section_3_4_rcpt_takes_utf8_after_smtputf8():
-    assert parse_rcpt("TO:<ådå@a.test>".encode(), smtputf8=True).local == "ådå"
+    assert parse_rcpt("TO:<ådå@a.test>".encode(), smtputf8=True).recipient.local == "ådå"
+
+
+def test_rfc_3461_section_4_3_and_4_4_mail_says_what_a_report_holds():
+    mail = parse_mail(b"FROM:<ada@a.test> RET=hdrs ENVID=QQ+2B314159 REQUIRETLS")
+    assert (mail.ret, mail.envid, mail.requiretls) == ("HDRS", "QQ+2B314159", True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "notify", "orcpt"),
+    [
+        (b"NOTIFY=never", ("NEVER",), ""),
+        (b"NOTIFY=DELAY,success", ("SUCCESS", "DELAY"), ""),
+        (b"NOTIFY=FAILURE,FAILURE", ("FAILURE",), ""),
+        (b"ORCPT=rfc822;a+2Bb@c.test", (), "rfc822;a+2Bb@c.test"),
+        (b"ORCPT=X400;/S=x+20y/ NOTIFY=SUCCESS", None, None),
+        (b"ORCPT=utf-8;\\x{E5}d\\x{E5}@a.test", (), "utf-8;\\x{E5}d\\x{E5}@a.test"),
+        ("ORCPT=utf-8;ådå@a.test".encode(), (), "utf-8;ådå@a.test"),
+    ],
+)
+def test_rfc_3461_section_4_1_and_4_2_rcpt_says_what_is_to_be_told(parameters, notify, orcpt):
+    argument = b"TO:<ada@a.test> " + parameters
+    if notify is None:  # xtext holds no equals sign
+        assert refused(parse_rcpt, argument, smtputf8=True) == (501, "5.5.4")
+    else:
+        assert parse_rcpt(argument, smtputf8=True) == (ADA, notify, orcpt)
+
+
+def test_rfc_3461_section_4_the_longest_parameters_fit():
+    mail = b"MAIL FROM:<%b@a.test> RET=FULL ENVID=%b SMTPUTF8 REQUIRETLS" % (b"x" * 60, b"x" * 100)
+    rcpt = b"RCPT TO:<%b@a.test> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;%b" % (
+        b"x" * 60,
+        b"x" * 493,
+    )
+    assert parse_mail(split_command(mail)[1]).envid == "x" * 100
+    assert len(parse_rcpt(split_command(rcpt)[1], smtputf8=False).orcpt) == 500
 
 
 @pytest.mark.parametrize(

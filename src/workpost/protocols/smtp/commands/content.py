@@ -4,11 +4,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from workpost.protocols.smtp.intake import Intake
-from workpost.protocols.smtp.session import Transaction
+from workpost.protocols.smtp.session import Accepted, Role, Transaction
 from workpost.protocols.smtp.signals import SessionEnd
 from workpost.protocols.smtp.wire.bdat import ChunkReader
 from workpost.protocols.smtp.wire.commands import parse_bdat
 from workpost.protocols.smtp.wire.data import DataDecoder
+from workpost.protocols.smtp.wire.eight_bit import check_header
 from workpost.protocols.smtp.wire.errors import CommandError
 from workpost.protocols.smtp.wire.replies import plain_reply, reply
 
@@ -77,21 +78,56 @@ def _checked(dialogue: "Dialogue") -> Transaction:
     if transaction is None:
         raise CommandError(503, "5.5.1", "MAIL and RCPT come first")
     if not transaction.recipients:
+        if dialogue.server.options.role is Role.LMTP:  # RFC 2033 4.2
+            raise CommandError(503, "5.5.1", "No valid recipients")
         raise CommandError(554, "5.5.1", "No valid recipients")
     return transaction
 
 
 async def _deliver(dialogue: "Dialogue", transaction: Transaction, intake: Intake) -> bytes:
     """Whatever the outcome, the transaction is over (RFC 5321 4.1.1.4)."""
+    by_recipient = transaction.role is Role.LMTP
     try:
         intake.check()
         content = await _content(intake.decoder)
+        if not content.isascii():
+            _check_header(dialogue, transaction, content)
         accepted = await dialogue.server.service.message(transaction, content)
+    except SessionEnd:
+        raise
+    except Exception as error:
+        if not by_recipient:
+            raise
+        return dialogue.refuse(error) * len(transaction.recipients)
     finally:
         dialogue.reset()
     dialogue.accepted()
     dialogue.server.counters.messages.inc()
+    if by_recipient:
+        return _replies(len(transaction.recipients), accepted)
     return reply(250, "2.0.0", accepted.text)
+
+
+def _replies(recipients: int, accepted: Accepted) -> bytes:
+    """RFC 2033 4.2: one reply for each recipient, in the order of RCPT.
+
+    No count of errors may end the session before all are told: the message is here.
+    """
+    replies = [reply(250, "2.0.0", accepted.text)] * recipients
+    for number, error in accepted.refused.items():
+        replies[number] = reply(error.code, error.status, error.text)
+    return b"".join(replies)
+
+
+def _check_header(dialogue: "Dialogue", transaction: Transaction, content: bytes) -> None:
+    """RFC 6531 3.1, RFC 6532 3.2: a header that is not ASCII needs SMTPUTF8, and is UTF-8.
+
+    People's clients are held to it: what they send goes on to servers that may be strict. Old mail
+    from other servers passes where a setting lets it (decisions 35).
+    """
+    lenient = transaction.login is None and dialogue.server.limits.eight_bit_headers
+    if not lenient:
+        check_header(content, smtputf8=transaction.smtputf8)
 
 
 async def _content(decoder: DataDecoder | ChunkReader) -> bytes:

@@ -1,16 +1,19 @@
 """MAIL, RCPT and RSET: the envelope of a transaction."""
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from workpost.protocols.smtp.session import Recipient, Role, Transaction
-from workpost.protocols.smtp.signals import TOO_MANY_RECIPIENTS, SessionEnd
+from workpost.kernel.errors import UnknownRecipient
+from workpost.protocols.smtp.session import Recipient, Refused, Role, Transaction
+from workpost.protocols.smtp.signals import TOO_MANY_RECIPIENTS, TOO_MANY_UNKNOWN, SessionEnd
 from workpost.protocols.smtp.wire.commands import parse_mail, parse_rcpt
 from workpost.protocols.smtp.wire.errors import CommandError
 from workpost.protocols.smtp.wire.replies import reply
 
 if TYPE_CHECKING:
     from workpost.protocols.smtp.dialogue import Dialogue
+    from workpost.protocols.smtp.strangers import Stranger
 
 REMEMBERED = 1_024
 """The same people write to the same people: so many paths are kept read, a megabyte at most."""
@@ -24,8 +27,8 @@ _RESET = reply(250, "2.0.0", "Reset")
 
 
 async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
-    """RFC 5321 4.1.1.2: ``MAIL FROM:<path> [SIZE= BODY= SMTPUTF8 AUTH=]``."""
-    sender, size, body, smtputf8, auth = _parse_mail(argument)
+    """RFC 5321 4.1.1.2: ``MAIL FROM:<path> [parameters]``."""
+    sender, size, body, smtputf8, auth, ret, envid, requiretls = _parse_mail(argument)
     server, connection = dialogue.server, dialogue.connection
     if not dialogue.helo:
         raise CommandError(503, "5.5.1", "Say EHLO first")
@@ -33,6 +36,8 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
         raise CommandError(530, "5.7.0", "Authentication required")
     if dialogue.transaction is not None:
         raise CommandError(503, "5.5.1", "A sender is given already")
+    if requiretls and connection.tls is None:
+        raise CommandError(530, "5.7.10", "REQUIRETLS needs TLS, use STARTTLS first")
     if size > server.limits.message:
         raise CommandError(552, "5.3.4", "Message is over the size limit")
     if size > server.budget.free:
@@ -49,7 +54,13 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
         body,
         smtputf8,
         auth,
+        ret,
+        envid,
+        requiretls,
     )
+    stranger = connection.stranger
+    if stranger is not None:
+        _count(stranger.message(_sender_of(transaction, stranger)), "messages")
     await server.service.mail_from(transaction)
     dialogue.transaction = transaction
     dialogue.surplus_recipients = 0
@@ -57,9 +68,10 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
 
 
 async def rcpt(dialogue: "Dialogue", argument: bytes) -> bytes:
-    """RFC 5321 4.1.1.3: ``RCPT TO:<path>``."""
+    """RFC 5321 4.1.1.3: ``RCPT TO:<path> [NOTIFY= ORCPT=]``."""
     transaction = dialogue.transaction
-    address = _parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
+    smtputf8 = transaction is not None and transaction.smtputf8
+    address, notify, orcpt = _parse_rcpt(argument, smtputf8=smtputf8)
     if transaction is None or dialogue.in_message:
         raise CommandError(503, "5.5.1", "RCPT comes after MAIL and before the message")
     limit = dialogue.server.limits.recipients
@@ -68,10 +80,43 @@ async def rcpt(dialogue: "Dialogue", argument: bytes) -> bytes:
         if dialogue.surplus_recipients > limit:
             raise SessionEnd(TOO_MANY_RECIPIENTS)
         raise CommandError(452, "4.5.3", "Too many recipients, send the rest in another message")
-    recipient = Recipient(address)
-    await dialogue.server.service.rcpt_to(transaction, recipient)
+    recipient = Recipient(address, None, notify, orcpt)
+    stranger = dialogue.connection.stranger
+    if stranger is None:
+        await dialogue.server.service.rcpt_to(transaction, recipient)
+    else:
+        _count(stranger.recipient(_sender_of(transaction, stranger)), "recipients")
+        try:
+            await dialogue.server.service.rcpt_to(transaction, recipient)
+        except UnknownRecipient:
+            await _delay(dialogue, stranger)
+            raise
     transaction.recipients.append(recipient)
     return _RECIPIENT_OK
+
+
+def _sender_of(transaction: Transaction, stranger: "Stranger") -> str:
+    """Whose messages are counted: a person's, whatever address they use, or an address's."""
+    if transaction.login is not None:
+        return f"login {transaction.login.name}".casefold()
+    return stranger.name(str(transaction.sender) if transaction.sender is not None else "")
+
+
+def _count(wait: float, what: str) -> None:
+    if wait:
+        seconds = math.ceil(wait)
+        raise Refused(450, "4.7.1", f"Too many {what} at once, try again in {seconds} seconds")
+
+
+async def _delay(dialogue: "Dialogue", stranger: "Stranger") -> None:
+    """Whoever guesses at addresses waits ever longer for each no, as far as we have the room."""
+    if dialogue.login is not None:
+        return
+    with stranger.tarpit() as seconds:
+        if seconds is None:
+            raise SessionEnd(TOO_MANY_UNKNOWN)
+        if seconds:
+            await dialogue.connection.rest(seconds)
 
 
 async def rset(dialogue: "Dialogue", argument: bytes) -> bytes:

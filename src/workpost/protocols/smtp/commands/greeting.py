@@ -21,12 +21,15 @@ async def helo(dialogue: "Dialogue", argument: bytes) -> bytes:
 
 
 async def ehlo(dialogue: "Dialogue", argument: bytes) -> bytes:
-    """RFC 5321 4.1.1.1: ``EHLO name``; answers what this session may use now."""
+    """RFC 5321 4.1.1.1: ``EHLO name``; RFC 2033 4.1: ``LHLO name``.
+
+    Answers what this session may use now.
+    """
     dialogue.helo = parse_greeting(argument)
     dialogue.esmtp = True
     dialogue.reset()
     return dialogue.server.capabilities(
-        starttls=dialogue.connection.tls is None,
+        tls=dialogue.connection.tls is not None,
         auth=dialogue.may_authenticate,
     )
 

@@ -1,4 +1,4 @@
-"""Command lines: RFC 5321 4.1.1 with SIZE, 8BITMIME, SMTPUTF8, AUTH and CHUNKING.
+"""Command lines: RFC 5321 4.1.1 with SIZE, 8BITMIME, SMTPUTF8, AUTH, CHUNKING, DSN and REQUIRETLS.
 
 Each ``parse_`` function takes what follows the verb and returns values, or raises CommandError.
 Functions see one line without its CRLF; whoever cuts lines has refused bare CR and LF before.
@@ -11,26 +11,40 @@ from workpost.protocols.smtp.wire.errors import CommandError
 from workpost.protocols.smtp.wire.paths import Address, parse_path
 
 COMMAND_LINE = 512  # octets with CRLF, RFC 5321 4.5.3.1.4
-MAIL_LINE = COMMAND_LINE + 26 + 17 + 10 + 500  # RFC 1870 3, 6152 2, 6531 3.1, 4954 3
-RCPT_LINE = COMMAND_LINE + 10  # RFC 6531 3.1
+ENVID = 100  # characters of the parameter's value, RFC 3461 4.4
+ORCPT = 500  # characters of the parameter's value, RFC 3461 4.2
+# RFC 1870 3, 6152 2, 6531 3.1, 4954 3; RFC 3461 4.3 and 4.4; RFC 8689 3
+MAIL_LINE = COMMAND_LINE + 26 + 17 + 10 + 500 + len(" RET=FULL ENVID=") + ENVID + 11
+# RFC 6531 3.1; RFC 3461 4.1 and 4.2
+RCPT_LINE = COMMAND_LINE + 10 + len(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=") + ORCPT
 AUTH_LINE = 12288  # octets, RFC 4954 4
 MAX_LINE = AUTH_LINE
 LINE_LIMITS = {b"MAIL": MAIL_LINE, b"RCPT": RCPT_LINE, b"AUTH": AUTH_LINE}
 
-_KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+# RFC 5321 4.1.2; RFC 6531 3.3 lets a value hold more than ASCII.
+_KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u00a0-\U0010ffff]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _XTEXT_CHAR = re.compile(r"\+([0-9A-F]{2})")
 _GREETING_NAME = re.compile(r"[!-~\u00a0-\U0010ffff]{1,255}")
 _MECHANISM = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _BODIES = ("7BIT", "8BITMIME")
+_RETURNS = ("FULL", "HDRS")
+NOTIFICATIONS = ("SUCCESS", "FAILURE", "DELAY")
+_ADDRESS_TYPE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}")
+# RFC 6533 3: utf-8-addr-xtext and, where SMTPUTF8 allows it, utf-8-addr-unitext.
+_UTF8_ADDRESS = re.compile(
+    r"(?:[!-*,-<>-\[\]-~\u00a0-\U0010ffff]"
+    r"|\\x\{(?:[0-9A-F]{2,5}|10[0-9A-F]{4})\})+"
+)
 
 
 class MailFrom(NamedTuple):
     """MAIL: the sender (None is the null sender) and its parameters.
 
     ``size`` is the declared size in octets (0: none declared), ``body`` 7BIT or 8BITMIME, ``auth``
-    the decoded AUTH parameter of RFC 4954 5 ("" is its ``<>``, None its absence).
+    the decoded AUTH parameter of RFC 4954 5 ("" is its ``<>``, None its absence). ``ret`` is FULL
+    or HDRS and ``envid`` still in xtext, as it goes on (RFC 3461 4.3 and 4.4); "" is their absence.
     """
 
     sender: Address | None
@@ -38,6 +52,20 @@ class MailFrom(NamedTuple):
     body: str = "7BIT"
     smtputf8: bool = False
     auth: str | None = None
+    ret: str = ""
+    envid: str = ""
+    requiretls: bool = False
+
+
+class RcptTo(NamedTuple):
+    """RCPT: the recipient and what the sender wants to hear of it (RFC 3461 4.1 and 4.2).
+
+    ``notify`` holds NEVER alone or any of NOTIFICATIONS, in their order; ``orcpt`` is as it came.
+    """
+
+    recipient: Address
+    notify: tuple[str, ...] = ()
+    orcpt: str = ""
 
 
 def split_command(line: bytes) -> tuple[bytes, bytes]:
@@ -69,8 +97,8 @@ def parse_greeting(argument: bytes) -> str:
 def parse_mail(argument: bytes) -> MailFrom:
     """``FROM:<path> [parameters]``: RFC 5321 4.1.1.2.
 
-    Raises CommandError: 501 for syntax, 555 5.5.4 for parameters nobody announced (the DSN ones
-    too), 553 5.6.7 for an address that needs SMTPUTF8 and comes without it.
+    Raises CommandError: 501 for syntax, 555 5.5.4 for parameters nobody announced, 553 5.6.7 for an
+    address that needs SMTPUTF8 and comes without it.
     """
     text = _text(argument)
     at = _after_colon(text, "FROM:")
@@ -87,19 +115,26 @@ def parse_mail(argument: bytes) -> MailFrom:
     return mail
 
 
-def parse_rcpt(argument: bytes, *, smtputf8: bool) -> Address:
-    """``TO:<path>``: RFC 5321 4.1.1.3; raises CommandError as parse_mail does."""
+def parse_rcpt(argument: bytes, *, smtputf8: bool) -> RcptTo:
+    """``TO:<path> [parameters]``: RFC 5321 4.1.1.3; raises CommandError as parse_mail does."""
     text = _text(argument)
     at = _after_colon(text, "TO:")
     if text[at : at + 12].lower() == "<postmaster>":
         recipient, end = Address(text[at + 1 : at + 11], ""), at + 12
     else:
         recipient, end = parse_path(text, at, "5.1.3")
-    for keyword in _parameters(text, end):
-        raise CommandError(555, "5.5.4", f"Parameter {keyword} is not supported")
+    parameters = _parameters(text, end) if end < len(text) else {}
     if not smtputf8 and not recipient.is_ascii:
         raise CommandError(553, "5.6.7", "This address needs SMTPUTF8 in MAIL")
-    return recipient
+    rcpt = RcptTo(recipient)
+    for keyword, value in parameters.items():
+        if keyword == "NOTIFY":
+            rcpt = rcpt._replace(notify=_notify(value))
+        elif keyword == "ORCPT":
+            rcpt = rcpt._replace(orcpt=_orcpt(value, smtputf8=smtputf8))
+        else:
+            raise CommandError(555, "5.5.4", f"Parameter {keyword} is not supported")
+    return rcpt
 
 
 def parse_bdat(argument: bytes) -> tuple[int, bool]:
@@ -167,6 +202,16 @@ def _with_parameters(mail: MailFrom, parameters: dict[str, str | None]) -> MailF
             mail = mail._replace(smtputf8=True)
         elif keyword == "AUTH":
             mail = mail._replace(auth=_decode_auth(value))
+        elif keyword == "RET":
+            if value is None or value.upper() not in _RETURNS:
+                raise CommandError(501, "5.5.4", "RET must be FULL or HDRS")
+            mail = mail._replace(ret=value.upper())
+        elif keyword == "ENVID":
+            mail = mail._replace(envid=_envid(value))
+        elif keyword == "REQUIRETLS":
+            if value is not None:
+                raise CommandError(501, "5.5.4", "REQUIRETLS takes no value")
+            mail = mail._replace(requiretls=True)
         else:
             raise CommandError(555, "5.5.4", f"Parameter {keyword} is not supported")
     return mail
@@ -179,3 +224,41 @@ def _decode_auth(value: str | None) -> str:
     if value is None or not _XTEXT.fullmatch(value):
         raise CommandError(501, "5.5.4", "AUTH must be <> or an address in xtext")
     return _XTEXT_CHAR.sub(lambda found: chr(int(found[1], 16)), value)
+
+
+def _envid(value: str | None) -> str:
+    """RFC 3461 4.4: xtext of printable characters, kept as it came."""
+    if value is None or len(value) > ENVID or not _is_printable_xtext(value):
+        raise CommandError(501, "5.5.4", "ENVID must be xtext of at most 100 characters")
+    return value
+
+
+def _is_printable_xtext(value: str) -> bool:
+    if not _XTEXT.fullmatch(value):
+        return False
+    return all(" " <= chr(int(code, 16)) <= "~" for code in _XTEXT_CHAR.findall(value))
+
+
+def _notify(value: str | None) -> tuple[str, ...]:
+    """RFC 3461 4.1: NEVER, or a list of the others."""
+    words = set((value or "").upper().split(","))
+    if words == {"NEVER"}:
+        return ("NEVER",)
+    if not words <= set(NOTIFICATIONS):
+        raise CommandError(501, "5.5.4", "NOTIFY must be NEVER or of SUCCESS,FAILURE,DELAY")
+    return tuple(word for word in NOTIFICATIONS if word in words)
+
+
+def _orcpt(value: str | None, *, smtputf8: bool) -> str:
+    """RFC 3461 4.2: address type, semicolon, the address in xtext; RFC 6533 3 for UTF-8."""
+    kind, _, address = (value or "").partition(";")
+    if value is None or len(value) > ORCPT or not _ADDRESS_TYPE.fullmatch(kind):
+        raise CommandError(501, "5.5.4", "ORCPT must be a type, a semicolon and an address")
+    if kind.lower() == "utf-8":
+        if not _UTF8_ADDRESS.fullmatch(address):
+            raise CommandError(501, "5.5.4", "ORCPT holds no address of UTF-8")
+        if not smtputf8 and not address.isascii():
+            raise CommandError(553, "5.6.7", "This address needs SMTPUTF8 in MAIL")
+    elif not _is_printable_xtext(address):
+        raise CommandError(501, "5.5.4", "ORCPT must hold its address in xtext")
+    return value

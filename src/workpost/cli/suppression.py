@@ -1,0 +1,96 @@
+"""`workpost suppression`: addresses elsewhere that an organization sends nothing to for a while."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from workpost.cli.common import (
+    EX_FAILED,
+    add_settings,
+    fail,
+    load_settings,
+    print_json,
+    require_data,
+    shown_time,
+    with_core,
+)
+from workpost.domain.organizations import suppression
+from workpost.domain.organizations.suppression import DAY_MS, Suppressed
+from workpost.formats.addresses import AddressError, parse_mailbox
+from workpost.store.core import Core
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "suppression", help="addresses that nothing is sent to", description=__doc__
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    listing = _verb(verbs, "list", "show the list of an organization")
+    listing.set_defaults(run=show)
+    adding = _verb(verbs, "add", "send nothing to an address")
+    adding.add_argument("address", metavar="ADDRESS")
+    adding.add_argument("--days", type=int, default=0, help="for so long; 0: until it is removed")
+    adding.add_argument("--reason", default="An administrator added it.")
+    adding.set_defaults(run=add)
+    removing = _verb(verbs, "remove", "send to an address again")
+    removing.add_argument("address", metavar="ADDRESS")
+    removing.set_defaults(run=remove)
+
+
+def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument("organization", metavar="ORG", help="m- and 32 hexadecimal digits")
+    add_settings(parser)
+    return parser
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print the list as JSON; returns the exit code."""
+    settings = load_settings(args)
+    require_data(settings)
+    found = with_core(settings, lambda core: suppression.list_suppressed(core, args.organization))
+    print_json(
+        [
+            {
+                "address": one.address,
+                "source": one.source,
+                "reason": one.reason,
+                "since": shown_time(one.since),
+                "until": shown_time(one.until) if one.until else None,
+            }
+            for one in found
+        ]
+    )
+    return 0
+
+
+def add(args: argparse.Namespace) -> int:
+    """Put an address on the list; returns the exit code."""
+    settings = load_settings(args)
+    require_data(settings)
+    try:
+        parse_mailbox(args.address, smtputf8=True)
+    except AddressError as error:
+        return fail(str(error))
+    if args.days < 0:
+        return fail("--days is 0 or more")
+
+    async def work(core: Core) -> None:
+        until = core.env.now() + args.days * DAY_MS if args.days else 0
+        new = Suppressed(address=args.address, source="operator", reason=args.reason, until=until)
+        await suppression.add(core, args.organization, new)
+
+    with_core(settings, work)
+    return 0
+
+
+def remove(args: argparse.Namespace) -> int:
+    """Take an address off the list; exits 1 when it was not there."""
+    settings = load_settings(args)
+    require_data(settings)
+    there = with_core(
+        settings, lambda core: suppression.remove(core, args.organization, args.address)
+    )
+    return 0 if there else EX_FAILED

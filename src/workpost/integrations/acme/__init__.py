@@ -1,0 +1,1 @@
+"""Certificate authorities that speak ACME (RFC 8555)."""

@@ -1,0 +1,1 @@
+"""Daemons that judge mail, over their network protocols."""

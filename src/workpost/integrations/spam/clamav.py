@@ -1,0 +1,27 @@
+"""ClamAV: `INSTREAM` of clamd (clamd(8))."""
+
+from __future__ import annotations
+
+from workpost.integrations.spam.base import ScanFailed, exchange, printable
+
+CHUNK = 64 * 1024
+
+
+async def find_virus(daemon: str, seconds: float, raw: bytes) -> str:
+    """The name of a virus in a message, "" when clamd finds none. Raises ScanFailed."""
+    pieces = [b"zINSTREAM\0"]
+    for start in range(0, len(raw), CHUNK):
+        chunk = raw[start : start + CHUNK]
+        pieces += (len(chunk).to_bytes(4, "big"), chunk)
+    pieces.append(bytes(4))
+    return parse_answer(await exchange(daemon, seconds, pieces))
+
+
+def parse_answer(data: bytes) -> str:
+    """The name in clamd's answer, "" for OK. Raises ScanFailed."""
+    text = data.rstrip(b"\0\n").decode("utf-8", "replace")
+    if text == "stream: OK":
+        return ""
+    if text.startswith("stream: ") and text.endswith(" FOUND"):
+        return printable(text.removeprefix("stream: ").removesuffix(" FOUND")) or "unnamed"
+    raise ScanFailed(f"clamd answered {printable(text.replace(' ', '_')) or 'nothing'}")

@@ -1,0 +1,61 @@
+"""Settings of mail that waits for other servers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from workpost.kernel.sections import LIVE, Section
+
+
+class Queue(Section, frozen=True, kw_only=True):
+    """Mail for other servers while it waits and is tried."""
+
+    deliveries: Annotated[
+        int, Meta(ge=1, le=2_000, description="Deliveries under way at once in one process.")
+    ] = 100
+    deliveries_each: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=200,
+            description="Deliveries at once to one destination, at most; it begins with 5.",
+        ),
+    ] = 20
+    lease_seconds: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=600,
+            description="A node that dies loses its deliveries to the others after this.",
+        ),
+    ] = 30
+    give_up_hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=24 * 30,
+            description="A message that cannot be delivered goes back to its sender after this.",
+            extra=LIVE,
+        ),
+    ] = 120
+    notice_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=24 * 30,
+            description="Senders here are told that a message is late after this; 0: never.",
+            extra=LIVE,
+        ),
+    ] = 4
+    suppression_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3_650,
+            description="An address that does not exist gets no mail for so long"
+            " (`workpost suppression`); 0: nothing is remembered.",
+            extra=LIVE,
+        ),
+    ] = 3

@@ -1,0 +1,1 @@
+"""Certificates that the server fetches and renews by itself."""

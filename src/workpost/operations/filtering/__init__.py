@@ -1,0 +1,1 @@
+"""Spam and viruses: what mail is taken for, and what people teach."""

@@ -1,0 +1,45 @@
+"""What follows from a virus: the message is refused, and the organizations' events tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workpost.domain.messages import delivery
+from workpost.kernel.errors import MessageRefused, TryLater
+from workpost.operations.filtering.verdicts import FAIL, PROCESSING_FAILED
+from workpost.operations.mailflow import trace
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.store.core import Core
+
+REFUSED = "EMAIL_VIRUS_REFUSED"
+
+
+async def check(
+    core: Core,
+    envelope: Envelope,
+    verdict: str,
+    name: str,
+    organizations: Sequence[str],
+    actor: str = "",
+) -> None:
+    """Raise MessageRefused for a message with a virus, after the event is written.
+
+    Raises TryLater where it could not be looked at and `filter.virus_fail` is `defer`.
+    """
+    if verdict == PROCESSING_FAILED and core.settings.filter.virus_fail == "defer":
+        raise TryLater("Messages cannot be looked at for viruses now.")
+    if verdict != FAIL:
+        return
+    story = {
+        "from": envelope.sender,
+        "recipients": envelope.recipients,
+        "peer": envelope.peer,
+        "actor": actor,
+        "virusVerdict": verdict,
+        "virus": name,
+    }
+    events = [
+        await trace.seal_event(core, organization, REFUSED, story) for organization in organizations
+    ]
+    await core.store.write(delivery.record, events=events)
+    raise MessageRefused(f"The message contains a virus: {name}.")

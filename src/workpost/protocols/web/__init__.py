@@ -1,0 +1,1 @@
+"""What web servers are asked for by others than the API's callers."""

@@ -1,0 +1,278 @@
+"""The operator's first hour: quickstart, DNS, serve, doctor, selftest, as a stranger does it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import http.client
+import imaplib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import ssl
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import dns.rdatatype
+import dns.rdtypes.txtbase
+import dns.zone
+import pytest
+from cryptography import x509
+
+from tests.support.acme import AcmeServer
+from tests.support.dns import DnsServer
+from tests.support.server import Server, command_line
+
+pytestmark = pytest.mark.e2e
+
+ADDRESS = "192.0.2.25"
+HOST = "mail.example.org"
+
+
+class Installation:
+    """A folder in which `workpost quickstart` was run."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.config = folder / "workpost.toml"
+        self.data = folder / "data"
+        self.options = options
+        self.env: dict[str, str] = {}
+
+    def quickstart(self, *more: str, code: int = 0) -> str:
+        done = command_line(
+            *("quickstart", "ada@example.org", "--data", str(self.data)),
+            *("--config", str(self.config), "--address", ADDRESS, "--user", "root"),
+            *self.options,
+            *more,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    def run(self, command: str, *more: str) -> Any:
+        return command_line(command, "--config", str(self.config), *more, env=self.env)
+
+    def tree(self) -> dict[str, str]:
+        """What is in the folder, file by file."""
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(content(path)).hexdigest()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def server(self) -> Server:
+        return Server(self.data, "--config", str(self.config), env=self.env, demo=False)
+
+
+def content(path: Path) -> bytes:
+    """What a file says: SQLite counts in its head how often it was opened."""
+    if path.suffix != ".db":
+        return path.read_bytes()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return "\n".join(database.iterdump()).encode()
+
+
+def secret(text: str, name: str) -> str:
+    found = re.search(rf"^ *{name} +(\S+)$", text, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def zone_of(text: str) -> dict[tuple[str, str], list[str]]:
+    """The records of the block to copy, read by dnspython as a name server reads its file."""
+    block = text.partition("Publish in DNS")[2].partition("\n")[2].partition("\nNext:")[0]
+    # A zone file has a SOA and a name server, which the owner's zone has already.
+    head = "@ 60 IN SOA a.test. b.test. 1 1 1 1 1\n@ 60 IN NS a.test.\n"
+    zone = dns.zone.from_text(head + block, origin="example.org.", relativize=False)
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, _, record in zone.iterate_rdatas():
+        kind = dns.rdatatype.to_text(record.rdtype)
+        if kind not in {"SOA", "NS"}:
+            value = record.to_text()
+            if isinstance(record, dns.rdtypes.txtbase.TXTBase):
+                value = b"".join(record.strings).decode()
+            key = (kind, name.to_text(omit_final_dot=True))
+            found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.fixture
+def dns_server() -> Iterator[tuple[DnsServer, str]]:
+    """A DNS server on a loop of its own."""
+    made, loop = DnsServer(), asyncio.new_event_loop()
+    host, port = loop.run_until_complete(made.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield made, f"{host}:{port}"
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    made.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+def test_from_nothing_to_a_server_that_writes_to_itself(
+    tmp_path: Path, dns_server: tuple[DnsServer, str]
+) -> None:
+    zone, where = dns_server
+    made = Installation(tmp_path)
+    said = made.quickstart()
+    password = secret(said, "password")
+
+    # Rights, and where the keys are.
+    assert stat.S_IMODE(made.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "data-keys").stat().st_mode) == 0o700
+    assert stat.S_IMODE(made.config.stat().st_mode) & 0o037 == 0
+    assert (tmp_path / "data-keys" / "keys.db").exists()
+    assert password not in "".join(
+        path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()
+    )
+
+    # A second run says what there is and changes nothing.
+    before = made.tree()
+    again = made.quickstart()
+    assert "Nothing was changed" in again
+    assert "password" not in again
+    assert zone_of(again) == zone_of(said)
+    assert made.tree() == before
+
+    # The owner copies the block, and asks for the PTR.
+    zone.records |= zone_of(said)
+    assert {kind for kind, _ in zone.records} == {"A", "MX", "TXT", "CNAME", "SRV"}
+    assert f"25.2.0.192.in-addr.arpa. 3600 IN PTR {HOST}." in said
+    zone.records["PTR", "25.2.0.192.in-addr.arpa"] = [HOST]
+
+    made.env = {"WORKPOST_DNS__SERVERS": where, "WORKPOST_PROCESSES__FRONT_ENDS": "2"}
+    server = made.server().start()
+    try:
+        _doctor_is_content(made)
+        _selftest_leaves_nothing(made, server)
+        _first_person_and_key_work(server, said, password)
+        _policy_is_served(server)
+    finally:
+        server.stop()
+
+
+def _doctor_is_content(made: Installation) -> None:
+    assert made.run("backup", str(made.folder / "data.tar")).returncode == 0
+    keys = str(made.folder / "keys.tar")
+    done = command_line("keys", "backup", keys, "--config", str(made.config), env=made.env)
+    assert done.returncode == 0
+    done = made.run("doctor", "--json", "--address", ADDRESS)
+    found = json.loads(done.stdout)
+    complaints = {
+        one["check"] for one in found["Findings"] if one["level"] in {"warning", "failure"}
+    }
+    # The certificate is its own.
+    assert complaints <= {"certificate", "certificate.mta-sts", "disk.space"}, done.stdout
+    assert {"port.smtp", "port.imaps", "dns.mx", "dns.dkim", "dns.reverse"} <= {
+        one["check"] for one in found["Findings"]
+    }
+
+
+def _selftest_leaves_nothing(made: Installation, server: Server) -> None:
+    done = made.run("selftest", "--json")
+    steps = json.loads(done.stdout)
+    assert (done.returncode, steps["Good"]) == (0, True), done.stdout + done.stderr
+    names = [step["name"] for step in steps["Steps"]]
+    assert names[0].startswith("submission")
+    assert any("another server" in name for name in names)
+    assert all(0 < step["milliseconds"] < 20_000 for step in steps["Steps"])
+    assert names[-1] == "its DKIM signatures"
+    assert steps["Steps"][-1]["remark"] == "pass rsa-sha256, pass ed25519-sha256"
+
+
+def _first_person_and_key_work(server: Server, said: str, password: str) -> None:
+    host, port = server.address("imaps")
+    context = ssl.create_default_context(cafile=str(server.data / "tls" / "self-signed.crt"))
+    context.check_hostname = False
+    with imaplib.IMAP4_SSL(host, port, ssl_context=context) as client:
+        assert client.login("ada@example.org", password)[0] == "OK"
+    workmail = boto3.client(
+        "workmail",
+        region_name="us-east-1",
+        endpoint_url=server.told["api"],
+        aws_access_key_id=secret(said, "access key id"),
+        aws_secret_access_key=secret(said, "secret access key"),
+    )
+    (organization,) = workmail.list_organizations()["OrganizationSummaries"]
+    assert organization["DefaultMailDomain"] == "example.org"
+    users = workmail.list_users(OrganizationId=organization["OrganizationId"])["Users"]
+    assert [user["Email"] for user in users] == ["ada@example.org"]
+    aliases = workmail.list_aliases(
+        OrganizationId=organization["OrganizationId"], EntityId=users[0]["Id"]
+    )["Aliases"]
+    assert {"postmaster@example.org", "abuse@example.org"} <= set(aliases)
+
+
+def _policy_is_served(server: Server) -> None:
+    host, port = server.address("https")
+    context = ssl.create_default_context(cafile=str(server.data / "tls" / "self-signed.crt"))
+    context.check_hostname = False
+    connection = http.client.HTTPSConnection(host, port, context=context, timeout=10)
+    connection.request("GET", "/.well-known/mta-sts.txt", headers={"Host": "mta-sts.example.org"})
+    answer = connection.getresponse()
+    assert (answer.status, b"mx: mail.example.org" in answer.read()) == (200, True)
+    connection.close()
+
+
+def shown(server: Server) -> str:
+    """Who issued the certificate that a new connection is shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(server.address("imaps"), 5) as raw,
+        context.wrap_socket(raw, server_hostname=HOST) as tls,
+    ):
+        der = tls.getpeercert(binary_form=True)
+    assert der is not None
+    return x509.load_der_x509_certificate(der).issuer.rfc4514_string()
+
+
+def test_a_certificate_is_fetched_and_shown_by_every_process(
+    tmp_path: Path, dns_server: tuple[DnsServer, str]
+) -> None:
+    authority = AcmeServer(tmp_path / "authority")
+    made = Installation(
+        tmp_path / "here",
+        *("--tls", "acme", "--agree-tos", "--acme-directory", authority.directory),
+    )
+    made.folder.mkdir()
+    made.quickstart()
+    made.env = {
+        "WORKPOST_ACME__CA_FILE": str(authority.ca_file),
+        "WORKPOST_PROCESSES__FRONT_ENDS": "2",
+        # DNS knows nothing: only the host's own name is ordered.
+        "WORKPOST_DNS__SERVERS": dns_server[1],
+    }
+    server = made.server().start()
+    try:
+        assert shown(server) == f"CN={HOST}"
+        state = made.data / "tls" / "acme" / "state.json"
+        _until(lambda: state.exists() and "no address" in state.read_text(), 30)
+        # The operator has mended it, and says so.
+        authority.ports[HOST] = server.address("acme")[1]
+        os.kill(server.pid, signal.SIGHUP)
+        _until(lambda: "Test authority" in shown(server), 20)
+        # Whichever process accepts: all have taken it up within the pause between two looks.
+        time.sleep(2.5)
+        assert {shown(server) for _ in range(20)} == {"CN=Test authority"}
+    finally:
+        server.stop()
+        authority.close()
+
+
+def _until(true: Any, seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
