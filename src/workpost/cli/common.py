@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from workpost.kernel import configuration
 from workpost.kernel.clock import SystemEnvironment
@@ -69,3 +69,18 @@ def with_core(settings: Settings, work: Callable[..., Awaitable[T]]) -> T:
             return await work(core)
 
     return asyncio.run(run())
+
+
+def add_verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a verb that works on one organization: ORG, `--data` and `--config`."""
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument("organization", metavar="ORG", help="m- and 32 hexadecimal digits")
+    add_settings(parser)
+    return parser
+
+
+def run_on_data(args: argparse.Namespace, work: Callable[..., Awaitable[T]]) -> T:
+    """Run `work(core)` over data that is there already. Raises SettingsError."""
+    settings = load_settings(args)
+    require_data(settings)
+    return with_core(settings, work)

@@ -1,4 +1,4 @@
-"""`workpost domain`: the records of a mail domain, and its verification by the operator's hand."""
+"""`workpost domain`: records of a mail domain, verification by the operator's hand, catch-all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from workpost.cli import domain_dkim
 from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, print_json, with_core
+from workpost.domain.directory import mail_routing
 from workpost.domain.organizations.dns_records import DnsRecord
 from workpost.domain.organizations.domains_shell import get_domain, key_records
 from workpost.domain.organizations.publishing import Published, zone_block
@@ -37,6 +38,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="take the domain as verified without DNS (needs dns.force_verification)",
     )
     check.set_defaults(run=verify)
+    caught = _verb(verbs, "catch-all", "show who gets mail for unknown addresses, or change that")
+    change = caught.add_mutually_exclusive_group()
+    change.add_argument("--to", metavar="ENTITY", help="user, group or resource: id, address, name")
+    change.add_argument("--off", action="store_true", help="unknown addresses are refused")
+    caught.set_defaults(run=catch_all)
     domain_dkim.add_verbs(verbs)
 
 
@@ -80,6 +86,22 @@ def _show_zone(args: argparse.Namespace, grant: Grant) -> int:
 
 def _show(record: DnsRecord) -> dict[str, str]:
     return {"Type": record.type, "Hostname": record.name, "Value": record.value}
+
+
+def catch_all(args: argparse.Namespace) -> int:
+    """Change a domain's catch-all where that is asked for, and show it; returns the exit code."""
+    grant = Grant.system(JOB, args.organization)
+
+    async def work(core: Core) -> dict[str, Any]:
+        if args.to is not None or args.off:
+            await core.store.write(
+                mail_routing.set_catch_all, grant=grant, domain=args.domain, identifier=args.to
+            )
+        found = await core.store.read(mail_routing.get_catch_all, grant=grant, domain=args.domain)
+        return {"Domain": args.domain, "CatchAll": found}
+
+    print_json(with_core(load_settings(args), work))
+    return 0
 
 
 def verify(args: argparse.Namespace) -> int:

@@ -1,15 +1,65 @@
-"""Which mailbox a command means: by its number, as `workpost check` shows it, or by address."""
+"""`workpost mailbox`: where a person's mail goes on to."""
 
 from __future__ import annotations
 
+import argparse
+from typing import Any
+
+from workpost.cli.common import add_verb, print_json, run_on_data
+from workpost.domain.directory import mail_routing
 from workpost.formats.addresses import fold
 from workpost.kernel.errors import ResourceNotFound
+from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.tables.addresses import get_holder
 from workpost.store.tables.mailboxes import MailboxRow, get_mailbox
 
+JOB = "operator"
 METAVAR = "MAILBOX"
 HELP = "its address, or its number as `workpost check` shows it"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("mailbox", help="forward people's mail", description=__doc__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    text = "show where mail of a user or resource goes on to, or change that"
+    verb = add_verb(verbs, "forward", text)
+    verb.add_argument("user", metavar="USER", help="id, address or name")
+    change = verb.add_mutually_exclusive_group()
+    change.add_argument("--to", metavar="ADDRESS", help="the address it goes on to, anywhere")
+    change.add_argument("--off", action="store_true", help="it stays in the mailbox")
+    verb.add_argument(
+        "--no-copy",
+        action="store_true",
+        help="with --to: the mailbox keeps only what cannot be sent on",
+    )
+    verb.set_defaults(run=forward)
+
+
+def forward(args: argparse.Namespace) -> int:
+    """Change forwarding where that is asked for, and show it as JSON; returns the exit code."""
+    grant = Grant.system(JOB, args.organization)
+
+    async def work(core: Core) -> dict[str, Any]:
+        if args.to is not None or args.off:
+            await core.store.write(
+                mail_routing.set_forwarding,
+                grant=grant,
+                identifier=args.user,
+                address=args.to or "",
+                keep_copy=not args.no_copy,
+            )
+        row = await core.store.read(mail_routing.describe_entity, grant=grant, identifier=args.user)
+        return {
+            "EntityId": row.id,
+            "Name": row.name,
+            "ForwardTo": row.forward or None,
+            "KeepsCopy": row.mailbox is not None and (not row.forward or row.keeps_copy != 0),
+        }
+
+    print_json(run_on_data(args, work))
+    return 0
 
 
 async def find_mailbox(core: Core, text: str) -> MailboxRow:

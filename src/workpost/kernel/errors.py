@@ -186,6 +186,14 @@ class MessageTooLarge(WorkpostError):
     """The message is over the size limit."""
 
 
+class MailLoop(WorkpostError):
+    """The message has passed more hosts than any way has: it runs in circles."""
+
+
+class TooManyRecipients(WorkpostError):
+    """The message has more recipients than its sender may name at once."""
+
+
 class UnknownRecipient(WorkpostError):
     """Nobody here receives mail under this address."""
 

@@ -213,9 +213,56 @@ class Limits(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 40 * 1024 * 1024
+    outgoing_message_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 << 30,
+            description="The same for what people here send; 0: `message_bytes` alone counts.",
+            extra=LIVE,
+        ),
+    ] = 40 * 1024 * 1024
     recipients: Annotated[
         int, Meta(ge=1, le=10_000, description="Recipients of one message.", extra=LIVE)
     ] = 500
+    attachments: Annotated[
+        int, Meta(ge=0, description="Attachments of one message; 0: no limit.", extra=LIVE)
+    ] = 500
+    external_recipients_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Recipients elsewhere of one user's mail of a day (UTC), what it forwards "
+            "included; 0: no limit.",
+            extra=LIVE,
+        ),
+    ] = 10_000
+    account_recipients_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="The same of all organizations of an account together; 0: no limit.",
+            extra=LIVE,
+        ),
+    ] = 100_000
+    test_domain_recipients_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Recipients, here and elsewhere, of an account's mail of a day from the "
+            "test domains that organizations begin with; 0: no limit.",
+            extra=LIVE,
+        ),
+    ] = 200
+    hops: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=1_000,
+            description="Received fields of a message: more of them mean that it runs in a loop.",
+            extra=LIVE,
+        ),
+    ] = 50
     mailbox_megabytes: Annotated[
         int, Meta(ge=1, description="Quota of a new mailbox, in MB of 2^20 bytes.")
     ] = 51_200

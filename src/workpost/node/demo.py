@@ -36,11 +36,15 @@ JOB = "demo"
 
 
 def for_demo(settings: Settings) -> Settings:
-    """The settings of a demo: no mail leaves, login without TLS on loopback."""
+    """The settings of a demo: no mail leaves, login without TLS on loopback.
+
+    Its people have addresses in a test domain and write to each other as much as they like.
+    """
     return msgspec.structs.replace(
         settings,
         mailflow=msgspec.structs.replace(settings.mailflow, hold_outside=True),
         login=msgspec.structs.replace(settings.login, without_tls=True),
+        limits=msgspec.structs.replace(settings.limits, test_domain_recipients_per_day=0),
     )
 
 

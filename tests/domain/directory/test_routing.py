@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.directories import Directory, new_directory
-from workpost.domain.directory import routing, shell
+from workpost.domain.directory import shell, walking
 from workpost.domain.directory.entities import Props
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import Expansion, is_local_domain, lookup_address
@@ -158,14 +158,14 @@ async def test_a_full_mailbox_says_so(demo: Directory) -> None:
 async def test_large_and_nested_groups_are_read_a_page_at_a_time(
     demo: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routing, "PAGE", 3)
-    monkeypatch.setattr(routing, "LOOKUPS", 2)
+    monkeypatch.setattr(walking, "PAGE", 3)
+    monkeypatch.setattr(walking, "LOOKUPS", 2)
     people_here = [await demo.user(f"user{n}", password=None) for n in range(7)]
     await demo.group("inner", *people_here[:4])
     await demo.group("outer", "inner", *people_here[2:])
-    assert await demo.core.store.read(routing.expand, addr_folds=["outer@demo.test"]) is None
+    assert await demo.core.store.read(walking.expand, addr_folds=["outer@demo.test"]) is None
     rcpts = ["user6@demo.test", "outer@demo.test", "no@demo.test", "x@elsewhere.example"]
-    for few in (routing.FEW, 0):
+    for few in (walking.FEW, 0):
         monkeypatch.setattr("workpost.domain.directory.expansion.FEW", few)
         result = await route(demo, *rcpts)
         assert sorted(local.entity for local in result.local) == sorted(people_here)

@@ -20,7 +20,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import pipeline, senders
+from workpost.operations.mailflow import bounces, pipeline, reports, senders
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.recipients import check_recipient
@@ -228,7 +228,7 @@ async def test_a_message_to_oneself_is_unread_in_the_inbox(house: Directory, ada
     assert (folder.total, folder.unread) == (1, 1)
 
 
-async def test_a_recipient_who_goes_between_rcpt_and_data_is_dropped_alone_and_recorded(
+async def test_of_a_recipient_who_goes_between_rcpt_and_data_the_sender_hears(
     house: Directory, ada: Grant
 ) -> None:
     gone = envelope("gone@demo.test", "grace@demo.test")
@@ -236,9 +236,18 @@ async def test_a_recipient_who_goes_between_rcpt_and_data_is_dropped_alone_and_r
     outside = Envelope(sender="bob@elsewhere.example", recipients=gone.recipients)
     await pipeline.receive(house.core, outside, message())
     assert len(await received(house, "grace@demo.test")) == 2
-    for story in await stories(house):
+    for kind in (pipeline.SUBMITTED, pipeline.RECEIVED):
+        (story,) = await stories(house, kind)
         assert story["recipients"] == gone.recipients
-        assert story["unknown"] == ["gone@demo.test"]
+        assert story["results"] == {
+            "gone@demo.test": {"unknown": 1},
+            "grace@demo.test": {"local": 1},
+        }
+    (report,) = await received(house, "ada@demo.test")
+    assert b"gone@demo.test" in report
+    (known, unheard) = await stories(house, bounces.BOUNCED)
+    assert (known["report"], unheard["report"]) == (reports.SENT, reports.SENT)
+    assert "bob@elsewhere.example" in [one["recipient"] for one in await list_queue(house.core)]
 
 
 async def test_postmaster_without_a_domain_is_accepted_rfc5321_4_5_1(

@@ -12,6 +12,7 @@ from workpost.store.tables import (
     entities,
     members,
     permissions,
+    sending,
 )
 from workpost.store.tables.entities import EntityRow
 
@@ -26,6 +27,7 @@ def bury(tx: Tx, row: EntityRow, version: int) -> None:
     permissions.delete_permissions_of(tx, org=row.org, entity=row.id)
     access_tokens.delete_tokens_of(tx, org=row.org, entity=row.id)
     device_overrides.delete_overrides_of(tx, org=row.org, entity=row.id)
+    sending.delete_of_entity(tx, org=row.org, entity=row.id)
     was = read_props(row)
     props = write_props(Props(user_role=was.user_role, resource_type=was.resource_type))
     entities.delete_entity(tx, org=row.org, entity=row.id, props=props, version=version)

@@ -156,4 +156,7 @@ def _find(tx: Reader, org: str, identifier: str, *, by_address: bool) -> EntityR
         found = addresses.get_address(tx, addr_fold=syntax.fold(identifier))
         if found is not None and found.org == org:
             return entities.get_entity(tx, org=org, entity=found.entity)
+        remote = entities.find_remote(tx, org=org, addr_fold=syntax.fold(identifier))
+        if remote is not None:
+            return remote
     return entities.get_by_name(tx, org=org, name_fold=fold_name(identifier))

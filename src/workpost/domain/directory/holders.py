@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from workpost.domain.directory.entities import require_enabled, resolve_existing
+from workpost.domain.directory.entities import (
+    REMOTE_USER,
+    read_props,
+    require_enabled,
+    resolve_existing,
+)
 from workpost.domain.directory.ownership import begin_addresses
 from workpost.domain.organizations.state import change_policy, require_active
 from workpost.formats import addresses as syntax
@@ -37,6 +42,28 @@ def check_new_address(tx: Reader, org: str, address: str) -> str:
     if domain.state != domains.VERIFIED:
         raise MailDomainStateInvalid(f"The mail domain {name} is not verified.")
     return folded
+
+
+def is_elsewhere(tx: Reader, row: EntityRow, address: str) -> bool:
+    """Whether an address is where a remote user's mailbox is: in no domain that is served here.
+
+    Raises InvalidParameter for what is no address, EmailAddressInUse when another remote user of
+    the organization has it.
+    """
+    if read_props(row).user_role != REMOTE_USER:
+        return False
+    try:
+        syntax.parse_mailbox(address, smtputf8=True)
+    except syntax.AddressError as error:
+        raise InvalidParameter(f"{address} is not an e-mail address: {error}.") from None
+    folded = syntax.fold(address)
+    name = syntax.split(folded)[1]
+    if domains.get_verified(tx, name=name) or domains.get_domain(tx, org=row.org, name=name):
+        return False
+    other = entities.find_remote(tx, org=row.org, addr_fold=folded)
+    if other is not None and other.id != row.id:
+        raise EmailAddressInUse(f"The address {address} is used by a user, group or resource.")
+    return True
 
 
 def give_address(tx: Tx, entity: EntityRow, *, folded: str, address: str, is_primary: bool) -> None:
@@ -120,15 +147,24 @@ def list_aliases(
 def update_primary(tx: Tx, *, grant: Grant, identifier: str, address: str, limit: int) -> None:
     """Make an address the primary one of an enabled entity; the one before becomes an alias.
 
-    An alias of the entity changes places with it. Raises what `create_alias` raises.
+    An alias of the entity changes places with it. Mail of a remote user goes on to the address
+    elsewhere that it was given last. Raises what `create_alias` raises.
     """
     version = begin_addresses(tx, grant)
     row = resolve_existing(tx, grant.organization, identifier)
     require_enabled(row, identifier)
-    folded = check_new_address(tx, grant.organization, address)
+    elsewhere = is_elsewhere(tx, row, address)
+    folded = syntax.fold(address)
+    if not elsewhere:
+        folded = check_new_address(tx, grant.organization, address)
     if folded == row.primary_fold:
         return
-    give_address(tx, row, folded=folded, address=address, is_primary=False)
+    if elsewhere:
+        entities.set_forward(
+            tx, org=row.org, entity=row.id, forward=address, keeps_copy=False, version=version
+        )
+    else:
+        give_address(tx, row, folded=folded, address=address, is_primary=False)
     addresses.set_primary(tx, org=row.org, entity=row.id, addr_fold=folded)
     _check_aliases(tx, row, limit)
     entities.set_primary_address(
@@ -139,13 +175,20 @@ def update_primary(tx: Tx, *, grant: Grant, identifier: str, address: str, limit
 
 @quick
 def describe_entity(tx: Reader, *, grant: Grant, address: str) -> EntityRow:
-    """The enabled entity that holds an address, primary or alias. Raises EntityNotFound."""
+    """The enabled entity that holds an address, primary or alias; a remote user's elsewhere, too.
+
+    Raises EntityNotFound.
+    """
     require_active(tx, grant)
-    held = addresses.get_address(tx, addr_fold=syntax.fold(address))
-    if held is not None and held.org == grant.organization:
-        row = entities.get_entity(tx, org=held.org, entity=held.entity)
-        if row is not None and row.state == ENABLED:
-            return row
+    folded = syntax.fold(address)
+    held = addresses.get_address(tx, addr_fold=folded)
+    if held is None:
+        row = entities.find_remote(tx, org=grant.organization, addr_fold=folded)
+    else:
+        mine = held.org == grant.organization
+        row = entities.get_entity(tx, org=held.org, entity=held.entity) if mine else None
+    if row is not None and row.state == ENABLED:
+        return row
     raise EntityNotFound(f"Nobody in the organization has the address {address}.")
 
 

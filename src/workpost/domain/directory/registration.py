@@ -12,7 +12,7 @@ from workpost.domain.directory.entities import (
     read_props,
     resolve_existing,
 )
-from workpost.domain.directory.holders import check_new_address, give_address
+from workpost.domain.directory.holders import check_new_address, give_address, is_elsewhere
 from workpost.domain.directory.ownership import require_own_addresses
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import EmailAddressInUse, EntityAlreadyRegistered, Unsupported
@@ -24,10 +24,10 @@ from workpost.store.tables.entities import ENABLED, GROUP, RESOURCE, EntityRow
 def check_registration(tx: Reader, org: str, identifier: str, address: str) -> EntityRow:
     """The entity to register under an address; it is enabled already when nothing is to do.
 
-    The same address again is no change. Raises EntityNotFound, EntityAlreadyRegistered for
-    another address, EntityStateInvalid for a deleted entity, MailDomainNotFound,
-    MailDomainStateInvalid, EmailAddressInUse, Unsupported for users that a directory has built in,
-    and for resources under interoperability.
+    The same address again is no change. A remote user's may be elsewhere. Raises EntityNotFound,
+    EntityAlreadyRegistered for another address, EntityStateInvalid for a deleted entity,
+    MailDomainNotFound, MailDomainStateInvalid, EmailAddressInUse, Unsupported for users that a
+    directory has built in, and for resources under interoperability.
     """
     row = resolve_existing(tx, org, identifier, by_address=False)
     folded = syntax.fold(address)
@@ -42,6 +42,8 @@ def check_registration(tx: Reader, org: str, identifier: str, address: str) -> E
         require_own_addresses(tx, org)
     if role == SYSTEM_USER:
         raise Unsupported(f"The user {identifier} belongs to the directory itself.")
+    if is_elsewhere(tx, row, address):
+        return row
     check_new_address(tx, org, address)
     if addresses.get_address(tx, addr_fold=folded) is not None:
         raise EmailAddressInUse(f"The address {address} is used by a user, group or resource.")
@@ -62,7 +64,13 @@ def enable(
     """
     folded = syntax.fold(address)
     now = tx.env.now()
-    give_address(tx, row, folded=folded, address=address, is_primary=True)
+    if is_elsewhere(tx, row, address):
+        # Nobody else's mail is caught: the address itself belongs to a domain that is not ours.
+        entities.set_forward(
+            tx, org=row.org, entity=row.id, forward=address, keeps_copy=False, version=version
+        )
+    else:
+        give_address(tx, row, folded=folded, address=address, is_primary=True)
     entities.enable(
         tx,
         org=row.org,

@@ -1,13 +1,11 @@
-"""Where mail for an address goes: holders, groups to any depth, plus-addresses, postmaster.
+"""Who receives mail for an address: holders, plus-addresses, postmaster, the domain's catch-all.
 
-RCPT TO asks `lookup_address` and, where it knows nobody, `is_local_domain`; an accepted envelope
-is turned into mailboxes by `expansion.expand_envelope`, a page of a group per snapshot. Whether a
-group is hidden from the address list plays no part (decisions 19).
+RCPT TO asks `find_recipient`, one look-up for people who live here; an accepted envelope is turned
+into mailboxes by `expansion.expand_envelope` along the steps of `walking.walk`. Whether a group is
+hidden from the address list plays no part (decisions 19).
 """
 
 from __future__ import annotations
-
-from collections.abc import Generator
 
 import msgspec
 
@@ -19,13 +17,6 @@ from workpost.store.tables.entities import GROUP
 
 POSTMASTER = "postmaster"
 DUTIES = (POSTMASTER, "abuse")
-
-FEW = 5
-"""Recipients up to which `expand_few` is asked; groups that turn out large go to the pool."""
-
-LOOKUPS = 100
-PAGE = 1_000
-"""Recipients looked up and members read in one snapshot, which may last 100 ms."""
 
 
 class Local(msgspec.Struct, frozen=True):
@@ -44,16 +35,48 @@ class Local(msgspec.Struct, frozen=True):
     quota: int
 
 
+class Forward(msgspec.Struct, frozen=True):
+    """Mail that goes on to an address elsewhere, as it was written.
+
+    `organization` and `entity` are those of the person whose mail it is; `by` is the address of a
+    person who has a mailbox here, "" where mail just passes: to a remote user, and to the original
+    sender of what was forwarded (then `entity` is "", too). `copy`: the mailbox has one.
+    """
+
+    organization: str
+    entity: str
+    address: str
+    by: str
+    rcpt: str
+    copy: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A group, by its address, that takes no mail from this sender."""
+
+    organization: str
+    group: str
+    rcpt: str
+
+
 class Expansion(msgspec.Struct, frozen=True):
     """What an envelope comes to. `external`, `unknown` and `empty` hold folded recipients.
 
-    `empty` are groups that reach nobody: accepted, and recorded.
+    `empty` are groups that reach nobody: accepted, and recorded. `refused` are groups, written to
+    or within one of those, that do not take mail from the sender.
     """
 
     local: list[Local]
     external: list[str]
     unknown: list[str]
     empty: list[str]
+    forwards: list[Forward] = []
+    refused: list[Refusal] = []
+
+    @property
+    def reaches(self) -> bool:
+        """True unless every recipient is unknown or refused."""
+        return bool(self.local or self.external or self.empty or self.forwards)
 
 
 class OrganizationSettings(msgspec.Struct, frozen=True):
@@ -66,13 +89,14 @@ _settings = msgspec.json.Decoder(OrganizationSettings)
 
 
 @quick
-def lookup_address(tx: Reader, *, addr_fold: str) -> HolderRow | None:
-    """The user, group or resource that receives mail for an address; None when nobody does.
+def find_recipient(tx: Reader, *, addr_fold: str) -> tuple[HolderRow | None, bool]:
+    """Who receives mail for an address, and whether its domain is ours (nobody else may get it).
 
     The address as it is comes first, then without its `+` part, then the holder of the domain's
-    postmaster duties. Enabled holders only, in active organizations, with a mailbox unless they
-    are groups. `postmaster` alone (RFC 5321 4.5.1) is that of the only organization's default
-    domain; where several are served nobody holds it.
+    postmaster duties, then the domain's catch-all. Enabled holders only, in active organizations:
+    groups, and whoever has a mailbox or an address elsewhere that mail goes on to. An address that
+    somebody holds is never caught by others. `postmaster` alone (RFC 5321 4.5.1) is that of the
+    only organization's default domain; where several are served nobody holds it.
     """
     if addr_fold == POSTMASTER:
         addr_fold = f"{POSTMASTER}@{_only_domain(tx)}"
@@ -81,9 +105,24 @@ def lookup_address(tx: Reader, *, addr_fold: str) -> HolderRow | None:
         base = syntax.base_of_subaddress(addr_fold)
         if base is not None:
             holder = addresses.get_holder(tx, addr_fold=base)
-    if holder is None:
-        holder = _on_duty(tx, addr_fold)
-    return holder if holder is not None and _receives(holder) else None
+    if holder is not None:
+        return (holder if receives(holder) else None), True
+    local, name = syntax.split(addr_fold)
+    if not name:
+        return None, True
+    domain = domains.get_verified(tx, name=name)
+    if domain is None:
+        return None, False
+    holder = _on_duty(tx, domain.org) if local in DUTIES else None
+    if holder is None and domain.catch_all is not None:
+        holder = addresses.get_holder_by_id(tx, org=domain.org, entity=domain.catch_all)
+    return (holder if holder is not None and receives(holder) else None), True
+
+
+@quick
+def lookup_address(tx: Reader, *, addr_fold: str) -> HolderRow | None:
+    """The user, group or resource that receives mail for an address; None when nobody does."""
+    return find_recipient(tx, addr_fold=addr_fold)[0]
 
 
 def _only_domain(tx: Reader) -> str:
@@ -93,23 +132,18 @@ def _only_domain(tx: Reader) -> str:
     return (row.default_domain or "") if row is not None else ""
 
 
-def _receives(holder: HolderRow) -> bool:
-    return holder.mailbox != 0 or holder.kind == GROUP
+def receives(holder: HolderRow) -> bool:
+    """Whether mail for a holder goes anywhere."""
+    return holder.mailbox != 0 or holder.kind == GROUP or holder.forward != ""
 
 
-def _on_duty(tx: Reader, addr_fold: str) -> HolderRow | None:
-    """The holder of postmaster@ and abuse@ of a domain, by the organization's setting."""
-    local, name = syntax.split(addr_fold)
-    if local not in DUTIES:
+def _on_duty(tx: Reader, organization: str) -> HolderRow | None:
+    """The holder of postmaster@ and abuse@ of a domain, by its organization's setting."""
+    row = organizations.get_organization(tx, organization=organization)
+    if row is None:
         return None
-    domain = domains.get_verified(tx, name=name)
-    if domain is None:
-        return None
-    organization = organizations.get_organization(tx, organization=domain.org)
-    if organization is None:
-        return None
-    entity = _settings.decode(organization.settings).postmaster
-    return addresses.get_holder_by_id(tx, org=domain.org, entity=entity) if entity else None
+    entity = _settings.decode(row.settings).postmaster
+    return addresses.get_holder_by_id(tx, org=organization, entity=entity) if entity else None
 
 
 @quick
@@ -118,137 +152,22 @@ def is_local_domain(tx: Reader, *, domain: str) -> bool:
     return domains.get_verified(tx, name=domain) is not None
 
 
-class Lookup(msgspec.Struct, frozen=True):
-    """Who receives mail for these recipients? Answered by (holder, the domain is ours) for each."""
-
-    rcpts: list[str]
-
-
-class Members(msgspec.Struct, frozen=True):
-    """Who are the next `PAGE` members of a group, with ids above `after`?"""
-
-    organization: str
-    group: str
-    after: str
-
-
-Question = Lookup | Members
-Found = list[tuple[HolderRow | None, bool]]
-Walk = Generator[Question, Found, Expansion]
-
-
-def answer(tx: Reader, *, question: Question) -> Found:
-    """Answer one step of `walk`: at most `PAGE` recipients or members, in one snapshot."""
-    if isinstance(question, Members):
-        members = addresses.list_holders_of_group(
-            tx, org=question.organization, grp=question.group, after=question.after, limit=PAGE
-        )
-        return [(member, True) for member in members]
-    found: Found = []
-    for rcpt in question.rcpts:
-        holder = lookup_address(tx, addr_fold=rcpt)
-        domain = syntax.split(rcpt)[1]
-        local = holder is not None or not domain or is_local_domain(tx, domain=domain)
-        found.append((holder, local))
-    return found
-
-
-def walk(addr_folds: list[str]) -> Walk:
-    """Turn folded envelope recipients into mailboxes, each person once; asks as it goes.
-
-    Members count when they are enabled and have a mailbox; groups in groups when they are
-    enabled; a loop of groups is walked once.
-    """
-    result = Expansion([], [], [], [])
-    people: set[tuple[str, str]] = set()
-    groups: dict[tuple[str, str], bool] = {}
-    rcpts = list(dict.fromkeys(addr_folds))
-    for start in range(0, len(rcpts), LOOKUPS):
-        asked = rcpts[start : start + LOOKUPS]
-        found = yield Lookup(asked)
-        for rcpt, (holder, local) in zip(asked, found, strict=True):
-            if holder is None:
-                (result.unknown if local else result.external).append(rcpt)
-            elif holder.kind != GROUP:
-                _deliver(result, people, holder, rcpt)
-            else:
-                key = (holder.org, holder.entity)
-                if key not in groups:
-                    groups[key] = yield from _walk_group(result, people, holder, rcpt)
-                if not groups[key]:
-                    result.empty.append(rcpt)
-    return result
-
-
-def _walk_group(
-    result: Expansion, people: set[tuple[str, str]], group: HolderRow, rcpt: str
-) -> Generator[Question, Found, bool]:
-    """Deliver to a group's members, breadth first; True when it reaches anybody."""
-    reached = False
-    waiting = [group.entity]
-    visited = {group.entity}
-    for entity in waiting:
-        after = ""
-        while page := (yield Members(group.org, entity, after)):
-            for member, _ in page:
-                if member is None:
-                    continue
-                after = member.entity
-                if member.kind != GROUP and member.mailbox:
-                    reached = True
-                    _deliver(result, people, member, rcpt)
-                elif member.kind == GROUP and member.entity not in visited:
-                    visited.add(member.entity)
-                    waiting.append(member.entity)
-            if len(page) < PAGE:
-                break
-    return reached
-
-
-def _deliver(result: Expansion, people: set[tuple[str, str]], holder: HolderRow, rcpt: str) -> None:
-    """Deliver to a person, unless an earlier recipient did."""
-    person = (holder.org, holder.entity)
-    if person not in people:
-        people.add(person)
-        result.local.append(
-            Local(
-                holder.org,
-                holder.entity,
-                holder.mailbox,
-                holder.address,
-                rcpt,
-                holder.bytes,
-                holder.quota,
-            )
-        )
+def local_of(holder: HolderRow, rcpt: str) -> Local:
+    """The delivery into a holder's mailbox."""
+    return Local(
+        holder.org,
+        holder.entity,
+        holder.mailbox,
+        holder.address,
+        rcpt,
+        holder.bytes,
+        holder.quota,
+    )
 
 
 def of_people(found: list[tuple[str, HolderRow]]) -> Expansion:
-    """The expansion of (folded recipient, holder) pairs, none of them a group."""
-    result = Expansion([], [], [], [])
-    people: set[tuple[str, str]] = set()
+    """The expansion of (folded recipient, holder) pairs: people whose mail stays here."""
+    people: dict[tuple[str, str], Local] = {}
     for rcpt, holder in found:
-        _deliver(result, people, holder, rcpt)
-    return result
-
-
-def expand(tx: Reader, *, addr_folds: list[str]) -> Expansion | None:
-    """`walk` in one snapshot; None when it has to read more than `PAGE` rows or groups."""
-    steps = walk(addr_folds)
-    seen = 0
-    try:
-        question = next(steps)
-        while seen < PAGE:
-            found = answer(tx, question=question)
-            seen += 1 + len(found)
-            question = steps.send(found)
-    except StopIteration as done:
-        result: Expansion = done.value
-        return result
-    return None
-
-
-@quick
-def expand_few(tx: Reader, *, addr_folds: list[str]) -> Expansion | None:
-    """`expand` for up to `FEW` recipients: a look-up each, answered without leaving the loop."""
-    return expand(tx, addr_folds=addr_folds)
+        people.setdefault((holder.org, holder.entity), local_of(holder, rcpt))
+    return Expansion(list(people.values()), [], [], [])

@@ -12,11 +12,16 @@ from workpost.domain.messages import flags as bits
 from workpost.domain.messages import lessons
 from workpost.domain.messages.prepare import NewItem
 from workpost.domain.organizations.policy import check_grant
-from workpost.kernel.errors import FolderNotFound, MailboxNotFound, QuotaExceeded
+from workpost.kernel.errors import (
+    FolderNotFound,
+    LimitExceeded,
+    MailboxNotFound,
+    QuotaExceeded,
+)
 from workpost.kernel.principal import Grant, Right
 from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, folders, items, mailboxes, queue
+from workpost.store.tables import contents, folders, items, mailboxes, queue, sending
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
@@ -47,6 +52,19 @@ class Outgoing(msgspec.Struct, frozen=True):
     queued: list[Queued]
 
 
+class Charge(msgspec.Struct, frozen=True, array_like=True):
+    """What a message counts of somebody's limits of the day; 0 recipients or limit: not counted."""
+
+    organization: str
+    entity: str
+    account: str
+    external: int
+    user_limit: int
+    account_limit: int
+    test: int = 0
+    test_limit: int = 0
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of one leased row of the queue, decided before the transaction.
 
@@ -67,6 +85,10 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     events: list[NewEvent] = []
 
 
+NO_CHARGES: list[Charge] = []
+NOTHING: list[Outgoing] = []
+
+
 @command
 def deliver(
     tx: Tx,
@@ -76,25 +98,29 @@ def deliver(
     deliveries: list[NewItem],
     queued: list[Queued],
     events: list[NewEvent],
-    reports: list[Outgoing] | None = None,
+    charges: list[Charge] = NO_CHARGES,
+    also: list[Outgoing] = NOTHING,
 ) -> list[Placement]:
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
-    `reports` tell the sender of what was delivered, where that was asked for; they wait in the
-    queue whoever they are for.
-
-    `grant` is the submitter's, None for mail from outside. Raises StaleGrant; QuotaExceeded or
-    MailboxNotFound when one mailbox cannot take it: nothing is written, the caller looks again.
+    `grant` is the submitter's, None for mail from outside; `also` are messages that go with it,
+    reports about its recipients. Raises StaleGrant; QuotaExceeded or MailboxNotFound when one
+    mailbox cannot take it, LimitExceeded when somebody has sent enough today: nothing is written,
+    the caller looks again.
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)
     # What may be refused comes first: a command that wrote nothing is cheap to take back.
-    placed = _place_each(tx, deliveries)
+    items = [*deliveries, *(item for one in also for item in one.deliveries)]
+    placed = _place_each(tx, items)
     _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
-    for report in reports or ():
-        insert_outgoing(tx, report)
+    for one in also:
+        _insert_content_and_queue(tx, one)
     for event in events:
         insert_event(tx, event)
+    if charges:
+        # Last: whoever sends at the same moment waits for these rows until the commit.
+        _charge(tx, charges)
     return placed
 
 
@@ -105,6 +131,40 @@ def insert_outgoing(tx: Tx, message: Outgoing) -> None:
     """
     _place_each(tx, message.deliveries)
     _insert_content_and_queue(tx, message)
+
+
+def _charge(tx: Tx, charges: list[Charge]) -> None:
+    """Count a message against the limits of the day, rows in one order for everyone."""
+    for one in sorted(charges, key=lambda each: (each.organization, each.entity)):
+        if one.external and one.user_limit:
+            counted = sending.take_user(
+                tx,
+                org=one.organization,
+                entity=one.entity,
+                count=one.external,
+                limit=one.user_limit,
+            )
+            if not counted:
+                raise LimitExceeded(
+                    "You have sent to as many recipients elsewhere as a day allows."
+                )
+    for one in sorted(charges, key=lambda each: each.account):
+        for kind, count, limit in (
+            (sending.EXTERNAL, one.external, one.account_limit),
+            (sending.TEST, one.test, one.test_limit),
+        ):
+            if count and limit:
+                counted = sending.take_account(
+                    tx, account=one.account, kind=kind, count=count, limit=limit
+                )
+                if not counted:
+                    raise LimitExceeded(_ENOUGH[kind])
+
+
+_ENOUGH = {
+    sending.EXTERNAL: "The account has sent to as many recipients elsewhere as a day allows.",
+    sending.TEST: "The account has sent as much mail from test domains as a day allows.",
+}
 
 
 @command

@@ -85,6 +85,11 @@ class Scan(msgspec.Struct, frozen=True):
     learned: Mapping[str, Hit] = {}
     fields: bytes = b""
 
+    @property
+    def is_junk(self) -> bool:
+        """Whether it is spam for one of the organizations."""
+        return FAIL in self.spam.values()
+
     def story(self, organization: str) -> dict[str, object]:
         """What an organization's event tells of it."""
         told: dict[str, object] = {}

@@ -13,8 +13,8 @@ import msgspec
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.messages.delivery import Outgoing
 from workpost.formats.addresses import fold, split
+from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient, Wish
-from workpost.operations.mailflow.placing import Message
 from workpost.operations.mailflow.reports import DELIVERED, EXPANDED, About, Told, make_report
 from workpost.store.core import Core
 

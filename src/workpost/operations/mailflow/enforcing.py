@@ -39,6 +39,11 @@ class Enforcement(msgspec.Struct, frozen=True):
         """The organizations that do not get the message."""
         return frozenset(self.enforced if self.policy == REJECT else ())
 
+    @property
+    def junk(self) -> bool:
+        """Whether the message goes into Junk E-mail; such mail is not forwarded."""
+        return self.policy == QUARANTINE
+
     def roles(self, routed: Expansion) -> dict[int, str]:
         """The mailboxes whose Junk E-mail takes the message."""
         if self.policy != QUARANTINE:
@@ -53,8 +58,12 @@ class Enforcement(msgspec.Struct, frozen=True):
         """
         if not self.dropped:
             return routed
-        local = [one for one in routed.local if one.organization in left]
-        return Expansion(local, routed.external if left else [], routed.unknown, routed.empty)
+        return msgspec.structs.replace(
+            routed,
+            local=[one for one in routed.local if one.organization in left],
+            forwards=[one for one in routed.forwards if one.organization in left],
+            external=routed.external if left else [],
+        )
 
     @property
     def story(self) -> Mapping[str, object]:

@@ -46,6 +46,19 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """Who may take it back while it is held: organization, slash, entity."""
 
 
+class Forwarded(msgspec.Struct, frozen=True, array_like=True):
+    """Of mail that only passes: the domain that answers for it, under which its ARC seal is made.
+
+    `domain` is "" where the organization has none; `by` is the address of the person who forwards,
+    "" for mail to remote users and for what goes back to the sender of something forwarded.
+    """
+
+    domain: str
+    by: str = ""
+    authored: bool = False
+    """Its author has logged in here and sent it: it is signed like all mail of theirs."""
+
+
 class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """What a queue entry remembers of its message."""
 
@@ -61,6 +74,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     envid: str = ""
     owner: str = ""
     """Who submitted it and may take it back while it is held: organization, slash, entity."""
+    forwarded: Forwarded | None = None
+    """Set when it was not written here: `forwarding.as_sent` is what goes out."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):

@@ -1,65 +1,33 @@
-"""From a routed message to what one transaction writes: sealed items, queue rows, events.
+"""From a routed message to what one transaction writes: sealed items and queue entries.
 
 Up to `mailflow.direct_recipients` mailboxes are delivered to in the accepting transaction;
-everyone else waits in the queue (decisions 6): recipients elsewhere in a row each, those who live
-here in rows of up to `BATCH`, sealed together. A recipient appears in exactly one place.
+everyone else waits in the queue (decisions 6). A recipient appears in exactly one place.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from workpost.domain.directory.routing import Expansion, Local
+from workpost.domain.directory.routing import Expansion, Forward, Local
 from workpost.domain.messages.delivery import Outgoing, Queued
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys
-from workpost.formats.addresses import fold, fold_domain, split
+from workpost.formats.addresses import fold
 from workpost.formats.mime.summary import Summary
-from workpost.operations.mailflow.envelope import (
-    NO_WISH,
-    Envelope,
-    StoredEnvelope,
-    StoredRecipient,
-    Wish,
-    encode,
-)
+from workpost.operations.mailflow.entries import BATCH, Message, seal_entry, stored_envelope
+from workpost.operations.mailflow.envelope import NO_WISH, Envelope, StoredRecipient, Wish
+from workpost.operations.mailflow.forwarding import group_forwards
 from workpost.operations.mailflow.trace import Stamped
 from workpost.store.content.squeezing import squeeze
-from workpost.store.content.types import Placed, content_key
+from workpost.store.content.types import content_key
 from workpost.store.core import Core
-from workpost.store.keys import sealing
 from workpost.store.tables.folders import INBOX
-from workpost.store.tables.queue import (
-    HELD,
-    LOCAL,
-    WAITING,
-    NewQueueEntry,
-    NewQueueRecipient,
-)
 
-YIELD = 20
-"""Queue rows sealed before the loop gets its turn."""
 NO_ROLES: Mapping[int, str] = {}
 NO_WISHES: Mapping[str, Wish] = {}
-BATCH = 100
-"""Local recipients of one queue row: delivered in one transaction (invariant 3)."""
-
-
-class Message(msgspec.Struct, frozen=True):
-    """A message whose content is placed: everything that routing does not change."""
-
-    stamped: Stamped
-    envelope: Envelope
-    summary: Summary
-    stored: bytes
-    """The summary as its rows hold it."""
-    content: Placed
-    content_key: bytes
-    received: int
 
 
 async def place(core: Core, envelope: Envelope, stamped: Stamped, summary: Summary) -> Message:
@@ -102,6 +70,8 @@ async def make_outgoing(
             wishes=_wishes_here(message.envelope, routed),
             hold_until=hold_until,
         )
+    if routed.forwards:
+        queued += await _make_forwards(core, message, routed.forwards, direction, hold_until)
     return Outgoing(message.content, await make_items(core, message, now, roles), queued)
 
 
@@ -135,6 +105,83 @@ async def _make_queue(
         )
         if entry is not None:
             queued.append(entry)
+    return queued
+
+
+async def make_queued(
+    core: Core,
+    message: Message,
+    *,
+    organization: str,
+    local: Sequence[Local],
+    external: Sequence[str],
+    direction: str,
+    roles: Mapping[int, str] = NO_ROLES,
+    wishes: Mapping[str, Wish] = NO_WISHES,
+    hold_until: int | None = None,
+) -> Queued | None:
+    """The queue entry of one organization, or None when nobody waits.
+
+    `wishes` are those about people here, by folded envelope recipient.
+    """
+    if not local and not external:
+        return None
+    batches = [
+        [
+            StoredRecipient(
+                one.address,
+                one.mailbox,
+                wishes.get(one.rcpt, NO_WISH),
+                roles.get(one.mailbox, INBOX),
+            )
+            for one in local[start : start + BATCH]
+        ]
+        for start in range(0, len(local), BATCH)
+    ] + [
+        [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]
+        for address in external
+    ]
+    return await seal_entry(
+        core,
+        message,
+        stored_envelope(message),
+        organization=organization,
+        batches=batches,
+        direction=direction,
+        hold_until=hold_until,
+    )
+
+
+async def _make_forwards(
+    core: Core,
+    message: Message,
+    forwards: Sequence[Forward],
+    direction: str,
+    hold_until: int | None,
+) -> list[Queued]:
+    """The entries of mail that goes on; who keeps no copy here passes the sender's wishes on."""
+    wishes = {fold(one): wish for one, wish in message.envelope.wishes.items()}
+    queued = []
+    for group in await group_forwards(core, message.envelope.sender, forwards):
+        recipients = [
+            StoredRecipient(address, wish=wishes.get(rcpt, NO_WISH))
+            for address, rcpt in zip(group.addresses, group.rcpts, strict=True)
+        ]
+        forwarded = msgspec.structs.replace(group.forwarded, authored=direction != "incoming")
+        stored = msgspec.structs.replace(
+            stored_envelope(message), sender=group.sender, forwarded=forwarded
+        )
+        queued.append(
+            await seal_entry(
+                core,
+                message,
+                stored,
+                organization=group.organization,
+                batches=[[one] for one in recipients],
+                direction="outgoing",
+                hold_until=hold_until,
+            )
+        )
     return queued
 
 
@@ -183,106 +230,3 @@ async def make_items(
             )
         )
     return items
-
-
-async def make_queued(
-    core: Core,
-    message: Message,
-    *,
-    organization: str,
-    local: Sequence[Local],
-    external: Sequence[str],
-    direction: str,
-    roles: Mapping[int, str] = NO_ROLES,
-    wishes: Mapping[str, Wish] = NO_WISHES,
-    hold_until: int | None = None,
-) -> Queued | None:
-    """The queue entry of one organization, or None when nobody waits.
-
-    `wishes` are those about people here, by folded envelope recipient.
-    """
-    if not local and not external:
-        return None
-    key = await core.keys.organization(organization)
-    queue = core.env.new_id()
-    stored = StoredEnvelope(
-        trace=message.stamped.trace,
-        sender=message.envelope.sender,
-        smtputf8=message.envelope.smtputf8,
-        size=message.content.size,
-        skip=message.stamped.skip,
-        body=message.envelope.body,
-        requiretls=message.envelope.requiretls,
-        ret=message.envelope.ret,
-        envid=message.envelope.envid,
-        owner=message.envelope.owner,
-    )
-    entry = NewQueueEntry(
-        id=queue,
-        org=organization,
-        content=message.content.id,
-        wrapped_key=sealing.seal(
-            key.key,
-            message.content_key,
-            sealing.place("queue", "wrapped_key", organization, "queue", queue),
-        ),
-        gen=key.gen,
-        sealed_envelope=sealing.seal(
-            key.key,
-            encode(stored),
-            sealing.place("queue", "sealed_envelope", organization, "queue", queue),
-        ),
-        direction=direction,
-        hold_until=hold_until,
-        trace=message.stamped.trace,
-    )
-    batches = [
-        [
-            StoredRecipient(
-                one.address,
-                one.mailbox,
-                wishes.get(one.rcpt, NO_WISH),
-                roles.get(one.mailbox, INBOX),
-            )
-            for one in local[start : start + BATCH]
-        ]
-        for start in range(0, len(local), BATCH)
-    ] + [
-        [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]
-        for address in external
-    ]
-    rows = []
-    for number, batch in enumerate(batches):
-        if number % YIELD == YIELD - 1:
-            await asyncio.sleep(0)
-        due = core.env.now() if hold_until is None else hold_until
-        rows.append(_row(core, key.key, organization, queue, number, batch, due))
-    return Queued(entry, rows)
-
-
-def _row(
-    core: Core,
-    key: bytes,
-    organization: str,
-    queue: int,
-    number: int,
-    batch: list[StoredRecipient],
-    due: int,
-) -> NewQueueRecipient:
-    local = batch[0].mailbox != 0
-    held = core.settings.mailflow.hold_outside and not local
-    return NewQueueRecipient(
-        n=number,
-        route=LOCAL if local else fold_domain(split(batch[0].address)[1]),
-        state=HELD if held else WAITING,
-        due=due,
-        sealed=seal_batch(key, organization, queue, number, batch),
-    )
-
-
-def seal_batch(
-    key: bytes, organization: str, queue: int, number: int, batch: Sequence[StoredRecipient]
-) -> bytes:
-    """The recipients of one queue row, sealed for their place."""
-    place = sealing.place("queue_rcpt", "sealed", organization, queue, number)
-    return sealing.seal(key, encode(list(batch)), place)

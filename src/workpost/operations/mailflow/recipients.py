@@ -14,11 +14,20 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from workpost.domain.directory import routing
-from workpost.domain.directory.expansion import expand_envelope
-from workpost.domain.directory.routing import Expansion, is_local_domain, lookup_address
-from workpost.formats.addresses import fold, split
-from workpost.kernel.errors import AccessDenied, QuotaExceeded, UnknownRecipient
+from workpost.domain.directory.return_path import open_return
+from workpost.domain.directory.routing import Expansion, find_recipient
+from workpost.domain.directory.walking import EVERYONE, MEMBERS, may_write
+from workpost.domain.messages import delivery
+from workpost.formats.addresses import fold
+from workpost.formats.srs import is_srs
+from workpost.kernel.errors import (
+    AccessDenied,
+    QuotaExceeded,
+    SenderNotAllowed,
+    UnknownRecipient,
+)
 from workpost.kernel.principal import Grant
+from workpost.operations.mailflow.trace import seal_event
 from workpost.store.core import Core
 from workpost.store.database.store import Store
 from workpost.store.tables.addresses import HolderRow
@@ -31,8 +40,13 @@ AGAIN = 1.0
 KNOWN = 10_000
 """Recipients that a process remembers."""
 
+REFUSED = "GROUP_SENDER_REFUSED"
+QUIET = 60.0
+"""Seconds for which the same refusal is not recorded again."""
+
 _Asked = tuple[str, int, str]
 _known: WeakKeyDictionary[Store, OrderedDict[_Asked, Accepted]] = WeakKeyDictionary()
+_told: WeakKeyDictionary[Store, OrderedDict[tuple[str, str, str], float]] = WeakKeyDictionary()
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -50,28 +64,59 @@ async def check_recipient(
 
     With the sender's `grant`, a recipient of the same organization who was found just now is not
     looked up again. Raises UnknownRecipient for an address of ours that nobody holds, AccessDenied
-    for one elsewhere when the sender did not log in (no relaying), QuotaExceeded for a full mailbox
-    when the sender is another server, who will come again.
+    for one elsewhere when the sender did not log in (no relaying), SenderNotAllowed for a group
+    that takes no mail from the sender, QuotaExceeded for a full mailbox when the sender is another
+    server, who will come again.
     """
     folded = fold(address)
     if grant is not None and (known := _recall(core, grant, folded)) is not None:
         return known
-    holder = await core.store.read(lookup_address, addr_fold=folded)
+    if is_srs(address) and await open_return(core, address) is not None:
+        return Accepted(folded, None, core.env.monotonic())
+    holder, local = await core.store.read(find_recipient, addr_fold=folded)
     if holder is not None:
         if not holder.takes(size) and not inside:
             raise QuotaExceeded(f"The mailbox of <{address}> is full.")
-        person = holder if holder.kind != GROUP else None
-        accepted = Accepted(folded, person, core.env.monotonic())
-        if grant is not None and holder.org == grant.organization:
+        await _check_group(core, holder, address, grant)
+        stays = holder.kind != GROUP and not holder.forward
+        accepted = Accepted(folded, holder if stays else None, core.env.monotonic())
+        # What members may, not everybody may for whom it would be remembered.
+        if grant is not None and holder.org == grant.organization and holder.senders != MEMBERS:
             _remember(core, grant, accepted)
         return accepted
     if "@" not in address:
         raise UnknownRecipient(f"Which domain does <{address}> belong to?")
-    if await core.store.read(is_local_domain, domain=split(folded)[1]):
+    if local:
         raise UnknownRecipient(f"Nobody here receives mail as <{address}>.")
     if not inside:
         raise AccessDenied("Relaying is not allowed; log in at the submission port.")
     return Accepted(folded, None, core.env.monotonic())
+
+
+async def _check_group(core: Core, holder: HolderRow, address: str, grant: Grant | None) -> None:
+    """Raise SenderNotAllowed where a group takes no mail from the sender."""
+    if holder.kind != GROUP or holder.senders == EVERYONE:
+        return
+    organization, entity = (grant.organization, grant.entity) if grant is not None else ("", "")
+    if not await core.store.read(may_write, group=holder, organization=organization, entity=entity):
+        await _tell(core, holder, entity)
+        raise SenderNotAllowed(f"The group <{address}> takes no mail from you.")
+
+
+async def _tell(core: Core, group: HolderRow, entity: str) -> None:
+    """Record who was refused: a person, or strangers as one, once in `QUIET` seconds."""
+    now = core.env.monotonic()
+    told = _told.setdefault(core.store, OrderedDict())
+    who = (group.org, group.entity, entity)
+    if told.get(who, now - QUIET) > now - QUIET:
+        return
+    told[who] = now
+    told.move_to_end(who)
+    if len(told) > KNOWN:
+        told.popitem(last=False)
+    story = {"group": group.address, "senders": group.senders, "actor": entity}
+    event = await seal_event(core, group.org, REFUSED, story)
+    await core.store.write_background(delivery.record, events=[event])
 
 
 def _recall(core: Core, grant: Grant, folded: str) -> Accepted | None:
@@ -105,11 +150,3 @@ def remembered(core: Core, recipients: Sequence[object]) -> Expansion | None:
             return None
         found.append((each.folded, each.holder))
     return routing.of_people(found)
-
-
-async def route_each(core: Core, addresses: Sequence[str]) -> tuple[Expansion, set[int]]:
-    """Where a message goes now, and which of its recipients, by index, are there no more."""
-    folded = [fold(address) for address in addresses]
-    routed = await expand_envelope(core, folded)
-    unknown = set(routed.unknown)
-    return routed, {number for number, each in enumerate(folded) if each in unknown}

@@ -14,9 +14,9 @@ from email.errors import MessageError
 import msgspec
 
 from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
-from workpost.formats.addresses import fold
 from workpost.formats.dates import format_date
 from workpost.formats.mime.report import (
     ReportRecipient,
@@ -99,14 +99,14 @@ async def make_report(
     sender = about.envelope.sender
     if not sender or not told:
         return None, {one.address: NULL_SENDER for one in told}
-    routed = await expand_envelope(core, [fold(sender)])
+    routed = await expand_envelope(core, [sender], Origin(trusted=True, automatic=True))
     here = bool(routed.local)
     wanted = [one for one in told if _wants(one, here=here)]
     outcome = {one.address: UNWANTED for one in told}
     if not wanted:
         return None, outcome
     made, said = None, NOBODY
-    if here or routed.external:
+    if here or routed.external or routed.forwards:
         try:
             text = _compose(core, about, wanted, here=here)
         except (ValueError, MessageError):

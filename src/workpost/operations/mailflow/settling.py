@@ -25,9 +25,9 @@ from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaEx
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow import bounces, confirming, trace
 from workpost.operations.mailflow.bounces import GivenUp
+from workpost.operations.mailflow.entries import seal_batch
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
-from workpost.operations.mailflow.placing import seal_batch
 from workpost.operations.mailflow.queueing import Lease
 from workpost.operations.mailflow.reports import About
 from workpost.store.content.squeezing import squeeze

@@ -7,7 +7,7 @@ those that it brought in our name (RFC 8601 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -70,12 +70,11 @@ async def make_event(
     summary: Summary,
     actor: str,
     *,
-    unknown: Sequence[str] = (),
     more: Mapping[str, object] = NOTHING,
 ) -> NewEvent:
     """The sealed event of a message, for the organization it concerns.
 
-    `unknown` are the recipients who were there at RCPT TO and are gone; `more` is told, too.
+    `more` is told, too.
     """
     story: dict[str, object] = {
         "traceId": stamped.trace,
@@ -88,8 +87,6 @@ async def make_event(
         "peer": envelope.peer,
         **more,
     }
-    if unknown:
-        story["unknown"] = list(unknown)
     return await seal_event(core, organization, kind, story)
 
 

@@ -10,13 +10,12 @@ before anything else is tried, as long as it takes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from workpost.domain.messages.shell import summary_of
 from workpost.domain.organizations import suppression
 from workpost.domain.organizations.suppression import Suppressed
-from workpost.formats.addresses import split
 from workpost.formats.mime.summary import Summary
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
 from workpost.kernel.errors import Fault, KeyDestroyed, TryLater, WorkpostError
@@ -32,6 +31,7 @@ from workpost.operations.outbound.ending import (
     give_back,
 )
 from workpost.operations.outbound.leasing import Leased
+from workpost.operations.outbound.preparing import Signer, prepare
 from workpost.operations.outbound.settling import SUPPRESSED, Attempt, decide, sent_event
 from workpost.store.core import Core
 from workpost.store.tables.queue import HELD, WAITING
@@ -57,16 +57,6 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """End the sessions that are kept."""
-        ...
-
-
-class Signer(Protocol):
-    """What signs (`mailflow.signing.sign`)."""
-
-    def __call__(
-        self, core: Core, organization: str, raw: bytes, /, *, author_domain: str
-    ) -> Awaitable[bytes]:
-        """The fields to put in front of a message, b"" for none."""
         ...
 
 
@@ -159,13 +149,9 @@ class Delivery:
         self, opened: OpenedEntry, raw: bytes, summary: Summary, numbers: list[int]
     ) -> Mail:
         envelope = opened.envelope
-        content = raw[envelope.skip :] if envelope.skip else raw
-        if summary.from_:
-            domain = split(summary.from_[0][1])[1]
-            signed = await self._sign(
-                self._core, self.leased.entry.org, content, author_domain=domain
-            )
-            content = signed + content if signed else content
+        content = await prepare(
+            self._core, self._sign, self.leased.entry.org, envelope, raw, summary
+        )
         people = [(number, opened.people[number][0]) for number in numbers]
         return Mail(
             sender=envelope.sender,

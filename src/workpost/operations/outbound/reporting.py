@@ -116,7 +116,7 @@ class Reporter:
         """Put a report in the queue, signed and tried again like all mail."""
         core = self._core
         envelope = Envelope(sender=contact, recipients=[address], helo=core.settings.host_name)
-        routed = await expand_envelope(core, [fold(address)])
+        routed = await expand_envelope(core, [address])
         stamped = trace.stamp(core, envelope, raw)
         message = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
         made = await placing.make_outgoing(

@@ -1,10 +1,10 @@
 """The runner of outbound mail: takes what is due, keeps many deliveries under way, renews leases.
 
 Every process with the role `jobs` has one, on as many nodes as there are. A lease (30 s) is renewed
-four times before it would end, while its delivery goes on; a runner that dies is replaced when its leases run out.
-A runner that cannot renew calls its attempts off before they do, so that no message goes out twice;
-and whoever has just lost sight of the database takes nothing over for a while, so that those who
-finished their work meanwhile can write it down first.
+four times before it would end, while its delivery goes on; a runner that dies is replaced when its
+leases run out. A runner that cannot renew calls its attempts off before they do, so that no message
+goes out twice; and whoever has just lost sight of the database takes nothing over for a while, so
+that those who finished their work meanwhile can write it down first.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
-from workpost.operations.outbound.delivering import Delivery, Sender, Signer
+from workpost.operations.outbound.delivering import Delivery, Sender
 from workpost.operations.outbound.ending import Closing
 from workpost.operations.outbound.leasing import Leased, look, release_expired, renew, take_due
 from workpost.operations.outbound.pacing import Feedback, Pacing
+from workpost.operations.outbound.preparing import Signer
 from workpost.operations.outbound.settling import patience_of
 from workpost.store.core import Core
 from workpost.store.tables import queue_orders
@@ -123,7 +124,8 @@ class OutboundRunner:
         only = sorted(freed.difference(busy)) if busy and now < self._look_again else None
         seen = await self._core.store.read(look, busy=busy, only=only)
         if seen.expired and now - self._healthy_since >= self.healthy_for:
-            if await self._core.store.write_background(release_expired):
+            released = await self._core.store.write_background(release_expired)
+            if released:
                 return 0
         if not seen.due:
             if busy and only is None:

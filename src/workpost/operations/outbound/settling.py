@@ -17,9 +17,9 @@ from workpost.domain.organizations.suppression import Suppressed
 from workpost.formats.mime.summary import Summary
 from workpost.integrations.smtp.base import Outcome
 from workpost.operations.mailflow import bounces, explaining, reports, trace
+from workpost.operations.mailflow.entries import seal_batch
 from workpost.operations.mailflow.envelope import StoredRecipient
 from workpost.operations.mailflow.opening import OpenedEntry
-from workpost.operations.mailflow.placing import seal_batch
 from workpost.operations.mailflow.reports import DELAYED, FAILED, RELAYED, About, Told
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.ending import Closing, Ending, Later

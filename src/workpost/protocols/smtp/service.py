@@ -15,7 +15,8 @@ from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.client_names import ClientNames
 from workpost.operations.mailflow.envelope import Envelope, Wish
-from workpost.operations.mailflow.recipients import check_recipient, remembered, route_each
+from workpost.operations.mailflow.recipients import check_recipient, remembered
+from workpost.operations.mailflow.routes import route_each
 from workpost.operations.mailflow.senders import check_sender
 from workpost.protocols.smtp.session import (
     Accepted,
@@ -129,14 +130,13 @@ class MailFlowService:
             except (AccessDenied, AuthenticationFailed):
                 raise Refused(*LOG_IN_AGAIN) from None
             return Accepted(f"Accepted as {trace}")
+        envelope = _envelope(transaction, content, name)
         refused = {}
         if route is None and transaction.role is Role.LMTP:
-            addresses = [str(one.address) for one in transaction.recipients]
-            route, gone = await route_each(self._core, addresses)
+            route, gone = await route_each(self._core, envelope, content)
             refused = {number: Refused(*GONE) for number in gone}
-            if len(gone) == len(addresses):
+            if len(gone) == len(envelope.recipients):
                 raise Refused(*GONE)
-        envelope = _envelope(transaction, content, name)
         trace = await pipeline.receive(self._core, envelope, content, route)
         return Accepted(f"Accepted as {trace}", refused)
 

@@ -24,7 +24,9 @@ class AddressRow(msgspec.Struct, frozen=True):
 class HolderRow(msgspec.Struct, frozen=True):
     """An enabled holder of an address in an active organization, as mail flow needs it.
 
-    `mailbox` is 0 for those without one; `bytes` and `quota` are those of the mailbox.
+    `mailbox` is 0 for those without one; `bytes` and `quota` are those of the mailbox. `forward` is
+    the address that mail goes on to, "" for none, `keeps` 0 where the mailbox keeps no copy then.
+    `senders` says who may write to a group.
     """
 
     org: str
@@ -34,16 +36,21 @@ class HolderRow(msgspec.Struct, frozen=True):
     mailbox: int
     bytes: int
     quota: int
+    forward: str = ""
+    keeps: int = 1
+    senders: str = ""
 
     def takes(self, size: int) -> bool:
-        """Whether a message of so many bytes (0: of any size) fits into the mailbox."""
-        return self.mailbox == 0 or self.bytes + max(size, 1) <= self.quota
+        """Whether a message of so many bytes (0: of any size) fits, or goes elsewhere anyway."""
+        if self.mailbox == 0 or (self.forward and not self.keeps):
+            return True
+        return self.bytes + max(size, 1) <= self.quota
 
 
 _COLUMNS = "addr_fold, address, org, entity, is_primary"
 _HOLDER = (
     "SELECT e.org, e.id, e.kind, e.primary_address, COALESCE(m.id, 0), COALESCE(m.bytes, 0),"
-    " COALESCE(m.quota, 0)"
+    " COALESCE(m.quota, 0), e.forward, e.keeps_copy, e.senders"
 )
 _MAILBOX = "LEFT JOIN mailbox m ON m.id = e.mailbox AND m.state = 'ACTIVE'"
 

@@ -32,9 +32,12 @@ class DomainRow(msgspec.Struct, frozen=True):
     token: str
     dkim: str
     since: int
+    catch_all: str | None = None
+    """The id of the entity that gets what nobody holds."""
 
 
 _COLUMNS = "org, name, state, is_default, is_test, created, props, token, dkim, since"
+_READ = f"{_COLUMNS}, catch_all"
 _DOMAIN_OF = "substr(addr_fold, length(rtrim(addr_fold, replace(addr_fold, '@', ''))) + 1)"
 """The expression of the index `address_domain`, word for word."""
 
@@ -77,14 +80,14 @@ def insert_domain(
 @quick
 def get_domain(tx: Reader, *, org: str, name: str) -> DomainRow | None:
     """The organization's domain of this name."""
-    row = tx.row(f"SELECT {_COLUMNS} FROM domain WHERE org = ? AND name = ?", org, name)
+    row = tx.row(f"SELECT {_READ} FROM domain WHERE org = ? AND name = ?", org, name)
     return DomainRow(*row) if row is not None else None
 
 
 @quick
 def get_verified(tx: Reader, *, name: str) -> DomainRow | None:
     """The domain of this name in the organization that has it verified."""
-    row = tx.row(f"SELECT {_COLUMNS} FROM domain WHERE name = ? AND state = 'VERIFIED'", name)
+    row = tx.row(f"SELECT {_READ} FROM domain WHERE name = ? AND state = 'VERIFIED'", name)
     return DomainRow(*row) if row is not None else None
 
 
@@ -102,7 +105,7 @@ def list_verified(tx: Reader, *, after: str, limit: int) -> list[DomainRow]:
 def list_domains(tx: Reader, *, org: str, after: str, limit: int) -> list[DomainRow]:
     """A page of the organization's domains with names above `after`, by name."""
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM domain WHERE org = ? AND name > ? ORDER BY name LIMIT ?",
+        f"SELECT {_READ} FROM domain WHERE org = ? AND name > ? ORDER BY name LIMIT ?",
         org,
         after,
         limit,
@@ -155,6 +158,11 @@ def set_default(tx: Tx, *, org: str, name: str) -> None:
     """Make a domain the organization's only default."""
     tx.run("UPDATE domain SET is_default = 0 WHERE org = ? AND is_default = 1", org)
     tx.run("UPDATE domain SET is_default = 1 WHERE org = ? AND name = ?", org, name)
+
+
+def set_catch_all(tx: Tx, *, org: str, name: str, entity: str | None) -> None:
+    """Set who gets mail for addresses of the domain that nobody holds."""
+    tx.run("UPDATE domain SET catch_all = ? WHERE org = ? AND name = ?", entity, org, name)
 
 
 def delete_domain(tx: Tx, *, org: str, name: str) -> None:

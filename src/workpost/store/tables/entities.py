@@ -37,6 +37,9 @@ class EntityRow(msgspec.Struct, frozen=True):
     deprovisioned_at: int | None
     props: str
     version: int
+    forward: str = ""
+    keeps_copy: int = 1
+    senders: str = ""
 
 
 _COLUMNS = (
@@ -44,6 +47,7 @@ _COLUMNS = (
     " hidden, mailbox, password, created, enabled_at, disabled_at, provisioned_at,"
     " deprovisioned_at, props, version"
 )
+_READ = f"{_COLUMNS}, forward, keeps_copy, senders"
 _ORDERS = {"name": "name_fold", "display": "display_fold", "address": "primary_fold"}
 LAST = "\U0010ffff"
 """Sorts after everything that a prefix can be followed by."""
@@ -89,7 +93,7 @@ def insert_entity(
 @quick
 def get_entity(tx: Reader, *, org: str, entity: str) -> EntityRow | None:
     """The entity of this id, in any state."""
-    row = tx.row(f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND id = ?", org, entity)
+    row = tx.row(f"SELECT {_READ} FROM entity WHERE org = ? AND id = ?", org, entity)
     return EntityRow(*row) if row is not None else None
 
 
@@ -97,7 +101,7 @@ def get_entity(tx: Reader, *, org: str, entity: str) -> EntityRow | None:
 def get_by_name(tx: Reader, *, org: str, name_fold: str) -> EntityRow | None:
     """The entity of this name that is not deleted."""
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND name_fold = ? AND state <> 'DELETED'",
+        f"SELECT {_READ} FROM entity WHERE org = ? AND name_fold = ? AND state <> 'DELETED'",
         org,
         name_fold,
     )
@@ -124,7 +128,7 @@ def list_entities(
     wanted = "state <> 'DELETED'" if state is None else "state = ?"
     # One lower bound: given two, SQLite may begin at the lesser one and read all pages before.
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM entity WHERE org = ? AND kind = ? AND ({column}, id) > (?, ?)"
+        f"SELECT {_READ} FROM entity WHERE org = ? AND kind = ? AND ({column}, id) > (?, ?)"
         f" AND {column} < ? AND {wanted} ORDER BY {column}, id LIMIT ?",
         org,
         kind,
@@ -149,7 +153,7 @@ def list_by_addresses(
 
     `prefix` is folded; of several addresses of one holder that have it the first counts.
     """
-    columns = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
+    columns = ", ".join(f"e.{name}" for name in _READ.split(", "))
     rows = tx.rows(
         f"SELECT a.addr_fold, {columns} FROM address a"
         " JOIN entity e ON e.org = a.org AND e.id = a.entity"
@@ -216,10 +220,15 @@ def disable(
     deprovisioned_at: int | None,
     version: int,
 ) -> None:
-    """Disable an entity: no address any more; the mailbox stays attached for a restore."""
+    """Disable an entity: no address any more; the mailbox stays attached for a restore.
+
+    Where mail goes on to is kept with a mailbox, and forgotten where it stood for one.
+    """
     tx.run(
         "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
-        " disabled_at = ?, deprovisioned_at = ?, version = ? WHERE org = ? AND id = ?",
+        " disabled_at = ?, deprovisioned_at = ?, version = ?,"
+        " keeps_copy = CASE WHEN mailbox IS NULL THEN 1 ELSE keeps_copy END,"
+        " forward = CASE WHEN mailbox IS NULL THEN '' ELSE forward END WHERE org = ? AND id = ?",
         disabled_at,
         deprovisioned_at,
         version,
@@ -255,7 +264,8 @@ def delete_entity(tx: Tx, *, org: str, entity: str, props: str, version: int) ->
     """Turn the row into a tombstone: id, kind and name, no password, `props` as they are given."""
     tx.run(
         "UPDATE entity SET state = 'DELETED', password = NULL, display = '', display_fold = '',"
-        " props = ?, version = ? WHERE org = ? AND id = ?",
+        " forward = '', keeps_copy = 1, senders = '', props = ?, version = ?"
+        " WHERE org = ? AND id = ?",
         props,
         version,
         org,
@@ -305,6 +315,43 @@ def set_primary_address(
         org,
         entity,
     )
+
+
+def set_forward(
+    tx: Tx, *, org: str, entity: str, forward: str, keeps_copy: bool, version: int
+) -> None:
+    """Set where mail for an entity goes on to, "" for nowhere, and whether a copy stays."""
+    tx.run(
+        "UPDATE entity SET forward = ?, keeps_copy = ?, version = ? WHERE org = ? AND id = ?",
+        forward,
+        int(keeps_copy),
+        version,
+        org,
+        entity,
+    )
+
+
+def set_senders(tx: Tx, *, org: str, entity: str, senders: str, version: int) -> None:
+    """Set who may write to a group."""
+    tx.run(
+        "UPDATE entity SET senders = ?, version = ? WHERE org = ? AND id = ?",
+        senders,
+        version,
+        org,
+        entity,
+    )
+
+
+@quick
+def find_remote(tx: Reader, *, org: str, addr_fold: str) -> EntityRow | None:
+    """The enabled user who is registered under an address elsewhere."""
+    row = tx.row(
+        f"SELECT {_READ} FROM entity WHERE org = ? AND kind = 'USER' AND primary_fold = ?"
+        " AND state = 'ENABLED'",
+        org,
+        addr_fold,
+    )
+    return EntityRow(*row) if row is not None else None
 
 
 def detach_mailbox(tx: Tx, *, org: str, entity: str, mailbox: int) -> None:

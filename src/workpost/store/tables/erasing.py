@@ -48,6 +48,8 @@ OF_ORGANIZATION: dict[str, str] = {
     "spam_judgement": "org, content",
     "spam_lesson": "org, id",
     "suppression": "org, tag",
+    "sending_limit": "org, entity, name",
+    "sent_by_user": "org, entity",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 
@@ -145,7 +147,8 @@ def reset_entities(tx: Tx, *, org: str, limit: int) -> int:
     return gone + tx.run(
         "UPDATE entity SET state = 'DISABLED', primary_address = NULL, primary_fold = NULL,"
         " mailbox = NULL, enabled_at = NULL, disabled_at = NULL, provisioned_at = NULL,"
-        " deprovisioned_at = NULL WHERE (org, id) IN (SELECT org, id FROM entity WHERE org = ?"
+        " deprovisioned_at = NULL, forward = '', keeps_copy = 1, senders = ''"
+        " WHERE (org, id) IN (SELECT org, id FROM entity WHERE org = ?"
         " AND (state <> 'DISABLED' OR mailbox IS NOT NULL OR enabled_at IS NOT NULL) LIMIT ?)",
         org,
         limit - gone,

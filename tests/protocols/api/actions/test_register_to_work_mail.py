@@ -25,6 +25,19 @@ def test_the_same_address_again_is_no_change(demo: Tenant) -> None:
     assert "ada@demo.test" in message
 
 
+def test_remote_users_have_their_address_elsewhere(demo: Tenant) -> None:
+    made = demo("CreateUser", Name="bob", DisplayName="Bob", Role="REMOTE_USER")["UserId"]
+    assert demo("RegisterToWorkMail", EntityId=made, Email="bob@elsewhere.example") == {}
+    user = demo("DescribeUser", UserId=made)
+    assert (user["State"], user["Email"]) == ("ENABLED", "bob@elsewhere.example")
+    assert "MailboxProvisionedDate" not in user
+    assert demo("DescribeEntity", Email="bob@elsewhere.example")["EntityId"] == made
+    second = demo("CreateUser", Name="rob", DisplayName="Rob", Role="REMOTE_USER")["UserId"]
+    assert register(demo, second, "Bob@elsewhere.example")[0] == "EmailAddressInUseException"
+    demo("DeregisterFromWorkMail", EntityId=made)
+    demo("RegisterToWorkMail", EntityId=second, Email="bob@elsewhere.example")
+
+
 def test_what_is_refused(demo: Tenant, other: Tenant) -> None:
     demo.user("ada")
     grace = demo.user("grace", enabled=False)

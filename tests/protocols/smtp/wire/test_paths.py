@@ -73,6 +73,14 @@ def test_section_4_5_3_1_lengths_are_counted_in_octets():
             parse(f"<{local}@{domain}>")
 
 
+def test_senders_that_forwarding_made_may_have_longer_local_parts():
+    for local in ("SRS0=" + "a" * 90, "srs1=" + "a" * 90, '"SRS0=' + "a" * 90 + ' b"'):
+        assert parse(f"<{local}@b.test>")
+    for local in ("SRS0=" + "a" * 250, "SRS2=" + "a" * 90, "xSRS0=" + "a" * 90):
+        with pytest.raises(CommandError):
+            parse(f"<{local}@b.test>")
+
+
 @pytest.mark.parametrize(
     ("address", "text"),
     [

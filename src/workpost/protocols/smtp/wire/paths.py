@@ -12,6 +12,8 @@ from typing import NamedTuple
 from workpost.protocols.smtp.wire.errors import CommandError
 
 MAX_LOCAL_PART = 64  # octets, RFC 5321 4.5.3.1.1
+REWRITTEN = ("SRS0", "SRS1")
+"""What local parts begin with that hold another address whole: no part of it can be left out."""
 MAX_DOMAIN = 255  # octets, RFC 5321 4.5.3.1.2
 MAX_PATH = 256  # octets with the brackets, RFC 5321 4.5.3.1.3
 MAX_LABEL = 63  # octets, RFC 1035 2.3.4
@@ -70,7 +72,7 @@ def parse_path(text: str, at: int, status: str) -> tuple[Address, int]:
         raise CommandError(501, status, "Address must have the form <local-part@domain>")
     local, domain, route = found["local"], found["domain"], found["route"]
     if (
-        _octets(local) > MAX_LOCAL_PART
+        (_octets(local) > MAX_LOCAL_PART and local.lstrip('"')[:4].upper() not in REWRITTEN)
         or _octets(domain) > MAX_DOMAIN
         or _octets(local) + _octets(domain) + len("<@>") > MAX_PATH
     ):
