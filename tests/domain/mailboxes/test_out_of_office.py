@@ -15,7 +15,9 @@ from workpost.kernel.principal import Grant
 from workpost.operations.upkeep import rotation
 from workpost.store.tables.out_of_office import list_away
 
-AWAY = OutOfOffice(state="ENABLED", internal="Back on Monday.", external="Away.", audience="EVERYONE")
+AWAY = OutOfOffice(
+    state="ENABLED", internal="Back on Monday.", external="Away.", audience="EVERYONE"
+)
 
 
 async def away(house: Directory, grant: Grant) -> bool:

@@ -1,4 +1,4 @@
-"""A ManageSieve server with a real store on the loop of a thread, and a client that speaks bytes."""
+"""A ManageSieve server with a real store on the loop of a thread, and a client of bytes."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def test_2_14_unauthenticate(log_in: Connect, user: str) -> None:
         'HAVESPACE "a" "5"',
         'HAVESPACE "a" 99999999999',
         'HAVESPACE "a" 4294967296',
-        'GETSCRIPT {1+}\r\na{1+}\r\nb',
+        "GETSCRIPT {1+}\r\na{1+}\r\nb",
         f'GETSCRIPT "{"a" * 1025}"',
     ],
 )
@@ -231,7 +231,7 @@ def test_commands_may_come_in_one_packet_and_octet_by_octet(log_in: Connect) -> 
         b'OK (TAG "2") "Done"',
         b"OK",
     ]
-    for octet in b'NOOP {1+}\r\n3\r\n':
+    for octet in b"NOOP {1+}\r\n3\r\n":
         wire.socket.sendall(bytes([octet]))
     assert wire.answer() == [b'OK (TAG "3") "Done"']
 
@@ -239,10 +239,8 @@ def test_commands_may_come_in_one_packet_and_octet_by_octet(log_in: Connect) -> 
 def test_who_has_lost_access_is_sent_away(world: World, log_in: Connect, user: str) -> None:
     wire = log_in()
     wire.ok("LISTSCRIPTS")
-    name = user.split("@")[0]
-    world.run(
-        world.demo.change("UPDATE entity SET state = 'DISABLED' WHERE name_fold = ?", name)
-    )
+    name = user.split("@", maxsplit=1)[0]
+    world.run(world.demo.change("UPDATE entity SET state = 'DISABLED' WHERE name_fold = ?", name))
     world.run(world.demo.change("UPDATE organization SET policy_version = policy_version + 1"))
     assert wire.do("LISTSCRIPTS")[-1].startswith(b"BYE")
     assert wire.at_end()

@@ -41,7 +41,10 @@ def check_name(name: str) -> str:
     if not 0 < len(name) <= MAX_NAME:
         raise InvalidParameter(f"A script's name has 1 to {MAX_NAME} characters.")
     if any(
-        char < " " or "\x7f" <= char < "\xa0" or char in "\u2028\u2029" or "\ud800" <= char < "\ue000"
+        char < " "
+        or "\x7f" <= char < "\xa0"
+        or char in "\u2028\u2029"
+        or "\ud800" <= char < "\ue000"
         for char in name
     ):
         raise InvalidParameter("A script's name holds no control characters.")

@@ -25,8 +25,8 @@ from workpost.store.database.unit import Tx, command
 from workpost.store.tables import contents, folders, items, mailboxes, queue, sending, sieve_memory
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
-from workpost.store.tables.sieve_memory import Memory
 from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
+from workpost.store.tables.sieve_memory import Memory
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -125,9 +125,9 @@ def deliver(
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
     `grant` is the submitter's, None for mail from outside; `also` are messages that go with it,
-    reports about its recipients; `answers` and `memories` come of personal rules. Raises StaleGrant; QuotaExceeded or MailboxNotFound when one
-    mailbox cannot take it, LimitExceeded when somebody has sent enough today: nothing is written,
-    the caller looks again.
+    reports about its recipients; `answers` and `memories` come of personal rules. Raises
+    StaleGrant; QuotaExceeded or MailboxNotFound when one mailbox cannot take it, LimitExceeded when
+    somebody has sent enough today: nothing is written, the caller looks again.
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)

@@ -120,9 +120,7 @@ async def _make(
         # The sender's address fits in no header, or the script's MIME entity is none.
         return None
     owner = mailbox.owner
-    tag = sealing.tag(
-        mailbox.keys.tag_key, "sieve-answer", f"{handle}\0{fold(letter.sender)}"
-    )
+    tag = sealing.tag(mailbox.keys.tag_key, "sieve-answer", f"{handle}\0{fold(letter.sender)}")
     memory = Memory(owner.mailbox, ANSWER, tag, core.env.now() + seconds * 1000)
     made = await automatic.make(core, owner.organization, [letter.sender], routed, raw)
     return Answer(memory, made)

@@ -19,8 +19,8 @@ from workpost.domain.messages.shell import summary_of
 from workpost.formats.addresses import fold, split
 from workpost.formats.sieve.message import Message as Fields
 from workpost.operations.mailflow import placing, trace
-from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.entries import Message
+from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
 
 _MACHINES = re.compile(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
+from workpost.domain.messages.delivery import Answer, Outgoing
 from workpost.formats.addresses import AddressError, fold, parse_address_list, parse_mailbox
 from workpost.formats.mime.answer import NOTIFIED, compose_answer
 from workpost.formats.sieve.actions import Notify
 from workpost.formats.sieve.evaluation import mailto_addresses
-from workpost.domain.messages.delivery import Answer, Outgoing
 from workpost.operations.mailflow import automatic
 from workpost.operations.mailflow.automatic import Letter
 from workpost.operations.mailflow.scripted import Mailbox
@@ -36,9 +36,7 @@ def recipients(action: Notify) -> list[str]:
     return list(found.values())[:MAX_RECIPIENTS]
 
 
-async def notify(
-    core: Core, letter: Letter, mailbox: Mailbox, action: Notify
-) -> Outgoing | None:
+async def notify(core: Core, letter: Letter, mailbox: Mailbox, action: Notify) -> Outgoing | None:
     """A notice of a message; None for what machines sent by themselves (RFC 5436 2.7), and nobody.
 
     Of the URI's header fields subject, body and to count; no notice carries others' fields.

@@ -98,8 +98,8 @@ async def apply(
     """Apply the rules of those to whom `items` are delivered; None when nobody has any.
 
     Without `redirects` messages stay here that rules would send on: their owners have sent enough
-    today. `direction` is the queue's, "incoming" for mail whose author is a stranger. `alone`: there is no other recipient, so the message may be refused in SMTP. Raises
-    TryLater.
+    today. `direction` is the queue's, "incoming" for mail whose author is a stranger. `alone`:
+    there is no other recipient, so the message may be refused in SMTP. Raises TryLater.
     """
     plain = {item.mailbox: item for item in items if item.role == INBOX}
     concerned = [one for one in people if one.mailbox in plain]
@@ -200,9 +200,9 @@ class _Case:
                 )
                 self._answer(answer, "REPLY")
             elif isinstance(action, Notify):
-                notice = await notifying.notify(self.core, self.letter, self.mailbox, action)
-                if notice is not None:
-                    self.handled.also.append(notice)
+                told = await notifying.notify(self.core, self.letter, self.mailbox, action)
+                if told is not None:
+                    self.handled.also.append(told)
                     self._note("NOTIFY", recipients=notifying.recipients(action))
             else:
                 # The null sender cannot be refused anything: nobody would hear of it.

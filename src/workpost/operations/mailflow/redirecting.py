@@ -39,9 +39,7 @@ async def redirect(
     passed = forwarding.passed(forwarding.header_of(message.stamped.raw))
     if letter.is_automatic or fold(owner.address) in passed or fold(address) in owner.folds:
         return None
-    routed = await expand_envelope(
-        core, [address], Origin(passed=passed | {fold(owner.address)})
-    )
+    routed = await expand_envelope(core, [address], Origin(passed=passed | {fold(owner.address)}))
     people = [one for one in routed.local if one.mailbox != owner.mailbox]
     forwards = [
         *routed.forwards,

@@ -95,9 +95,7 @@ class Tree:
         if not path:
             return all(row is not None for row in found)
         wanted = self.find(path)
-        return wanted is not None and all(
-            row is not None and row.id == wanted.id for row in found
-        )
+        return wanted is not None and all(row is not None and row.id == wanted.id for row in found)
 
 
 async def read_tree(core: Core, mailbox: Mailbox) -> Tree:
@@ -163,9 +161,7 @@ def memories(core: Core, mailbox: Mailbox, result: Result) -> list[Memory]:
 def read_remembered(tx: Reader, *, mailbox: int, tags: list[bytes]) -> list[bytes]:
     """Those of the tags that `duplicate` has seen."""
     return [
-        tag
-        for tag in tags
-        if sieve_memory.is_remembered(tx, mailbox=mailbox, kind=SEEN, tag=tag)
+        tag for tag in tags if sieve_memory.is_remembered(tx, mailbox=mailbox, kind=SEEN, tag=tag)
     ]
 
 

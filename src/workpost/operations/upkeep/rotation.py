@@ -142,9 +142,7 @@ async def _rewrap_names(core: Core, organization: str, mailbox: int) -> int:
 async def _rewrap_rules(core: Core, organization: str, mailbox: int) -> int:
     """Sieve scripts, one at a time, and the out-of-office setting."""
     current = await core.keys.mailbox(organization, mailbox)
-    scripts = await core.store.read(
-        sieve_scripts.old_scripts, mailbox=mailbox, below=current.gen
-    )
+    scripts = await core.store.read(sieve_scripts.old_scripts, mailbox=mailbox, below=current.gen)
     for tag, gen, name, text in scripts:
         old = await core.keys.mailbox(organization, mailbox, gen)
         named = script_shell.place("sealed_name", organization, mailbox, tag)

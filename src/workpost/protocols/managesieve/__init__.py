@@ -1,1 +1,1 @@
-"""ManageSieve (RFC 5804): people's clients list, write and choose the Sieve scripts of a mailbox."""
+"""ManageSieve (RFC 5804): people's clients write and choose the Sieve scripts of a mailbox."""

@@ -192,12 +192,15 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"".join(self._output))
         self._output.clear()
 
+    @property
+    def _is_stuck(self) -> bool:
+        return self._congested and not self._closing
+
     async def _drain(self) -> None:
         self._flush()
-        if self._congested:
+        while self._is_stuck:
             self.deadline = self._server.now() + self._server.limits.stall
-            while self._congested and not self._closing:
-                await self._wait()
+            await self._wait()
 
     async def _wait(self) -> None:
         if self._interruption is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import structlog
-
 from typing import TYPE_CHECKING
+
+import structlog
 
 from workpost.kernel.errors import (
     AccessDenied,
@@ -138,9 +138,7 @@ class Session:
                 return await handler.serve(self, command.arguments)
         except WorkpostError as error:
             if isinstance(error, (TryLater, Fault)):
-                log.warning(
-                    "managesieve.failure", error=type(error).__name__, reason=error.message
-                )
+                log.warning("managesieve.failure", error=type(error).__name__, reason=error.message)
             raise refusal(error) from None
 
     async def _renew(self) -> None:

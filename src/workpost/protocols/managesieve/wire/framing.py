@@ -46,6 +46,9 @@ class Framer:
 
     def __init__(self, limits: Limits = BEFORE_LOGIN) -> None:
         self.limits = limits
+        self._parts: list[bytes] = []
+        self._skipping = False
+        self._skipped = self._text = 0
         self.reset()
 
     def reset(self) -> None:
@@ -124,7 +127,7 @@ class Framer:
         return None
 
     def _start(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts = []
         self._skipping = False
         self._skipped = self._text = 0
 
