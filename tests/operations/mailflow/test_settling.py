@@ -18,7 +18,15 @@ from workpost.domain.messages.delivery import Settlement
 from workpost.domain.messages.shell import mailbox_keys
 from workpost.kernel.errors import Fault, KeyDestroyed, QuotaExceeded, TryLater
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import bounces, pipeline, placing, reports, runner, settling
+from workpost.operations.mailflow import (
+    bounces,
+    entries,
+    pipeline,
+    placing,
+    reports,
+    runner,
+    settling,
+)
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.queueing import lease_due
@@ -345,7 +353,7 @@ async def test_a_row_of_an_unknown_form_is_put_off(
     house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(house, "grace@demo.test")
-    monkeypatch.setattr(placing, "encode", lambda _: b"\xc0")
+    monkeypatch.setattr(entries, "encode", lambda _: b"\xc0")
     await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message())
     assert await deliver_one(house.core)
     (shown,) = await list_queue(house.core)
