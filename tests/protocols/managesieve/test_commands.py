@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.protocols.managesieve.conftest import Wire, World, plain
+from tests.protocols.managesieve.conftest import World
 from tests.support.directories import PASSWORD
+from tests.support.managesieve import Wire, plain
 
 Connect = Callable[..., Wire]
 
