@@ -22,6 +22,7 @@ from workpost.kernel.configuration import (
 )
 from workpost.kernel.listeners import (
     exposed_listeners,
+    is_proxied,
     listening_hosts,
     parse_address,
     proxies_of,
@@ -391,6 +392,11 @@ def test_proxies_hold_for_all_listeners_or_for_some() -> None:
     settings = load(None, None, env)
     assert proxies_of(settings, "smtp") == ["10.0.0.0/8", "127.0.0.1"]
     assert proxies_of(settings, "https") == ["10.0.0.0/8"]
+    assert is_proxied(settings, "smtp", "127.0.0.1")
+    assert is_proxied(settings, "smtp", "localhost")
+    assert not is_proxied(settings, "https", "127.0.0.1")
+    assert not is_proxied(settings, "smtp", "::1")
+    assert not is_proxied(settings, "smtp", "mail.a.test")
 
 
 def test_lmtp_is_off_and_listens_on_this_machine_only() -> None:

@@ -4,7 +4,8 @@ import resource
 
 import pytest
 
-from workpost.kernel.settings import Limits, Settings
+from workpost.kernel.limit_settings import Limits
+from workpost.kernel.settings import Settings
 from workpost.node import supervisor
 
 SETTINGS = Settings(limits=Limits(sessions=5_000))

@@ -1,4 +1,4 @@
-"""Settings of what is refused, each with its protocol's own error."""
+"""Settings of what is refused: `[limits]`."""
 
 from __future__ import annotations
 

@@ -60,6 +60,15 @@ def proxies_of(settings: Settings, listener: str) -> list[str]:
     return found
 
 
+def is_proxied(settings: Settings, listener: str, host: str) -> bool:
+    """Whether the listener takes whoever connects from `host` for a proxy."""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(one) for one in proxies_of(settings, listener))
+
+
 def _check_proxy(text: str) -> None:
     network, *only = text.split() or [""]
     ipaddress.ip_network(network)

@@ -1,4 +1,4 @@
-"""Settings of mail from outside: who is believed, and what follows from DMARC."""
+"""Settings of mail authentication: who is believed, what follows from DMARC, our signatures."""
 
 from __future__ import annotations
 
@@ -49,3 +49,19 @@ class Dmarc(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = "refuse"
+
+
+class Dkim(Section, frozen=True, kw_only=True):
+    """The keys by which mail of our domains is signed."""
+
+    rotate_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="Make a new key this many days after one began to sign; it is used once "
+            "the DNS shows it (`workpost domain dkim show`). 0: only by `workpost domain dkim "
+            "rotate`.",
+            extra=LIVE,
+        ),
+    ] = 0

@@ -1,4 +1,4 @@
-"""Settings of mail that waits for other servers."""
+"""Settings of delivery, and of mail that waits for other servers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,23 @@ from typing import Annotated
 from msgspec import Meta
 
 from workpost.kernel.sections import LIVE, Section
+
+
+class Mailflow(Section, frozen=True, kw_only=True):
+    """Delivery and the queue."""
+
+    direct_recipients: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Mailboxes delivered to before the sender is told 250.",
+        ),
+    ] = 20
+    hold_outside: Annotated[
+        bool,
+        Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
+    ] = False
 
 
 class Queue(Section, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from workpost.kernel.directory_settings import Directory
 from workpost.kernel.filter_settings import Filter
 from workpost.kernel.limit_settings import Limits
 from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
-from workpost.kernel.mail_settings import Authentication, Dmarc
+from workpost.kernel.mail_settings import Authentication, Dkim, Dmarc
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
@@ -34,7 +34,7 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
-from workpost.kernel.queue_settings import Queue
+from workpost.kernel.queue_settings import Mailflow, Queue
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 from workpost.kernel.smtp_settings import Smtp
 
@@ -183,39 +183,6 @@ class Dns(Section, frozen=True, kw_only=True):
             description="Let `workpost domain verify --force` take a domain as verified without a "
             "look into DNS: for installations that are cut off from it."
         ),
-    ] = False
-
-
-class Dkim(Section, frozen=True, kw_only=True):
-    """The keys by which mail of our domains is signed."""
-
-    rotate_days: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=3650,
-            description="Make a new key this many days after one began to sign; it is used once "
-            "the DNS shows it (`workpost domain dkim show`). 0: only by `workpost domain dkim "
-            "rotate`.",
-            extra=LIVE,
-        ),
-    ] = 0
-
-
-class Mailflow(Section, frozen=True, kw_only=True):
-    """Delivery and the queue."""
-
-    direct_recipients: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=100,
-            description="Mailboxes delivered to before the sender is told 250.",
-        ),
-    ] = 20
-    hold_outside: Annotated[
-        bool,
-        Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
     ] = False
 
 

@@ -163,6 +163,7 @@ async def test_what_the_client_called_itself_adds_no_field_to_the_request(
         b"HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"action":"\xe3',
         b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n"
         b'{"action":"reject","score":1,"required_score":1e999}',
     ],

@@ -253,8 +253,10 @@ def test_looking_at_a_database_changes_and_makes_nothing(tmp_path: Path) -> None
 
 @command
 def fill_queue(tx: Tx, *, created: int, due: int, state: str) -> None:
-    tx.run("INSERT INTO queue VALUES (?, 'o', ?, ?, 1, ?, 'x', ?, NULL)", 1, b"", b"", b"", created)
-    tx.run("INSERT INTO queue_rcpt VALUES (1, 0, 'a.test', ?, 0, ?, 0, 0, ?)", state, due, b"")
+    tx.run(
+        "INSERT INTO queue VALUES (?, 'o', ?, ?, 1, ?, 'x', ?, NULL, '')", 1, b"", b"", b"", created
+    )
+    tx.run("INSERT INTO queue_rcpt VALUES (1, 0, 'a.test', ?, 0, ?, 0, 0, ?, 0)", state, due, b"")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ async def test_a_sender_of_ours_is_not_rewritten(house: Directory, ada: Grant) -
     await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message())
     ((mail, _),) = await entries(house)
     assert mail.sender == "ada@demo.test"
-    assert mail.forwarded == Forwarded("demo.test", "grace@demo.test")
+    assert mail.forwarded == Forwarded("demo.test", "grace@demo.test", authored=True)
 
 
 async def test_a_bounce_of_forwarded_mail_goes_back_to_its_sender(house: Directory) -> None:

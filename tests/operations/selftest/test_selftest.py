@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.directories import Directory, bare_core
@@ -15,6 +16,7 @@ from workpost.domain.directory.listing import EntityFilter
 from workpost.domain.organizations import domains_shell
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import AuthenticationFailed
+from workpost.kernel.listener_settings import Listeners
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
 from workpost.operations.domains.verification import verify_now
@@ -102,6 +104,14 @@ def test_a_run(run: Run[Any], house: Directory) -> None:
     work = run_selftest(house.core, endpoints, house.organization, house.domain)
     (step,) = run(work)
     assert "refused" in step.problem
+
+
+async def test_a_listener_that_only_proxies_speak_to_is_told(house: Directory) -> None:
+    endpoints = dict.fromkeys(("submission", "smtp", "imaps"), "127.0.0.1:1")
+    listeners = Listeners(proxies=("127.0.0.1 imaps",))
+    house.core.settings = msgspec.structs.replace(house.core.settings, listeners=listeners)
+    with pytest.raises(Failed, match="only proxies speak to imaps"):
+        await run_selftest(house.core, endpoints, house.organization, house.domain)
 
 
 async def test_where_to_write(house: Directory) -> None:

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from tests.protocols.smtp.harness import Client, Running
+from workpost.integrations.smtp.wording import stuff
 from workpost.protocols.smtp.wire.bdat import ChunkReader
 from workpost.protocols.smtp.wire.data import DataDecoder
 from workpost.protocols.smtp.wire.gather import Fault
@@ -47,11 +48,6 @@ def decoded(stream: bytes, cuts: list[int], *, lenient: bool = False) -> tuple[b
     return (None if decoder.fault else decoder.content()), used
 
 
-def stuffed(content: bytes) -> bytes:
-    """A message as any client has to send it on (RFC 5321 4.5.2)."""
-    return (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
-
-
 def test_section_4_1_1_4_only_crlf_dot_crlf_ends_a_message():
     for middle in MATRIX:
         stream = b"a" + middle + b"b" + END + b"NOOP\r\n"
@@ -83,6 +79,14 @@ def test_rfc_3030_chunks_refuse_the_same_octets_over_every_seam():
                 assert reader.content() == content
 
 
+def test_what_our_client_sends_on_ends_at_its_end_only():
+    """Older mail and imports too, whatever they hold."""
+    for middle in MATRIX:
+        sent = stuff(b"a" + middle + b"b\r\n") + b".\r\n"
+        ends = [found.end() for found in ANY_END.finditer(b"\r\n" + sent)]
+        assert ends == [len(sent) + 2], middle
+
+
 def test_what_was_accepted_holds_no_end_for_the_server_after_us():
     """Whatever came over DATA, BDAT or a lenient submission: sent on, it ends at its end only."""
     accepted = set()
@@ -97,7 +101,7 @@ def test_what_was_accepted_holds_no_end_for_the_server_after_us():
             accepted |= {each for each in (content, chunked) if each is not None}
     assert len(accepted) > 300
     for content in accepted:
-        sent = stuffed(content)
+        sent = stuff(content) + b".\r\n"
         ends = [found.end() for found in ANY_END.finditer(b"\r\n" + sent)]
         assert ends == [len(sent) + 2], content
         assert decoded(sent, []) == (content, len(sent))

@@ -14,8 +14,8 @@ from workpost.domain.directory.entities import resolve_existing
 from workpost.domain.organizations.state import begin, change_policy, require_active
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import InvalidParameter
+from workpost.kernel.limit_settings import Limits
 from workpost.kernel.principal import Grant
-from workpost.kernel.settings import Limits
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import domains, organizations, sending
 from workpost.store.tables.entities import RESOURCE, USER

@@ -75,7 +75,7 @@ async def parse_answer(data: bytes) -> Judged:
         if status != 200:
             raise ScanFailed(f"rspamd answered with status {status}")
         answer = _decode(body)
-    except (Unreadable, TooLarge, msgspec.MsgspecError) as error:
+    except (Unreadable, TooLarge, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ScanFailed("the answer is not rspamd's") from error
     if not (math.isfinite(answer.score) and math.isfinite(answer.required_score)):
         raise ScanFailed("rspamd's score is no number")

@@ -6,8 +6,8 @@ import asyncio
 import textwrap
 
 from workpost.kernel.errors import TryLater
-from workpost.kernel.listener_settings import Listeners
-from workpost.kernel.listeners import parse_address
+from workpost.kernel.listener_settings import LISTENERS
+from workpost.kernel.listeners import is_proxied, parse_address
 from workpost.operations.certificates.inspecting import facts_of
 from workpost.operations.doctor.addresses import addresses_of
 from workpost.operations.doctor.patient import (
@@ -41,13 +41,18 @@ async def check_ports(patient: Patient) -> list[Verdict]:
         advice = "Start it: `workpost serve`, or `systemctl start workpost`."
         where = str(patient.settings.run_dir)
         return [failure("server", where, "the server does not run", advice)]
-    names = [name for name in Listeners.__struct_fields__ if name in patient.endpoints]
+    names = [name for name in LISTENERS if name in patient.endpoints]
     return await asyncio.gather(*(_listener(patient, name) for name in names))
 
 
 async def _listener(patient: Patient, name: str) -> Verdict:
+    if name == "lmtp":
+        where = patient.endpoints[name]
+        return skipped("port.lmtp", where, "only the server in front speaks to it")
     host, port = parse_address(patient.endpoints[name].rpartition("/")[2])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    if is_proxied(patient.settings, name, host):
+        return skipped(f"port.{name}", host, "only proxies speak to it (listeners.proxies)")
     advice = "Look into the server's log; restart it if it says nothing."
     return await _greeted(patient, f"port.{name}", name, host, port, advice)
 

@@ -185,19 +185,18 @@ def _authenticity(
         return
     spf, dmarc = authentication.spf.result, authentication.dmarc.result
     signed = [one.result for one in authentication.dkim]
-    if spf == "fail":
+    # One cause counts once: where the author's domain has a policy, that is what counts.
+    if dmarc in ("pass", "fail"):
+        yield f"DMARC_{dmarc.upper()}"
+    elif spf == "fail":
         yield "SPF_FAIL"
     elif spf == "softfail":
         yield "SPF_SOFTFAIL"
-    if "fail" in signed and "pass" not in signed:
+    elif "fail" in signed and "pass" not in signed:
         yield "DKIM_FAIL"
-    if dmarc == "pass":
-        yield "DMARC_PASS"
-        return
-    if dmarc == "fail":
-        yield "DMARC_FAIL"
-    if spf != "pass" and "pass" not in signed:
+    elif spf != "pass" and "pass" not in signed:
         yield "UNAUTHENTICATED"
+    if dmarc != "pass" and spf != "pass" and "pass" not in signed:
         ours = {domain_of(address) for address in arrival.recipients}
         if any(domain_of(address) in ours for _, address in looked.people.from_.decoded):
             yield "FROM_OURS"

@@ -102,6 +102,8 @@ async def submit(
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
             await senders.check_header(core, grant, summary, stamped.raw)
+            standing = await charging.standing_of(core, grant, envelope.sender)
+            charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
         except LimitExceeded:
             if not forwards:
                 raise

@@ -58,7 +58,7 @@ def stamp(
     if authentication is not None:
         results = authentication.field
         raw = strip_results(raw, server_name(core))
-    return Stamped(trace, b"".join((path, results, fields, received, raw)), len(path))
+    return Stamped(trace, b"".join((path, results, received, fields, raw)), len(path))
 
 
 async def make_event(

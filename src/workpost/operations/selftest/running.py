@@ -10,7 +10,7 @@ import msgspec
 
 from workpost.formats.addresses import fold_domain
 from workpost.formats.mime.compose import compose
-from workpost.kernel.listeners import parse_address
+from workpost.kernel.listeners import is_proxied, parse_address
 from workpost.operations.selftest.clients import Failed, Place, await_message, mailbox, send
 from workpost.operations.selftest.person import Person, person
 from workpost.operations.selftest.signature import UNSIGNED, judge, signed
@@ -68,6 +68,9 @@ async def run_selftest(
     creating a user raises.
     """
     at = places(endpoints)
+    for name, place in at.items():
+        if is_proxied(core.settings, name, place.host):
+            raise Failed(f"only proxies speak to {name} from {place.host} (listeners.proxies)")
     steps: list[Step] = []
     async with person(core, organization, domain) as somebody:
         try:
