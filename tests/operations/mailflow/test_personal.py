@@ -312,8 +312,22 @@ async def test_redirect_to_other_servers_is_forwarding(grace: House) -> None:
     assert row["recipient"] == "grace@home.example"
     assert str(row["sender"]).upper().startswith("SRS0=")
     assert len(await grace.folder("INBOX")) == 1
-    [action] = await grace.actions()
-    assert action["targetRecipient"] == "grace@home.example"
+    [story] = await stories(grace.house, personal.APPLIED)
+    assert story["targetRecipient"] == ["grace@home.example"]
+    assert (story["ruleType"], story["recipient"]) == ("MAILBOX_RULE", GRACE)
+
+
+async def test_redirect_sends_the_header_as_it_was_edited_rfc5293_6(grace: House) -> None:
+    await grace.rules(
+        'require ["editheader", "copy"]; addheader "X-By" "grace"; redirect "ada@demo.test";'
+        'redirect :copy "grace@home.example";'
+    )
+    await grace.bring(mail())
+    [sent] = await grace.folder("INBOX", "ada@demo.test")
+    assert (sent["X-By"], sent["Delivered-To"]) == ("grace", GRACE)
+    assert sent.keys()[0] == "Return-Path"
+    assert len(await grace.leaving()) == 1
+    assert await grace.folder("INBOX") == []
 
 
 async def test_redirect_within_the_house_knows_its_circle(grace: House) -> None:
@@ -386,6 +400,21 @@ async def test_out_of_office_tells_people_here_and_elsewhere_what_they_may_know(
     # Another absence answers anew; people elsewhere are told nothing.
     assert len(await grace.folder("INBOX", "ada@demo.test")) == 2
     assert len(await grace.leaving()) == 1
+
+
+async def test_out_of_office_does_not_answer_what_a_script_answered_or_threw_away(
+    house: Directory,
+) -> None:
+    grace = House(house, queued=False)
+    owner = await log_in(grace.core, GRACE)
+    await put_out_of_office(grace.core, owner, OutOfOffice(state="ENABLED", internal="In Oslo."))
+    await grace.rules("discard;")
+    await grace.bring(mail(), sender="ada@demo.test")
+    assert await grace.folder("INBOX", "ada@demo.test") == []
+    await grace.rules('require "vacation"; vacation "By script.";')
+    await grace.bring(mail(), sender="ada@demo.test")
+    [answer] = await grace.folder("INBOX", "ada@demo.test")
+    assert answer.get_content().strip() == "By script."
 
 
 async def test_rules_apply_to_mail_of_people_here(grace: House, ada: Grant) -> None:

@@ -99,7 +99,10 @@ async def _make(
     handle: str,
     seconds: int,
 ) -> Answer | None:
-    summary = letter.message.summary
+    owner, summary = mailbox.owner, letter.message.summary
+    tag = sealing.tag(mailbox.keys.tag_key, "sieve-answer", f"{handle}\0{fold(letter.sender)}")
+    if await automatic.is_known(core, owner.mailbox, ANSWER, tag):
+        return None
     routed = await automatic.route(core, [letter.sender])
     if routed is None:
         return None
@@ -119,8 +122,6 @@ async def _make(
     except ValueError:
         # The sender's address fits in no header, or the script's MIME entity is none.
         return None
-    owner = mailbox.owner
-    tag = sealing.tag(mailbox.keys.tag_key, "sieve-answer", f"{handle}\0{fold(letter.sender)}")
     memory = Memory(owner.mailbox, ANSWER, tag, core.env.now() + seconds * 1000)
     made = await automatic.make(core, owner.organization, [letter.sender], routed, raw)
     return Answer(memory, made)

@@ -16,16 +16,17 @@ from workpost.domain.directory.routing import Expansion
 from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
-from workpost.formats.addresses import fold, split
+from workpost.formats.addresses import base_of_subaddress, fold, split
 from workpost.formats.sieve.message import Message as Fields
 from workpost.operations.mailflow import placing, trace
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
+from workpost.store.tables.sieve_memory import is_remembered
 
 _MACHINES = re.compile(
     r"(?:owner-.*|.*-request|.*-owner|.*-bounces?(?:[+=].*)?|bounces?[+=].*|mailer-daemon|listserv"
-    r"|majordomo|postmaster|no-?reply|do-?not-?reply|srs[01][=+-].*)",
+    r"|majordomo|postmaster|no-?reply|do-?not-?reply)",
     re.IGNORECASE,
 )
 """Local parts behind which nobody reads answers (RFC 5230 4.6)."""
@@ -73,10 +74,11 @@ class Letter(msgspec.Struct, frozen=True):
         return _MACHINES.fullmatch(split(self.sender)[0].strip('"')) is not None
 
     def recipients(self) -> set[str]:
-        """The folded addresses that the header names as its recipients."""
+        """The folded addresses that the header names as its recipients, also without `+` parts."""
         names = ("to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc")
         fields = self.fields.named(names)
-        return {fold(one) for field in fields for one in self.fields.addresses(field)}
+        found = {fold(one) for field in fields for one in self.fields.addresses(field)}
+        return found | {base for one in found if (base := base_of_subaddress(one)) is not None}
 
 
 def read(message: Message) -> Letter:
@@ -107,6 +109,11 @@ async def make(
     return await placing.make_outgoing(
         core, message, routed, home=organization, direction="outgoing", direct=0
     )
+
+
+async def is_known(core: Core, mailbox: int, kind: str, tag: bytes) -> bool:
+    """Whether somebody was told already, so that nothing need be made."""
+    return await core.store.read(is_remembered, mailbox=mailbox, kind=kind, tag=tag)
 
 
 def new_id(core: Core) -> str:

@@ -17,7 +17,6 @@ from workpost.operations.mailflow import placing
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.scripted import Mailbox, Tree, read_tree
 from workpost.operations.mailflow.trace import Stamped
-from workpost.store.content.types import Placed
 from workpost.store.core import Core
 
 _SYSTEM = {
@@ -31,13 +30,9 @@ _FORBIDDEN = frozenset('(){%*"\\]')
 
 
 class Filed(msgspec.Struct, frozen=True):
-    """Items of one mailbox; `content` is theirs where the header was edited.
-
-    `folders` tells of each fileinto whether its folder was found or made.
-    """
+    """Items of one mailbox; `folders` tells of each fileinto if its folder was found or made."""
 
     items: list[NewItem]
-    content: Placed | None
     folders: list[tuple[str, bool]]
 
 
@@ -53,7 +48,6 @@ async def file(
     message: Message,
     mailbox: Mailbox,
     places: Sequence[Keep | FileInto],
-    edited: bytes | None,
     *,
     room: int,
 ) -> Filed:
@@ -74,12 +68,10 @@ async def file(
         target = target or _Target(0)
         key = "/".join(new.name_tag.hex() for new in target.chain) or str(target.folder)
         found.setdefault(key, (target, place.flags or ()))
-    if edited is not None and found:
-        message = await _edited(core, message, edited)
     size = message.content.size
     most = max(1, room // size) if size else len(found)
     items = [_item(core, message, mailbox, *each) for each in list(found.values())[:most]]
-    return Filed(items, message.content if edited is not None else None, told)
+    return Filed(items, told)
 
 
 async def _target(core: Core, mailbox: Mailbox, tree: Tree, place: FileInto) -> _Target | None:
@@ -150,8 +142,17 @@ def flags_of(flags: Sequence[str]) -> tuple[int, tuple[bytes, ...]]:
     return value, tuple(keywords.values())
 
 
-async def _edited(core: Core, message: Message, raw: bytes) -> Message:
-    """The message with another header, as a content of its own."""
-    stamped = Stamped(message.stamped.trace, raw, 0)
+async def edit(core: Core, message: Message, raw: bytes) -> Message:
+    """The message with another header, as a content of its own (RFC 5293 6).
+
+    Its Return-Path stays on top, where it is known as what is never sent on.
+    """
+    path = message.stamped.raw[: message.stamped.skip]
+    skip = 0
+    at = raw.find(path, 0, message.summary.header_end + len(raw) - len(message.stamped.raw))
+    if path and (at == 0 or (at > 0 and raw[at - 1 : at] == b"\n")):
+        raw = path + raw[:at] + raw[at + len(path) :]
+        skip = len(path)
+    stamped = Stamped(message.stamped.trace, raw, skip)
     made = await placing.place(core, message.envelope, stamped, await summary_of(raw))
     return msgspec.structs.replace(made, received=message.received)

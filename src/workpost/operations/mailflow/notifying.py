@@ -88,6 +88,9 @@ def _headers(action: Notify) -> dict[str, list[str]]:
 async def tell_error(core: Core, mailbox: Mailbox, error: str) -> Answer | None:
     """Tell the owner, once a day, that the script was broken off and mail is kept."""
     owner = mailbox.owner
+    tag = sealing.tag(mailbox.keys.tag_key, "sieve-told", "error")
+    if await automatic.is_known(core, owner.mailbox, TOLD, tag):
+        return None
     routed = await automatic.route(core, [owner.address])
     if routed is None:
         return None
@@ -103,7 +106,6 @@ async def tell_error(core: Core, mailbox: Mailbox, error: str) -> Answer | None:
         ),
         kind=NOTIFIED,
     )
-    tag = sealing.tag(mailbox.keys.tag_key, "sieve-told", "error")
     memory = Memory(owner.mailbox, TOLD, tag, core.env.now() + TELL_AGAIN_MS)
     made = await automatic.make(core, owner.organization, [owner.address], routed, raw)
     return Answer(memory, made)

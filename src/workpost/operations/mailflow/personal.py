@@ -52,6 +52,8 @@ from workpost.store.tables.sieve_memory import Memory
 
 APPLIED = "RULE_APPLIED"
 KIND = "MAILBOX_RULE"
+NAME = "Sieve"
+_TAKING = (Keep, FileInto, Redirect)
 
 log = logger("mailflow")
 
@@ -157,15 +159,15 @@ class _Case:
         self.actions: list[dict[str, object]] = []
 
     async def handle(self, rules: Rules) -> None:
-        """The script first; who is away by the setting answers unless the script refused."""
+        """The script first; then who is away by the setting answers what is taken."""
         row = rules.scripts.get(self.owner.mailbox)
-        kept = True
+        answers = True
         if row is not None:
             source = await open_text(self.core, self.owner.organization, row)
             result = await scripted.run(self.core, self.message, self.mailbox, source)
-            kept = await self._carry_out(result)
+            answers = await self._carry_out(result)
         away = rules.away.get(self.owner.mailbox)
-        if away is not None and kept:
+        if away is not None and answers:
             setting = await open_setting(self.core, self.owner.organization, away)
             answer = await answering.answer_away(
                 self.core, self.letter, self.mailbox, setting, away.changed
@@ -175,7 +177,7 @@ class _Case:
             await self._record()
 
     async def _carry_out(self, result: Result) -> bool:
-        """False when the message was rejected."""
+        """False when nothing further is said: it was refused, thrown away, or answered."""
         if result.error:
             self._note("ERROR", reason=result.error[:200])
             notice = await notifying.tell_error(self.core, self.mailbox, result.error)
@@ -187,12 +189,16 @@ class _Case:
             await self._reject(refusal)
             return False
         self.handled.memories += scripted.memories(self.core, self.mailbox, result)
+        message = self.message
+        if result.message is not None and len(result.message) <= self.person.room:
+            message = await filing.edit(self.core, message, result.message)
+        queued: list[Queued] = []
         places: list[Keep | FileInto] = []
         for action in result.actions:
             if isinstance(action, Keep | FileInto):
                 places.append(action)
             elif isinstance(action, Redirect):
-                if not await self._redirect(action):
+                if not await self._redirect(message, action, queued):
                     places.append(Keep())
             elif isinstance(action, Vacation):
                 answer = await answering.answer_vacation(
@@ -200,28 +206,29 @@ class _Case:
                 )
                 self._answer(answer, "REPLY")
             elif isinstance(action, Notify):
-                told = await notifying.notify(self.core, self.letter, self.mailbox, action)
-                if told is not None:
-                    self.handled.also.append(told)
-                    self._note("NOTIFY", recipients=notifying.recipients(action))
+                await self._notify(action)
             else:
                 # The null sender cannot be refused anything: nobody would hear of it.
                 places.append(Keep())
-        await self._file(places, result.message)
-        return True
+        await self._file(message, places, queued)
+        spoke = any(isinstance(one, Vacation) for one in result.actions)
+        return not spoke and any(isinstance(one, _TAKING) for one in result.actions)
 
-    async def _file(self, places: list[Keep | FileInto], edited: bytes | None) -> None:
-        if places == [Keep()] and edited is None:
+    async def _file(
+        self, message: Message, places: list[Keep | FileInto], queued: list[Queued]
+    ) -> None:
+        edited = message is not self.message
+        if places == [Keep()] and not edited:
+            self.handled.queued += queued
             return
-        filed = await filing.file(
-            self.core, self.message, self.mailbox, places, edited, room=self.person.room
-        )
+        filed = await filing.file(self.core, message, self.mailbox, places, room=self.person.room)
         self._take_out()
-        if filed.content is None:
+        if not edited:
             self.handled.items += filed.items
-        elif filed.items:
-            self.handled.also.append(Outgoing(filed.content, filed.items, []))
-        if not places:
+            self.handled.queued += queued
+        elif filed.items or queued:
+            self.handled.also.append(Outgoing(message.content, filed.items, queued))
+        if not places and not queued:
             self._note("DISCARD")
         for folder, found in filed.folders:
             if found:
@@ -229,26 +236,27 @@ class _Case:
             else:
                 self._note("KEEP", targetFolder="INBOX", missingFolder=folder)
 
-    async def _redirect(self, action: Redirect) -> bool:
-        """False when the message has to stay here."""
+    async def _redirect(self, message: Message, action: Redirect, queued: list[Queued]) -> bool:
+        """False when the message has to stay here; `queued` gets rows of its content."""
         sent = None
         if self.redirects:
             sent = await redirecting.redirect(
-                self.core,
-                self.message,
-                self.letter,
-                self.mailbox,
-                action.address,
-                self.direction,
+                self.core, message, self.letter, self.mailbox, action.address, self.direction
             )
         if sent is None:
             self._note("KEEP", notRedirectedTo=action.address)
             return False
-        self.handled.queued += sent.queued
+        queued += sent.queued
         self.handled.also += sent.also
         self.handled.forwards += sent.forwards
-        self._note("REDIRECT", recipients=[action.address], targetRecipient=action.address)
+        self._note("REDIRECT", recipients=[action.address])
         return True
+
+    async def _notify(self, action: Notify) -> None:
+        told = await notifying.notify(self.core, self.letter, self.mailbox, action)
+        if told is not None:
+            self.handled.also.append(told)
+            self._note("NOTIFY", recipients=notifying.recipients(action))
 
     async def _reject(self, action: Reject) -> None:
         self._note("REJECT", recipients=[self.letter.sender])
@@ -274,13 +282,20 @@ class _Case:
         self.actions.append({"action": action, **more})
 
     async def _record(self) -> None:
-        story = {
+        """RULE_APPLIED, in the words of the event that WorkMail logs."""
+        story: dict[str, object] = {
             "traceId": self.message.stamped.trace,
             "messageId": self.message.summary.message_id,
             "from": self.message.envelope.sender,
             "recipient": self.owner.address,
+            "ruleName": NAME,
             "ruleType": KIND,
             "ruleActions": self.actions,
         }
+        for action in self.actions:
+            if "targetFolder" in action:
+                story.setdefault("targetFolder", action["targetFolder"])
+            if action["action"] == "REDIRECT":
+                story.setdefault("targetRecipient", action["recipients"])
         event = await trace.seal_event(self.core, self.owner.organization, APPLIED, story)
         self.handled.events.append(event)

@@ -25,7 +25,7 @@ from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow.entries import Message
 from workpost.store.core import Core
-from workpost.store.database.unit import Reader
+from workpost.store.database.unit import Reader, quick
 from workpost.store.keys import sealing
 from workpost.store.tables import folders, sieve_memory
 from workpost.store.tables.folders import FolderRow
@@ -158,6 +158,7 @@ def memories(core: Core, mailbox: Mailbox, result: Result) -> list[Memory]:
     ]
 
 
+@quick
 def read_remembered(tx: Reader, *, mailbox: int, tags: list[bytes]) -> list[bytes]:
     """Those of the tags that `duplicate` has seen."""
     return [

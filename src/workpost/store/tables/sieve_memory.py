@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Tx, command
+from workpost.store.database.unit import Reader, Tx, command, quick
 
 ANSWER = "answer"
 """A sender who was answered while the owner is away (RFC 5230)."""
@@ -27,6 +27,7 @@ class Memory(msgspec.Struct, frozen=True, array_like=True):
     renew: bool = False
 
 
+@quick
 def is_remembered(tx: Reader, *, mailbox: int, kind: str, tag: bytes) -> bool:
     """Whether a tag was remembered and has not expired."""
     row = tx.row(
