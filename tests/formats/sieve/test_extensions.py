@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from tests.formats.sieve.scripts import MESSAGE, actions, holds, run
 from workpost.formats.mime import header_values, summarize
-from workpost.formats.sieve.actions import Notify, Vacation
+from workpost.formats.sieve import limits
+from workpost.formats.sieve.actions import Keep, Notify, Vacation
 from workpost.formats.sieve.checker import compile_script
 from workpost.formats.sieve.errors import SieveError
 from workpost.formats.sieve.language import CAPABILITIES
+from workpost.formats.sieve.variables import Variables
 
 
 def require(*names: str) -> str:
@@ -269,3 +273,36 @@ def test_regex_matches_in_linear_time_and_captures() -> None:
             compile_script(f'require "regex"; if header :regex "a" "{wrong}" {{ stop; }}'.encode())
     late = source + 'set "p" "("; if header :regex "subject" "${p}" { stop; }'
     assert "not usable" in actions(late)[0]
+
+
+def test_a_run_ends_when_its_time_is_over_and_keeps_the_message() -> None:
+    asked = 0
+
+    def late() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 50
+
+    source = 'require "body";' + 'if body :contains ["a1", "a2", "a3"] { discard; }' * 20
+    result = run(source, is_late=late)
+    assert result.actions == [Keep()]
+    assert "too long" in result.error
+
+
+def test_variables_in_a_string_make_no_bomb() -> None:
+    variables = Variables()
+    variables.set("a", "x" * limits.MAX_VALUE)
+    tracemalloc.start()
+    assert len(variables.expand("${a}" * 60_000)) == limits.MAX_VALUE
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    assert variables.expand("<${a}>")[:2] == "<x"
+    assert variables.expand("${none}${}$") == "${}$"
+
+
+def test_a_body_is_taken_apart_in_few_ways() -> None:
+    tests = " ".join(
+        f'if body :content "text/x{number}" :contains "a" {{ stop; }}' for number in range(17)
+    )
+    result = run('require "body"; ' + tests)
+    assert "ways" in result.error

@@ -11,6 +11,7 @@ from workpost.formats.sieve import dates
 from workpost.formats.sieve.actions import Seen
 from workpost.formats.sieve.checker import Step
 from workpost.formats.sieve.errors import SieveRunError
+from workpost.formats.sieve.limits import MAX_VALUE_TO_MATCH, STEP
 from workpost.formats.sieve.matching import Match
 from workpost.formats.sieve.message import Field
 from workpost.formats.sieve.run import Run, split_flags
@@ -28,13 +29,14 @@ def holds(run: Run, step: Step) -> bool:
 
 
 def _compare(run: Run, step: Step, values: Sequence[str], keys: Sequence[str]) -> bool:
-    run.spend(1 + len(values) * len(keys))
+    size = sum(min(len(value), MAX_VALUE_TO_MATCH) for value in values)
+    run.spend(1 + len(keys) * (len(values) + size // STEP))
     tags: dict[str, object] = {
         name: run.text(value) if isinstance(value, str) else value
         for name, value in step.tags.items()
     }
     match = Match(tags)
-    result = match.any_of(values, keys)
+    result = match.any_of(values, keys, run.check_time)
     if match.found is not None:
         run.variables.matched = match.found
     return result

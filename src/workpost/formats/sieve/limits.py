@@ -11,7 +11,9 @@ MAX_COMMANDS = 5_000
 MAX_STRINGS = 1_000
 """Strings of one list."""
 MAX_STEPS = 20_000
-"""Comparisons of one run."""
+"""Comparisons of one run, long values counted by their length."""
+STEP = 16 * 1024
+"""Characters of a value that cost as much as one comparison."""
 MAX_ACTIONS = 32
 """Actions of one run."""
 MAX_REDIRECTS = 4

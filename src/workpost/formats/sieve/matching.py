@@ -57,12 +57,31 @@ class Match:
         self._kind = next((k for k in (":contains", ":matches", ":regex") if k in tags), ":is")
         self.found: list[str] | None = None
 
-    def any_of(self, values: Sequence[str], keys: Sequence[str]) -> bool:
-        """Whether a value matches a key; with :count, whether their number does."""
+    def any_of(
+        self, values: Sequence[str], keys: Sequence[str], tick: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Whether a value matches a key; with :count, whether their number does.
+
+        `tick` is called before each comparison, and may raise SieveRunError.
+        """
         if self.count is not None:
             number = str(len(values))
             return any(self._related(self.count, number, key) for key in keys)
-        return any(self.one(value, key) for value in values for key in keys)
+        if self._kind == ":contains" and self._value is None:
+            # Long values are made comparable once, not for each key.
+            sought = [normalized(key, self._comparator) for key in keys]
+            for value in values:
+                tick()
+                plain = normalized(value[:MAX_VALUE_TO_MATCH], self._comparator)
+                if any(key in plain for key in sought):
+                    return True
+            return False
+        for value in values:
+            for key in keys:
+                tick()
+                if self.one(value, key):
+                    return True
+        return False
 
     def one(self, value: str, key: str) -> bool:
         """Whether one value matches one key."""

@@ -39,8 +39,14 @@ class Run:
     def spend(self, amount: int = 1) -> None:
         """Count work. Raises SieveRunError when there was too much."""
         self._steps += amount
-        if self._steps > MAX_STEPS or self.world.is_late():
+        if self._steps > MAX_STEPS:
             raise SieveRunError("the script works too long")
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Raise SieveRunError when the run has taken all the time that it has."""
+        if self.world.is_late():
+            raise SieveRunError("the script takes too long")
 
     def text(self, value: Value) -> str:
         """A string argument with its variables."""
