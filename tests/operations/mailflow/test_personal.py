@@ -18,10 +18,11 @@ from workpost.domain.mailboxes.out_of_office import OutOfOffice, put_out_of_offi
 from workpost.domain.messages import shell as messages
 from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import personal, pipeline
+from workpost.operations.mailflow import filing, personal, pipeline
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.runner import deliver_one
+from workpost.operations.upkeep.expiry import expire
 from workpost.store.core import Core
 
 BOB = "bob@elsewhere.example"
@@ -195,6 +196,8 @@ async def test_duplicates_are_known_by_their_id_rfc7352(grace: House) -> None:
         await grace.bring(mail())
     assert len(await grace.folder("INBOX")) == 1
     await grace.house.change("UPDATE sieve_memory SET expires = 1")
+    await expire(grace.core)
+    assert await grace.house.run("SELECT kind FROM sieve_memory") == []
     await grace.bring(mail())
     assert len(await grace.folder("INBOX")) == 2
 
@@ -339,6 +342,14 @@ async def test_redirect_within_the_house_knows_its_circle(grace: House) -> None:
     assert GRACE in str(kept.get_all("Delivered-To"))
 
 
+async def test_redirect_to_a_group_of_the_owner_keeps_a_copy(grace: House) -> None:
+    await grace.house.group("both", "ada", "grace")
+    await grace.rules('redirect "both@demo.test";')
+    await grace.bring(mail())
+    assert len(await grace.folder("INBOX")) == 1
+    assert len(await grace.folder("INBOX", "ada@demo.test")) == 1
+
+
 UNMOVED: list[tuple[str, bytes, str]] = [
     ("", mail(), 'redirect "x@home.example";'),
     (BOB, mail(fields="Auto-Submitted: auto-replied\r\n"), 'redirect "x@home.example";'),
@@ -437,6 +448,20 @@ async def test_junk_is_left_to_the_filter(
     monkeypatch.setattr(pipeline, "_junk", all_junk)
     await grace.bring(mail())
     assert len(await grace.folder("Junk E-mail")) == 1
+
+
+async def test_a_bug_of_ours_delivers_all_the_same(
+    house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grace = House(house, queued=False)
+    await grace.rules('require ["fileinto", "copy"]; fileinto :copy "Archive";')
+
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(filing, "file", broken)
+    await grace.bring(mail())
+    assert len(await grace.folder("INBOX")) == 1
 
 
 async def test_rules_that_do_not_open_deliver_all_the_same(grace: House) -> None:

@@ -110,10 +110,11 @@ def compose_refusal(
         head["References"] = f"<{original_id}>"
     head["Auto-Submitted"] = REPLIED
     head["MIME-Version"] = "1.0"
-    head["Content-Type"] = (
-        f'multipart/report; report-type="disposition-notification"; boundary="{boundary}"'
+    kind = (
+        'Content-Type: multipart/report; report-type="disposition-notification";\r\n'
+        f' boundary="{boundary}"\r\n\r\n'
     )
-    return bytes(head) + body
+    return bytes(head).removesuffix(b"\r\n") + kind.encode() + body
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")

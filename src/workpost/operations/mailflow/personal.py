@@ -30,7 +30,7 @@ from workpost.formats.sieve.actions import (
     Result,
     Vacation,
 )
-from workpost.kernel.errors import Fault, KeyDestroyed
+from workpost.kernel.errors import Fault, KeyDestroyed, TryLater
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow import (
     answering,
@@ -115,21 +115,39 @@ async def apply(
         owner = rules.owners.get(person.mailbox)
         if owner is None:
             continue
+        own = Handled([plain[person.mailbox]])
         try:
-            mailbox = Mailbox(
-                owner, person.rcpt, await mailbox_keys(core, owner.organization, owner.mailbox)
-            )
-            case = _Case(core, message, mailbox, person, handled, direction, redirects, alone)
+            keys = await mailbox_keys(core, owner.organization, owner.mailbox)
+            mailbox = Mailbox(owner, person.rcpt, keys)
+            case = _Case(core, message, mailbox, person, own, direction, redirects, alone)
             await case.handle(rules)
+        except TryLater:
+            raise
         except (Fault, KeyDestroyed) as error:
             # Its rules cannot be read: the message is delivered as it is.
             log.error("rules do not open", mailbox=person.mailbox, error=error.message)
-        if handled.refused:
-            break
+        except Exception:
+            # A bug of ours must not keep mail from whoever has rules.
+            log.exception("rules could not be applied", mailbox=person.mailbox)
+        else:
+            _add(handled, own, person.mailbox)
     if handled.forwards:
         routed = Expansion([], [], [], [], forwards=handled.forwards)
         handled.charges = await charging.charges_for(core, None, None, routed, 0)
     return handled
+
+
+def _add(handled: Handled, own: Handled, mailbox: int) -> None:
+    """Take over what came of one mailbox."""
+    handled.items = [one for one in handled.items if one.mailbox != mailbox] + own.items
+    handled.queued += own.queued
+    handled.also += own.also
+    handled.answers += own.answers
+    handled.memories += own.memories
+    handled.events += own.events
+    handled.forwards += own.forwards
+    handled.rejected |= own.rejected
+    handled.refused = handled.refused or own.refused
 
 
 class _Case:
@@ -222,9 +240,8 @@ class _Case:
             self.handled.queued += queued
             return
         filed = await filing.file(self.core, message, self.mailbox, places, room=self.person.room)
-        self._take_out()
+        self.handled.items = [] if edited else filed.items
         if not edited:
-            self.handled.items += filed.items
             self.handled.queued += queued
         elif filed.items or queued:
             self.handled.also.append(Outgoing(message.content, filed.items, queued))
@@ -250,7 +267,7 @@ class _Case:
         self.handled.also += sent.also
         self.handled.forwards += sent.forwards
         self._note("REDIRECT", recipients=[action.address])
-        return True
+        return not sent.keep
 
     async def _notify(self, action: Notify) -> None:
         told = await notifying.notify(self.core, self.letter, self.mailbox, action)
@@ -260,7 +277,7 @@ class _Case:
 
     async def _reject(self, action: Reject) -> None:
         self._note("REJECT", recipients=[self.letter.sender])
-        self._take_out()
+        self.handled.items = []
         self.handled.rejected.add(self.owner.mailbox)
         if self.alone and refusing.fits_smtp(action.reason):
             self.handled.refused = refusing.reply(action.reason)
@@ -273,10 +290,6 @@ class _Case:
         if answer is not None:
             self.handled.answers.append(answer)
             self._note(kind, recipients=[self.letter.sender])
-
-    def _take_out(self) -> None:
-        mailbox = self.owner.mailbox
-        self.handled.items = [one for one in self.handled.items if one.mailbox != mailbox]
 
     def _note(self, action: str, **more: object) -> None:
         self.actions.append({"action": action, **more})

@@ -24,11 +24,15 @@ from workpost.store.core import Core
 
 
 class Redirected(msgspec.Struct, frozen=True):
-    """Rows of the same content, other contents, and what counts as forwarded."""
+    """Rows of the same content, other contents, and what counts as forwarded.
+
+    `keep`: the address leads back here, too, as a group's does whose member the owner is.
+    """
 
     queued: list[Queued]
     also: list[Outgoing]
     forwards: list[Forward]
+    keep: bool
 
 
 async def redirect(
@@ -66,7 +70,8 @@ async def redirect(
                 core, own, here, home=owner.organization, direction=direction, direct=0
             )
         )
-    return Redirected(elsewhere.queued, also, forwards)
+    keep = len(people) < len(routed.local)
+    return Redirected(elsewhere.queued, also, forwards, keep)
 
 
 async def _marked(core: Core, message: Message, by: str, address: str) -> Message:
