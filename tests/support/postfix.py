@@ -83,6 +83,12 @@ class Postfix:
             time.sleep(0.02)
         return found
 
+    def configure(self, setting: str) -> None:
+        """Add a line to main.cf and take it up."""
+        with (self.folder / "conf" / "main.cf").open("a") as file:
+            file.write(f"{setting}\n")
+        os.kill(self._peer.pid, signal.SIGHUP)
+
     def log(self) -> str:
         """What Postfix wrote down."""
         return (self.folder / "log").read_text()
@@ -136,6 +142,8 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """

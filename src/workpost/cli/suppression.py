@@ -20,6 +20,8 @@ from workpost.domain.organizations.suppression import DAY_MS, Suppressed
 from workpost.formats.addresses import AddressError, parse_mailbox
 from workpost.store.core import Core
 
+MOST_DAYS = 36_500
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -74,8 +76,8 @@ def add(args: argparse.Namespace) -> int:
         parse_mailbox(args.address, smtputf8=True)
     except AddressError as error:
         return fail(str(error))
-    if args.days < 0:
-        return fail("--days is 0 or more")
+    if not 0 <= args.days <= MOST_DAYS:
+        return fail(f"--days is from 0 to {MOST_DAYS}")
 
     async def work(core: Core) -> None:
         until = core.env.now() + args.days * DAY_MS if args.days else 0

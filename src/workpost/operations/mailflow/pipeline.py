@@ -32,7 +32,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.authentication.check import authenticate, is_from_outside
+from workpost.operations.authentication.check import authenticate, is_forged, is_from_outside
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import FAIL, Scan
 from workpost.operations.mailflow import (
@@ -128,8 +128,9 @@ async def receive(
     authentication = None
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
+        envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
     routed = route or await _route(core, None, envelope, raw, True)
-    organizations = await routes.organizations_of(core, routed)
+    organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
     stamped = trace.stamp(core, envelope, raw, authentication, scanned.fields)
@@ -138,17 +139,19 @@ async def receive(
     told = enforcing.verdicts(authentication)
     message: Message | None = None
     forwards = True
+    keepers: frozenset[str] = frozenset()
     again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
         if again:
-            routed = await _route(core, None, envelope, raw, forwards)
-            organizations = await routes.organizations_of(core, routed)
+            routed = await _route(core, None, envelope, raw, forwards, keepers)
+            organizations = routes.organizations_of(routed)
         again = True
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
-        if forwards and _is_forwarded(routed) and (enforcement.junk or scanned.is_junk):
-            forwards = False
+        junked = enforcement.junked | scanned.junked
+        if any(one.by and one.organization in junked for one in routed.forwards):
+            keepers |= junked
             continue
         applied = [
             await trace.make_event(
@@ -205,9 +208,14 @@ def _is_forwarded(routed: Expansion) -> bool:
 
 
 async def _route(
-    core: Core, grant: Grant | None, envelope: Envelope, raw: bytes, forwards: bool
+    core: Core,
+    grant: Grant | None,
+    envelope: Envelope,
+    raw: bytes,
+    forwards: bool,
+    keepers: frozenset[str] = frozenset(),
 ) -> Expansion:
-    origin = routes.origin_of(grant, envelope, raw)
+    origin = msgspec.structs.replace(routes.origin_of(grant, envelope, raw), keepers=keepers)
     if not forwards:
         origin = msgspec.structs.replace(origin, automatic=True)
     return await routes.route(core, envelope, origin)
@@ -270,7 +278,8 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     if ruled is not None and ruled.refused:
         await core.store.write(delivery.record, events=[*events, *ruled.events])
         raise MessageRefused(ruled.refused)
-    also += await _confirmations(core, message, kept, _without_rejected(made, ruled), home)
+    if not enforcement.enforced:
+        also += await _confirmations(core, message, kept, _without_rejected(made, ruled), home)
     return await _write(core, None, message, made, events, charges, also, ruled)
 
 
