@@ -101,13 +101,14 @@ def _shut_out(routed: Expansion) -> list[str]:
     """The recipients of whom a group that takes no mail from the sender is all there is."""
     if not routed.refused:
         return []
-    reached = {one.rcpt for one in (*routed.local, *routed.forwards)}
+    reached = {one.rcpt for one in routed.local} | {one.rcpt for one in routed.forwards}
     return list(dict.fromkeys(one.rcpt for one in routed.refused if one.rcpt not in reached))
 
 
 def organizations_of(routed: Expansion) -> list[str]:
     """The organizations that a message from outside concerns, empty groups' among them."""
-    concerned = {one.organization for one in (*routed.local, *routed.forwards)}
+    concerned = {one.organization for one in routed.local}
+    concerned.update(one.organization for one in routed.forwards)
     concerned.update(routed.owners[group] for group in routed.empty)
     return sorted(concerned)
 
