@@ -135,6 +135,13 @@ class Limits(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 24
+    sieve_scripts: Annotated[
+        int, Meta(ge=1, le=1_000, description="Sieve scripts of a mailbox.", extra=LIVE)
+    ] = 32
+    sieve_script_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=256 * 1024, description="Largest Sieve script.", extra=LIVE),
+    ] = 256 * 1024
     sessions: Annotated[
         int,
         Meta(

@@ -93,6 +93,8 @@ class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
     """Of the folder that takes it here."""
     last: str = ""
     """What the last attempt came to, for an operator's eyes."""
+    rcpt: str = ""
+    """The folded envelope recipient through which it comes, where that is not `address`."""
 
 
 encode = msgspec.msgpack.encode

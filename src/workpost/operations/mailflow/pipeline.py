@@ -1,9 +1,9 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
     submit:  size, hops -> scan -> stamp -> summarize -> may the sender? -> limits -> place ->
-             route -> charge, seal -> one write
+             route -> charge, seal -> personal rules -> one write
     receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce -> place
-             -> charge, seal -> one write
+             -> charge, seal -> personal rules -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
@@ -39,6 +39,7 @@ from workpost.operations.mailflow import (
     charging,
     confirming,
     enforcing,
+    personal,
     placing,
     routes,
     senders,
@@ -48,6 +49,7 @@ from workpost.operations.mailflow import (
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.personal import Handled, Person
 from workpost.operations.mailflow.routes import Results
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
@@ -95,7 +97,7 @@ async def submit(
             route = await _route(core, grant, envelope, raw, forwards)
         routed, route = route, None
         try:
-            return await _send(core, grant, standing, message, routed, hold_until)
+            return await _send(core, grant, standing, message, routed, hold_until, forwards)
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
@@ -103,9 +105,9 @@ async def submit(
             standing = await charging.standing_of(core, grant, envelope.sender)
             charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
         except LimitExceeded:
-            if not forwards or not _is_forwarded(routed):
+            if not forwards:
                 raise
-            # Who forwards has sent enough today, and keeps the message here.
+            # Who forwards, by a setting or a rule, has sent enough today and keeps the message.
             forwards = False
         except (QuotaExceeded, MailboxNotFound):
             continue
@@ -161,13 +163,15 @@ async def receive(
             await core.store.write(delivery.record, events=applied)
             raise MessageRefused(enforcement.refused)
         message = message or await placing.place(core, envelope, stamped, summary)
-        arrival = Arrival(routed, organizations, enforcement, scanned, told, applied)
+        arrival = Arrival(
+            routed, organizations, enforcement, scanned, told, applied, redirects=forwards
+        )
         try:
             return await _take_in(core, message, arrival)
         except LimitExceeded:
-            if not forwards or not _is_forwarded(routed):
+            if not forwards:
                 raise
-            # Who forwards has sent enough today, and keeps the message here.
+            # Who forwards, by a setting or a rule, has sent enough today and keeps the message.
             forwards = False
         except (QuotaExceeded, MailboxNotFound):
             continue
@@ -183,6 +187,8 @@ class Arrival(msgspec.Struct, frozen=True):
     scanned: Scan
     told: Mapping[str, object]
     applied: list[NewEvent]
+    redirects: bool = True
+    """Whether people's rules may send it on."""
 
 
 def owner_of(grant: Grant) -> str:
@@ -222,6 +228,7 @@ async def _send(
     message: Message,
     routed: Expansion,
     hold_until: int | None,
+    redirects: bool,
 ) -> str:
     """Write a routed submission."""
     home = grant.organization
@@ -233,8 +240,9 @@ async def _send(
     made = await placing.make_outgoing(
         core, message, routed, home=home, direction="outgoing", hold_until=hold_until
     )
-    also += await _confirmations(core, message, routed, made, home)
-    return await _write(core, grant, message, made, events, charges, also)
+    ruled = await _rule(core, message, routed, made, direction="outgoing", redirects=redirects)
+    also += await _confirmations(core, message, routed, _without_rejected(made, ruled), home)
+    return await _write(core, grant, message, made, events, charges, also, ruled)
 
 
 async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
@@ -254,8 +262,56 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
     )
-    also += await _confirmations(core, message, kept, made, home)
-    return await _write(core, None, message, made, events, charges, also)
+    ruled = await _rule(
+        core,
+        message,
+        kept,
+        made,
+        direction="incoming",
+        redirects=arrival.redirects,
+        alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
+    )
+    if ruled is not None and ruled.refused:
+        await core.store.write(delivery.record, events=[*events, *ruled.events])
+        raise MessageRefused(ruled.refused)
+    also += await _confirmations(core, message, kept, _without_rejected(made, ruled), home)
+    return await _write(core, None, message, made, events, charges, also, ruled)
+
+
+async def _rule(
+    core: Core,
+    message: Message,
+    routed: Expansion,
+    made: Outgoing,
+    *,
+    direction: str,
+    redirects: bool,
+    alone: bool = False,
+) -> Handled | None:
+    """What the rules of those say who are delivered to now; the queue asks for the others."""
+    if not made.deliveries:
+        return None
+    people = [
+        Person(one.organization, one.mailbox, one.rcpt, one.quota - one.bytes)
+        for one in routed.local
+    ]
+    return await personal.apply(
+        core,
+        message,
+        made.deliveries,
+        people,
+        direction=direction,
+        redirects=redirects,
+        alone=alone and not made.queued,
+    )
+
+
+def _without_rejected(made: Outgoing, ruled: Handled | None) -> Outgoing:
+    """What was delivered, in the eyes of its sender."""
+    if ruled is None or not ruled.rejected:
+        return made
+    left = [item for item in made.deliveries if item.mailbox not in ruled.rejected]
+    return msgspec.structs.replace(made, deliveries=left)
 
 
 def _junk(scanned: Scan, routed: Expansion) -> dict[int, str]:
@@ -300,15 +356,19 @@ async def _write(
     events: list[NewEvent],
     charges: list[Charge],
     also: list[Outgoing],
+    ruled: Handled | None,
 ) -> str:
+    ruled = ruled or Handled(made.deliveries)
     await core.store.write(
         delivery.deliver,
         grant=grant,
         content=made.content,
-        deliveries=made.deliveries,
-        queued=made.queued,
-        events=events,
-        charges=charges,
-        also=also,
+        deliveries=ruled.items,
+        queued=made.queued + ruled.queued,
+        events=events + ruled.events,
+        charges=charges + ruled.charges,
+        also=also + ruled.also,
+        answers=ruled.answers,
+        memories=ruled.memories,
     )
     return message.stamped.trace

@@ -133,6 +133,7 @@ async def make_queued(
                 one.mailbox,
                 wishes.get(one.rcpt, NO_WISH),
                 roles.get(one.mailbox, INBOX),
+                rcpt=one.rcpt if one.rcpt != fold(one.address) else "",
             )
             for one in local[start : start + BATCH]
         ]

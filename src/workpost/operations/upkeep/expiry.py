@@ -1,7 +1,8 @@
 """What is kept for a time and then forgotten.
 
 Tombstones, trace events, the audit log, expired personal access tokens and ended exports for 90
-days, client tokens for one, tokens of impersonation roles for 15 minutes.
+days, client tokens for one, tokens of impersonation roles for 15 minutes, what personal rules
+remember for as long as each says.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -15,7 +16,7 @@ from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
-from workpost.store.tables import access_tokens, events, items, mailboxes
+from workpost.store.tables import access_tokens, events, items, mailboxes, sieve_memory
 
 KEPT_MS = 90 * 24 * 3_600_000
 SLICE = 500
@@ -87,5 +88,7 @@ async def expire(core: Core) -> int:
     while await core.store.write_background(expire_tokens):
         slices += 1
     while await core.store.write_background(expire_role_tokens):
+        slices += 1
+    while await core.store.write_background(sieve_memory.drop_expired, limit=SLICE):
         slices += 1
     return slices + await purge_audit(core)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 
+from workpost.domain.mailboxes import out_of_office as away
+from workpost.domain.mailboxes import script_shell
 from workpost.domain.organizations import availability as configurations
 from workpost.domain.organizations import dkim, suppression
 from workpost.operations.filtering import model
@@ -20,7 +22,15 @@ from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import availability, dkim_keys, rewrap, spam, suppressions
+from workpost.store.tables import (
+    availability,
+    dkim_keys,
+    out_of_office,
+    rewrap,
+    sieve_scripts,
+    spam,
+    suppressions,
+)
 
 PAGE = 250
 CHILDREN = 100
@@ -74,6 +84,7 @@ async def rewrap_mailbox(core: Core, organization: str, mailbox: int) -> int:
     """Wrap all of a mailbox's content keys and names by its current key; returns how many."""
     current = await core.keys.mailbox(organization, mailbox)
     moved = await _rewrap_names(core, organization, mailbox)
+    moved += await _rewrap_rules(core, organization, mailbox)
     after = 0
     while True:
         page = await core.store.read(rewrap.page_wraps, mailbox=mailbox, after=after, limit=PAGE)
@@ -126,6 +137,39 @@ async def _rewrap_names(core: Core, organization: str, mailbox: int) -> int:
             subscriptions=subscriptions[start : start + PAGE],
         )
     return len(folders) + len(subscriptions)
+
+
+async def _rewrap_rules(core: Core, organization: str, mailbox: int) -> int:
+    """Sieve scripts, one at a time, and the out-of-office setting."""
+    current = await core.keys.mailbox(organization, mailbox)
+    scripts = await core.store.read(sieve_scripts.old_scripts, mailbox=mailbox, below=current.gen)
+    for tag, gen, name, text in scripts:
+        old = await core.keys.mailbox(organization, mailbox, gen)
+        named = script_shell.place("sealed_name", organization, mailbox, tag)
+        written = script_shell.place("sealed", organization, mailbox, tag)
+        await core.store.write_background(
+            sieve_scripts.rewrap_script,
+            mailbox=mailbox,
+            gen=current.gen,
+            name_tag=tag,
+            old=text,
+            sealed_name=_reseal(old.key, current.key, name, named),
+            new=_reseal(old.key, current.key, text, written),
+        )
+    setting = await core.store.read(out_of_office.old_setting, mailbox=mailbox, below=current.gen)
+    if setting is None:
+        return len(scripts)
+    gen, sealed = setting
+    old = await core.keys.mailbox(organization, mailbox, gen)
+    ad = away.place(organization, mailbox)
+    await core.store.write_background(
+        out_of_office.rewrap_setting,
+        mailbox=mailbox,
+        gen=current.gen,
+        old=sealed,
+        new=_reseal(old.key, current.key, sealed, ad),
+    )
+    return len(scripts) + 1
 
 
 def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:

@@ -16,6 +16,9 @@ OF_MAILBOX: dict[str, str] = {
     "subscription": "mailbox, name_tag",
     "device": "mailbox, id",
     "folder": "mailbox, id",
+    "sieve_script": "mailbox, name_tag",
+    "sieve_memory": "mailbox, kind, tag",
+    "out_of_office": "mailbox",
     "spam_lesson": "org, id",
 }
 """Tables with a column `mailbox` and their primary keys; items go before them."""
