@@ -140,7 +140,14 @@ def test_the_patterns_of_an_address_are_those_that_match(address: str, pattern: 
 
 
 def test_patterns_are_folded_and_each_is_kept_once() -> None:
-    given = ["Ada@Demo.TEST", "ada@demo.test", "*.Demo.test", "DEMO.test", "*", "xn--mller-kva.test"]
+    given = [
+        "Ada@Demo.TEST",
+        "ada@demo.test",
+        "*.Demo.test",
+        "DEMO.test",
+        "*",
+        "xn--mller-kva.test",
+    ]
     assert read_patterns(given, "senders") == (
         "ada@demo.test", "*.demo.test", "demo.test", "*", "müller.test",
     )  # fmt: skip

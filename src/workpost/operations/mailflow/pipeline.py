@@ -1,9 +1,9 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
     submit:  size, hops -> scan -> stamp -> summarize -> may the sender? -> limits -> place ->
-             route -> charge, seal -> one write
-    receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce -> place
-             -> charge, seal -> one write
+             route -> flow rules -> journal -> charge, seal -> one write
+    receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce ->
+             flow rules -> place -> journal -> charge, seal -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
@@ -18,6 +18,7 @@ import msgspec
 from workpost.domain.access import shell as access
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.directory.sending_limits import Standing
+from workpost.domain.directory.walking import Origin
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Charge, Outgoing
 from workpost.domain.messages.shell import summary_of
@@ -34,13 +35,15 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import Grant
 from workpost.operations.authentication.check import authenticate, is_forged, is_from_outside
 from workpost.operations.filtering.scan import scan, scan_virus
-from workpost.operations.filtering.verdicts import FAIL, Scan
+from workpost.operations.filtering.verdicts import Scan
 from workpost.operations.mailflow import (
     charging,
     confirming,
     enforcing,
+    journaling,
     placing,
     routes,
+    ruling,
     senders,
     trace,
     viruses,
@@ -49,9 +52,9 @@ from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.routes import Results
+from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
-from workpost.store.tables.folders import JUNK
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
 RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
@@ -90,12 +93,19 @@ async def submit(
     charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
     message = await placing.place(core, envelope, stamped, summary)
     forwards = True
+    keepers: frozenset[str] = frozenset()
     for _ in range(ATTEMPTS):
+        origin = _origin(grant, envelope, raw, forwards, keepers)
         if route is None:
-            route = await _route(core, grant, envelope, raw, forwards)
+            route = await routes.route(core, envelope, origin)
         routed, route = route, None
+        ruled = await ruling.rule_outgoing(core, grant.organization, envelope, summary, routed)
+        if junked := ruled.keepers(routed):
+            keepers |= junked
+            continue
+        kept = await ruling.keep(core, envelope, origin, routed, ruled)
         try:
-            return await _send(core, grant, standing, message, routed, hold_until)
+            return await _send(core, grant, standing, message, kept, ruled, hold_until)
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
@@ -127,7 +137,10 @@ async def receive(
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
         envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
-    routed = route or await _route(core, None, envelope, raw, True)
+    forwards = True
+    keepers: frozenset[str] = frozenset()
+    origin = _origin(None, envelope, raw, forwards, keepers)
+    routed = route or await routes.route(core, envelope, origin)
     organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
@@ -136,18 +149,19 @@ async def receive(
     charging.check_attachments(summary, core.settings.limits.attachments)
     told = enforcing.verdicts(authentication)
     message: Message | None = None
-    forwards = True
-    keepers: frozenset[str] = frozenset()
     again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
         if again:
-            routed = await _route(core, None, envelope, raw, forwards, keepers)
+            origin = _origin(None, envelope, raw, forwards, keepers)
+            routed = await routes.route(core, envelope, origin)
             organizations = routes.organizations_of(routed)
         again = True
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
-        junked = enforcement.junked | scanned.junked
+        left = [one for one in organizations if one not in enforcement.dropped]
+        ruled = await ruling.rule_incoming(core, envelope, summary, routed, left)
+        junked = enforcement.junked | ruled.keepers(routed, scanned)
         if any(one.by and one.organization in junked for one in routed.forwards):
             keepers |= junked
             continue
@@ -161,7 +175,8 @@ async def receive(
             await core.store.write(delivery.record, events=applied)
             raise MessageRefused(enforcement.refused)
         message = message or await placing.place(core, envelope, stamped, summary)
-        arrival = Arrival(routed, organizations, enforcement, scanned, told, applied)
+        kept = await ruling.keep(core, envelope, origin, routed, ruled)
+        arrival = Arrival(kept, organizations, enforcement, scanned, told, applied, ruled)
         try:
             return await _take_in(core, message, arrival)
         except LimitExceeded:
@@ -183,6 +198,7 @@ class Arrival(msgspec.Struct, frozen=True):
     scanned: Scan
     told: Mapping[str, object]
     applied: list[NewEvent]
+    ruled: Ruled
 
 
 def owner_of(grant: Grant) -> str:
@@ -201,18 +217,15 @@ def _is_forwarded(routed: Expansion) -> bool:
     return any(one.by for one in routed.forwards)
 
 
-async def _route(
-    core: Core,
+def _origin(
     grant: Grant | None,
     envelope: Envelope,
     raw: bytes,
     forwards: bool,
-    keepers: frozenset[str] = frozenset(),
-) -> Expansion:
+    keepers: frozenset[str],
+) -> Origin:
     origin = msgspec.structs.replace(routes.origin_of(grant, envelope, raw), keepers=keepers)
-    if not forwards:
-        origin = msgspec.structs.replace(origin, automatic=True)
-    return await routes.route(core, envelope, origin)
+    return origin if forwards else msgspec.structs.replace(origin, automatic=True)
 
 
 async def _send(
@@ -220,26 +233,36 @@ async def _send(
     grant: Grant,
     standing: Standing,
     message: Message,
-    routed: Expansion,
+    kept: Expansion,
+    ruled: Ruled,
     hold_until: int | None,
 ) -> str:
-    """Write a routed submission."""
+    """Write a submission to those whom the rules let have it."""
     home = grant.organization
     named = len(message.envelope.recipients)
-    charges = await charging.charges_for(core, grant, standing, routed, named)
-    also, events = await routes.reports(core, home, message, routed, inside=True)
-    results = routes.results_of(routed, home, sent=True)
+    charges = await charging.charges_for(core, grant, standing, kept, named)
+    also, events = await routes.reports(core, home, message, kept, inside=True)
+    results = ruling.results_of(ruled, kept, home, sent=True)
     events.append(await _event(core, home, SUBMITTED, message, results, grant.entity))
+    await _apply(core, message, ruled, also, events, proven=True)
     made = await placing.make_outgoing(
-        core, message, routed, home=home, direction="outgoing", hold_until=hold_until
+        core,
+        message,
+        kept,
+        home=home,
+        direction="outgoing",
+        roles=ruled.roles(kept),
+        gateways=ruled.gateways,
+        hold_until=hold_until,
     )
-    also += await _confirmations(core, message, routed, made, home)
+    also += await _confirmations(core, message, kept, made, home)
     return await _write(core, grant, message, made, events, charges, also)
 
 
 async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     """Write a routed message from outside, for those whom its authentication leaves."""
     routed, enforcement, scanned = arrival.routed, arrival.enforcement, arrival.scanned
+    ruled = arrival.ruled
     left = [one for one in arrival.organizations if one not in enforcement.dropped]
     home = (left or arrival.organizations)[0]
     also: list[Outgoing] = []
@@ -248,13 +271,14 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         # Who has not written this is not told what became of it.
         also, events = await routes.reports(core, home, message, routed, inside=False)
     for one in arrival.organizations:
-        results = routes.results_of(routed, one, sent=False)
+        results = ruling.results_of(ruled, routed, one, sent=False)
         more = {**arrival.told, **scanned.story(one)}
         events.append(await _event(core, one, RECEIVED, message, results, "", more))
     events += arrival.applied
+    await _apply(core, message, ruled, also, events, proven=not enforcement.enforced)
     kept = enforcement.keep(routed, left)
     charges = await charging.charges_for(core, None, None, kept, 0)
-    roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
+    roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
     )
@@ -263,9 +287,24 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     return await _write(core, None, message, made, events, charges, also)
 
 
-def _junk(scanned: Scan, routed: Expansion) -> dict[int, str]:
-    """The mailboxes whose Junk E-mail takes the message."""
-    return {one.mailbox: JUNK for one in routed.local if scanned.spam.get(one.organization) == FAIL}
+async def _apply(
+    core: Core,
+    message: Message,
+    ruled: Ruled,
+    also: list[Outgoing],
+    events: list[NewEvent],
+    *,
+    proven: bool,
+) -> None:
+    """Add what follows from rules and journaling to what is written with the message."""
+    if not ruled.policies:
+        return
+    for step in (
+        await ruling.tell(core, message, ruled, proven=proven),
+        await journaling.journal(core, message, ruled),
+    ):
+        also += step[0]
+        events += step[1]
 
 
 async def _confirmations(

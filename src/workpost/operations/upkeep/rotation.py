@@ -136,9 +136,10 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, DKIM keys, passwords of availability providers and SMTP gateways, the key
-    of learned words, queue entries, suppressed addresses, events. Entries on which somebody works at this moment are
-    left for the next pass; they count as well. Returns how many were of an older generation.
+    Mailbox and tag keys, DKIM keys, passwords of availability providers and of SMTP gateways, the
+    key of learned words, queue entries, suppressed addresses, events. Entries on which somebody
+    works at this moment are left for the next pass; they count as well. Returns how many were of an
+    older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)

@@ -148,7 +148,9 @@ def policies_of(tx: Reader, *, orgs: Sequence[str]) -> list[FlowPolicyRow]:
 
 
 def _policy(tx: Reader, org: str) -> FlowPolicyRow:
-    row: Row | None = tx.row("SELECT version, journal, fallback FROM flow_policy WHERE org = ?", org)
+    row: Row | None = tx.row(
+        "SELECT version, journal, fallback FROM flow_policy WHERE org = ?", org
+    )
     return FlowPolicyRow(*row) if row is not None else NOTHING
 
 
