@@ -33,3 +33,10 @@ def test_what_is_refused_changes_nothing(demo: Tenant, given: dict[str, str]) ->
     code, _ = refused(demo, "SetJournalingRules", **given)
     assert code == "InvalidParameterException"
     assert demo("GetJournalingRules") == BOTH
+
+
+def test_nobody_gets_the_address_of_the_reports_author(demo: Tenant) -> None:
+    user = demo.user("ada")
+    for alias in ("amazonjournaling@demo.test", "AmazonJournaling@demo.test"):
+        code, _ = refused(demo, "CreateAlias", EntityId=user, Alias=alias)
+        assert code == "EmailAddressInUseException"
