@@ -1,13 +1,13 @@
 """Flow rules as administrators manage them, and as mail flow asks them.
 
 A rule counts from the next message on: each message asks for the version of its organizations'
-rules (`policies`), under which a process remembers them ready for use (`tables_of`).
+rules (`policies`), under which a process remembers them ready for use (`table_of`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -316,16 +316,4 @@ async def table_of(
     _known[asked] = found
     if len(_known) > KNOWN:
         _known.popitem(last=False)
-    return found
-
-
-async def tables_of(
-    core: Core, direction: str, policies_by: Mapping[str, FlowPolicyRow]
-) -> dict[str, FlowTable]:
-    """The rules of those organizations that have any."""
-    found = {}
-    for organization, policy in policies_by.items():
-        known = await table_of(core, organization, direction, policy) if policy.version else None
-        if known:
-            found[organization] = known
     return found

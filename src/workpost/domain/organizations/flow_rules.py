@@ -33,6 +33,8 @@ PRECEDENCE: Mapping[str, tuple[str, ...]] = {
 """The actions of each direction, the one that wins between equals first."""
 
 EVERYTHING = "*"
+REMEMBERED = 200
+"""Combinations of sender patterns whose rules a table remembers."""
 Nearness = tuple[int, int]
 
 
@@ -142,9 +144,6 @@ class Chosen:
                 if known is None or one.order < known.order:
                     self._by_destination[pattern] = one
 
-    def __bool__(self) -> bool:
-        return bool(self._by_destination)
-
     def find(self, recipient: str) -> Match | None:
         """The rule that counts for a recipient, None where none matches."""
         best: tuple[Nearness, Nearness, int, str] | None = None
@@ -168,22 +167,26 @@ class FlowTable:
         self._precedence = PRECEDENCE[direction]
         self._rules: list[tuple[str, FlowRule]] = list(rules)
         self._by_sender: dict[str, list[int]] = {}
+        self._chosen: dict[tuple[str, ...], Chosen] = {}
         for place, (_, rule) in enumerate(self._rules):
             for pattern in rule.senders:
                 self._by_sender.setdefault(pattern, []).append(place)
 
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
     def choose(self, senders: Sequence[str]) -> Chosen:
-        """The rules that match one of the senders; each with its nearest pattern."""
-        found: dict[int, str] = {}
-        for sender in senders:
-            for pattern in patterns_of(sender):
-                for place in self._by_sender.get(pattern, ()):
-                    if place not in found or nearness(found[place]) < nearness(pattern):
-                        found[place] = pattern
-        return Chosen(self._candidate(place, pattern) for place, pattern in found.items())
+        """The rules that match one of the senders; each with its nearest pattern.
+
+        Most mail matches the same few patterns: what follows from those is remembered.
+        """
+        found = {one for sender in senders for one in patterns_of(sender) if one in self._by_sender}
+        patterns = tuple(sorted(found, key=lambda one: (nearness(one), one)))
+        chosen = self._chosen.get(patterns)
+        if chosen is None:
+            nearest = {place: one for one in patterns for place in self._by_sender[one]}
+            chosen = Chosen(self._candidate(place, one) for place, one in nearest.items())
+            if len(self._chosen) >= REMEMBERED:
+                self._chosen.clear()
+            self._chosen[patterns] = chosen
+        return chosen
 
     def _candidate(self, place: int, pattern: str) -> _Candidate:
         rule_id, rule = self._rules[place]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -37,13 +36,13 @@ def compose_journal(
 ) -> bytes:
     """Return a report with CRLF line ends; ids without angle brackets.
 
-    `on_behalf` is the author that `sender` has written for, "" for none. Raises ValueError for an
-    address that fits in no header.
+    `from_` and `to` are addresses in ASCII that RFC 5321 allows; what else came with the message
+    may be anything. `on_behalf` is the author that `sender` has written for, "" for none.
     """
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
-    head["From"] = Address("", *_halves(from_))
-    head["To"] = Address("", *_halves(to))
+    head["From"] = from_
+    head["To"] = to
     head["Subject"] = _line(subject)
     head["Message-ID"] = f"<{message_id}>"
     head["X-MS-Journal-Report"] = ""
@@ -77,9 +76,5 @@ def compose_journal(
 
 
 def _line(text: str) -> str:
-    return " ".join(_UNPRINTED.sub(" ", text).split())
-
-
-def _halves(address: str) -> tuple[str, str]:
-    local, _, domain = address.rpartition("@")
-    return local, domain
+    whole = text.encode("utf-8", "replace").decode()
+    return " ".join(_UNPRINTED.sub(" ", whole).split())

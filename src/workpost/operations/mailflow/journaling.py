@@ -13,7 +13,7 @@ from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
 from workpost.domain.organizations.journaling import AUTHOR
-from workpost.formats.addresses import fold
+from workpost.formats.addresses import ascii_domain, fold
 from workpost.formats.mime.journal import Recipient, compose_journal
 from workpost.operations.mailflow import placing, routes, trace
 from workpost.operations.mailflow.entries import Message
@@ -112,7 +112,7 @@ def _compose(
     author = summary.from_[0][1] if summary.from_ else message.envelope.sender
     sender = summary.sender[0][1] if summary.sender else author
     return compose_journal(
-        from_=f"{AUTHOR}@{domain}",
+        from_=f"{AUTHOR}@{ascii_domain(domain)}",
         to=policy.journal,
         epoch=core.env.now() / 1000,
         message_id=f"{core.env.new_id():016x}@{core.settings.host_name}",
