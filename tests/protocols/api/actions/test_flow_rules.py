@@ -1,4 +1,9 @@
-"""The actions on flow rules of both directions; what the rules do is in tests of mail flow."""
+"""CreateInboundMailFlowRule, UpdateInboundMailFlowRule, DeleteInboundMailFlowRule,
+DescribeInboundMailFlowRule, ListInboundMailFlowRules, TestInboundMailFlowRules,
+CreateOutboundMailFlowRule, UpdateOutboundMailFlowRule, DeleteOutboundMailFlowRule,
+DescribeOutboundMailFlowRule, ListOutboundMailFlowRules, TestOutboundMailFlowRules; what the rules
+do is in tests of mail flow.
+"""
 
 from __future__ import annotations
 

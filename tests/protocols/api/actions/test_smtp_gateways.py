@@ -1,4 +1,6 @@
-"""The actions on SMTP gateways; mail through them is in tests of outbound mail."""
+"""CreateSmtpGateway, UpdateSmtpGateway, DeleteSmtpGateway, DescribeSmtpGateway, ListSmtpGateways;
+mail through them is in tests of outbound mail.
+"""
 
 from __future__ import annotations
 
