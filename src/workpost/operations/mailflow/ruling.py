@@ -197,7 +197,7 @@ def _organizations(routed: Expansion) -> set[str]:
 
 async def _owners(core: Core, envelope: Envelope, routed: Expansion) -> dict[str, str]:
     """Whose organization's each recipient is, of those who live here."""
-    owners = dict(routed.owners)
+    owners = {one: routed.owners[one] for one in routed.empty}
     known: list[Local | Forward | Refusal] = [*routed.local, *routed.forwards, *routed.refused]
     for one in known:
         owners.setdefault(one.rcpt, one.organization)
@@ -229,6 +229,10 @@ def results_of(ruled: Ruled, kept: Expansion, organization: str, *, sent: bool) 
     A sender does not hear of another organization's rules here.
     """
     results = routes.results_of(kept, organization, sent=sent)
+    if not sent and len({*ruled.owners.values()}) > 1:
+        # Whom nobody here knows may have been written to at another organization.
+        strangers = {one for one in kept.unknown if kept.owners.get(one) != organization}
+        results = {rcpt: ways for rcpt, ways in results.items() if rcpt not in strangers}
     for found in (ruled.inbound, ruled.outbound):
         for rcpt, match in found.items():
             word = {DROP: DROPPED, BOUNCE: BOUNCED}.get(match.rule.action.type)
