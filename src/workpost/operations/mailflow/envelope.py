@@ -76,6 +76,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     envid: str = ""
     owner: str = ""
     """Who submitted it and may take it back while it is held: organization, slash, entity."""
+    gateway: str = ""
+    """The SMTP gateway of its organization that it goes through; "" for none."""
     forwarded: Forwarded | None = None
     """Set when it was not written here: `forwarding.as_sent` is what goes out."""
     forged: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -56,9 +56,7 @@ async def route(core: Core, envelope: Envelope, origin: Origin) -> Expansion:
     Raises UnknownRecipient and SenderNotAllowed (the groups do not take mail from the sender) when
     that is nowhere; who went away since RCPT TO is told of otherwise (`reports`).
     """
-    routed = await expand_envelope(core, envelope.recipients, origin)
-    if not origin.organization:
-        routed = _at_home(routed)
+    routed = await expand(core, envelope.recipients, origin)
     if routed.reaches:
         return routed
     if routed.refused:
@@ -66,6 +64,12 @@ async def route(core: Core, envelope: Envelope, origin: Origin) -> Expansion:
     if routed.unknown:
         raise UnknownRecipient(f"Nobody here receives mail as <{routed.unknown[0]}>.")
     return routed
+
+
+async def expand(core: Core, recipients: Sequence[str], origin: Origin) -> Expansion:
+    """Where a message to these recipients goes; it may be nowhere."""
+    routed = await expand_envelope(core, recipients, origin)
+    return routed if origin.organization else _at_home(routed)
 
 
 async def route_each(

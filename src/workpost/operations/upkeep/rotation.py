@@ -16,7 +16,7 @@ import asyncio
 from workpost.domain.mailboxes import out_of_office as away
 from workpost.domain.mailboxes import script_shell
 from workpost.domain.organizations import availability as configurations
-from workpost.domain.organizations import dkim, suppression
+from workpost.domain.organizations import dkim, smtp_gateways, suppression
 from workpost.operations.filtering import model
 from workpost.store.core import Core
 from workpost.store.keys import sealing
@@ -31,6 +31,7 @@ from workpost.store.tables import (
     spam,
     suppressions,
 )
+from workpost.store.tables import smtp_gateways as gateway_rows
 
 PAGE = 250
 CHILDREN = 100
@@ -179,13 +180,15 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, DKIM keys, passwords of availability providers, the key of learned words,
-    queue entries, suppressed addresses, events. Entries on which somebody works at this moment are
-    left for the next pass; they count as well. Returns how many were of an older generation.
+    Mailbox and tag keys, DKIM keys, passwords of availability providers and of SMTP gateways, the
+    key of learned words, queue entries, suppressed addresses, events. Entries on which somebody
+    works at this moment are left for the next pass; they count as well. Returns how many were of an
+    older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)
     moved += await _rewrap_providers(core, organization)
+    moved += await _rewrap_gateways(core, organization)
     moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
     moved += await _rewrap_suppressions(core, organization)
@@ -247,6 +250,31 @@ async def _rewrap_providers(core: Core, organization: str) -> int:
         if rows:
             await core.store.write_background(
                 availability.rewrap_passwords,
+                organization=organization,
+                gen=current.gen,
+                rows=rows,
+            )
+        moved += len(rows)
+    return moved
+
+
+async def _rewrap_gateways(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = ""
+    while page := await core.store.read(
+        gateway_rows.page_passwords, organization=organization, after=after, limit=PAGE
+    ):
+        after = page[-1][0]
+        rows = []
+        for gateway, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = smtp_gateways.place(organization, gateway)
+                rows.append((gateway, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                gateway_rows.rewrap_passwords,
                 organization=organization,
                 gen=current.gen,
                 rows=rows,

@@ -50,6 +50,9 @@ OF_ORGANIZATION: dict[str, str] = {
     "suppression": "org, tag",
     "sending_limit": "org, entity, name",
     "sent_by_user": "org, entity",
+    "flow_rule": "org, id",
+    "flow_policy": "org",
+    "smtp_gateway": "org, id",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 
