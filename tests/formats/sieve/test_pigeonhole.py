@@ -110,7 +110,7 @@ class Pigeonhole:
             env={**os.environ, "HOME": str(self.folder), "USER": "nobody"},
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )  # fmt: skip
         assert "Performed actions" in done.stdout, done.stdout + done.stderr

@@ -18,6 +18,7 @@ from workpost.domain.mailboxes.out_of_office import OutOfOffice, put_out_of_offi
 from workpost.domain.messages import shell as messages
 from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
+from workpost.operations.filtering.verdicts import FAIL
 from workpost.operations.mailflow import filing, personal, pipeline
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
@@ -227,6 +228,21 @@ async def test_vacation_answers_each_sender_once_rfc5230(grace: House) -> None:
     await grace.house.change("UPDATE sieve_memory SET expires = 1")
     await grace.bring(mail(), sender="ada@demo.test")
     assert len(await grace.folder("INBOX", "ada@demo.test")) == 2
+
+
+@pytest.mark.parametrize("queued", [False, True])
+async def test_forged_senders_hear_nothing(
+    house: Directory, monkeypatch: pytest.MonkeyPatch, queued: bool
+) -> None:
+    grace = House(house, queued)
+    source = 'require ["vacation", "reject", "ereject"]; if header "Subject" "{}" {{ {} }}'
+    answers = (("Hello", 'vacation "Away.";'), ("No", 'reject "No";'), ("Never", 'ereject "No";'))
+    monkeypatch.setattr(pipeline, "is_forged", lambda _: True)
+    monkeypatch.setattr(pipeline, "is_from_outside", lambda *_: True)
+    for subject, action in answers:
+        await grace.rules(source.format(subject, action))
+        await grace.bring(mail(subject), to=(GRACE, "ada@demo.test"))
+    assert await grace.leaving() == []
 
 
 async def test_vacation_to_other_servers_leaves_from_the_null_sender(grace: House) -> None:
@@ -442,10 +458,13 @@ async def test_junk_is_left_to_the_filter(
     grace = House(house, queued=False)
     await grace.rules('require "fileinto"; fileinto "Archive";')
 
-    def all_junk(_: object, routed: Any) -> dict[int, str]:
-        return {one.mailbox: "junk" for one in routed.local}
+    scan = pipeline.scan
 
-    monkeypatch.setattr(pipeline, "_junk", all_junk)
+    async def all_junk(*arguments: Any) -> Any:
+        found = await scan(*arguments)
+        return msgspec.structs.replace(found, spam={house.organization: FAIL})
+
+    monkeypatch.setattr(pipeline, "scan", all_junk)
     await grace.bring(mail())
     assert len(await grace.folder("Junk E-mail")) == 1
 

@@ -80,7 +80,7 @@ async def answer_away(
 
 def may_answer(letter: Letter, mailbox: Mailbox, addresses: frozenset[str]) -> bool:
     """RFC 5230 4.5 and 4.6, RFC 3834 2: whether a message may be answered at all."""
-    if letter.is_automatic or letter.is_bulk or letter.is_from_machine:
+    if letter.is_automatic or letter.is_forged or letter.is_bulk or letter.is_from_machine:
         return False
     if fold(letter.sender) in mailbox.owner.folds:
         return False

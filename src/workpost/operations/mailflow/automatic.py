@@ -57,6 +57,11 @@ class Letter(msgspec.Struct, frozen=True):
         return not self.sender or any(one.partition(";")[0].strip() != "no" for one in said)
 
     @property
+    def is_forged(self) -> bool:
+        """Whether its sender most likely did not send it, and is to hear nothing of it."""
+        return self.message.envelope.forged
+
+    @property
     def is_bulk(self) -> bool:
         """Whether it went to many, or asks for no answers of machines."""
         if self.fields.named(_LISTS) or any(one in _BULK for one in self.values("precedence")):

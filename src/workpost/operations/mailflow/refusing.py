@@ -33,9 +33,9 @@ def reply(reason: str) -> str:
 async def refuse(
     core: Core, message: Message, letter: Letter, mailbox: Mailbox, action: Reject
 ) -> Outgoing | None:
-    """Tell the sender by mail; None for machines, and for senders that lead to nobody."""
+    """Tell the sender by mail; None for machines, forged senders, and those who are nobody."""
     owner = mailbox.owner
-    if letter.is_automatic:
+    if letter.is_automatic or letter.is_forged:
         return None
     if action.during:
         about = About(

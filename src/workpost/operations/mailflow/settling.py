@@ -177,6 +177,7 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
             requiretls=envelope.requiretls,
             ret=envelope.ret,
             envid=envelope.envid,
+            forged=envelope.forged,
         ),
         opened.summary,
         found.stored,
