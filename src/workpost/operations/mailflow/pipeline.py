@@ -36,6 +36,7 @@ from workpost.operations.authentication.check import authenticate, is_forged, is
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import FAIL, Scan
 from workpost.operations.mailflow import (
+    arrivals,
     charging,
     confirming,
     enforcing,
@@ -45,6 +46,7 @@ from workpost.operations.mailflow import (
     trace,
     viruses,
 )
+from workpost.operations.mailflow.arrivals import RECEIVED
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
@@ -54,7 +56,6 @@ from workpost.store.tables.events import NewEvent
 from workpost.store.tables.folders import JUNK
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
-RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
 
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
@@ -229,10 +230,14 @@ async def _send(
     charges = await charging.charges_for(core, grant, standing, routed, named)
     also, events = await routes.reports(core, home, message, routed, inside=True)
     results = routes.results_of(routed, home, sent=True)
-    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity))
     made = await placing.make_outgoing(
         core, message, routed, home=home, direction="outgoing", hold_until=hold_until
     )
+    told = arrivals.delivered(made, routed, home)
+    if hold_until is None and (inside := arrivals.arrived(message, routed, home)):
+        told["arrived"] = inside
+    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity, told))
+    events += await arrivals.tell_others(core, home, message, made, routed)
     also += await _confirmations(core, message, routed, made, home)
     return await _write(core, grant, message, made, events, charges, also)
 
@@ -247,17 +252,17 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     if not enforcement.enforced:
         # Who has not written this is not told what became of it.
         also, events = await routes.reports(core, home, message, routed, inside=False)
-    for one in arrival.organizations:
-        results = routes.results_of(routed, one, sent=False)
-        more = {**arrival.told, **scanned.story(one)}
-        events.append(await _event(core, one, RECEIVED, message, results, "", more))
-    events += arrival.applied
     kept = enforcement.keep(routed, left)
     charges = await charging.charges_for(core, None, None, kept, 0)
     roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
     )
+    for one in arrival.organizations:
+        results = routes.results_of(routed, one, sent=False)
+        more = {**arrival.told, **scanned.story(one), **arrivals.delivered(made, kept, one)}
+        events.append(await _event(core, one, RECEIVED, message, results, "", more))
+    events += arrival.applied
     if not enforcement.enforced:
         also += await _confirmations(core, message, kept, made, home)
     return await _write(core, None, message, made, events, charges, also)

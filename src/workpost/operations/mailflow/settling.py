@@ -23,7 +23,7 @@ from workpost.domain.messages.shell import mailbox_keys, summary_of
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces, confirming, trace
+from workpost.operations.mailflow import arrivals, bounces, confirming, trace
 from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.entries import seal_batch
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
@@ -146,6 +146,11 @@ async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEve
         "traceId": opened.envelope.trace,
         "messageId": opened.summary.message_id,
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
+        "delivered": [
+            {"recipient": one.address, "folder": arrivals.folder_of(one.role)}
+            for one in opened.recipients
+            if one.mailbox in mailboxes
+        ],
     }
     return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
 
