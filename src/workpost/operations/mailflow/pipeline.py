@@ -47,6 +47,7 @@ from workpost.operations.mailflow import (
     viruses,
 )
 from workpost.operations.mailflow.arrivals import RECEIVED
+from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
@@ -321,4 +322,5 @@ async def _write(
         charges=charges,
         also=also,
     )
+    count(events)
     return message.stamped.trace

@@ -25,6 +25,7 @@ from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaEx
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow import arrivals, bounces, confirming, trace
 from workpost.operations.mailflow.bounces import GivenUp
+from workpost.operations.mailflow.counting import count as count_mail
 from workpost.operations.mailflow.entries import seal_batch
 from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
@@ -84,7 +85,8 @@ async def settle(core: Core, opened: Opened) -> None:
     for _ in range(ATTEMPTS):
         settlement = await _decide(core, opened)
         try:
-            await core.store.write_background(delivery.settle_queued, settlement=settlement)
+            if await core.store.write_background(delivery.settle_queued, settlement=settlement):
+                count_mail(settlement.events)
             return
         except (QuotaExceeded, MailboxNotFound):
             continue
