@@ -46,7 +46,6 @@ from workpost.operations.mailflow import (
     trace,
     viruses,
 )
-from workpost.operations.mailflow.arrivals import RECEIVED
 from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
@@ -57,6 +56,7 @@ from workpost.store.tables.events import NewEvent
 from workpost.store.tables.folders import JUNK
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
+RECEIVED = arrivals.RECEIVED
 
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
