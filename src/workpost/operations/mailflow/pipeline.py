@@ -39,6 +39,7 @@ from workpost.operations.mailflow import (
     charging,
     confirming,
     enforcing,
+    forwarding,
     placing,
     routes,
     senders,
@@ -146,9 +147,11 @@ async def receive(
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
-        if forwards and _is_forwarded(routed) and (enforcement.junk or scanned.is_junk):
-            forwards = False
-            continue
+        if forwards and _is_forwarded(routed):
+            junk = enforcement.junk or scanned.is_junk
+            if junk or await forwarding.claims_our_name(core, authentication, raw):
+                forwards = False
+                continue
         applied = [
             await trace.make_event(
                 core, one, enforcing.APPLIED, stamped, envelope, summary, "", more=enforcement.story
