@@ -15,7 +15,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.mail_settings import Authentication as Believed
 from workpost.kernel.settings import Settings
-from workpost.operations.authentication import check
+from workpost.operations.authentication import check, dmarc
 from workpost.operations.authentication.arc import ArcResult
 from workpost.operations.authentication.dkim import DkimResult
 from workpost.operations.authentication.dmarc import DmarcResult
@@ -64,7 +64,7 @@ class Slow(MemoryResolver):
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "SECONDS", 0.05)
-    monkeypatch.setattr(check, "DMARC_SECONDS", 0.05)
+    monkeypatch.setattr(dmarc, "SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("hurry")
@@ -87,6 +87,22 @@ async def test_everything_slow_is_a_temperror_and_no_exception() -> None:
     assert [each.result for each in found.dkim] == ["temperror"]
     assert found.verdicts == check.Verdicts(*["PROCESSING_FAILED"] * 3)
     assert b"spf=temperror" in found.field
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_an_author_with_a_slow_dns_hides_no_other() -> None:
+    resolver = Slow("_dmarc.slow.example")
+    resolver.records["TXT", "_dmarc.author.example"] = ["v=DMARC1; p=reject"]
+    two = MAIL.replace(b"From: ", b"From: eve@slow.example, ")
+    found = await check.authenticate(core_with(resolver), arrival(), two)
+    assert found.dmarc == DmarcResult("fail", "author.example", "reject")
+
+
+@pytest.mark.parametrize("author", ["", "<>", "(bob@author.example)", "bob@author..example", "x:;"])
+async def test_an_author_who_cannot_be_told_is_for_junk(author: str) -> None:
+    mail = MAIL.replace(b"bob@author.example", author.encode())
+    found = await check.authenticate(core_with(MemoryResolver()), arrival(), mail)
+    assert (found.dmarc.result, found.dmarc.policy) == ("permerror", "quarantine")
 
 
 async def test_a_dns_that_fails_is_no_exception() -> None:

@@ -13,6 +13,7 @@ from tests.support.mailboxes import house, mail_core, message
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope, Wish
+from workpost.operations.mailflow.listing import list_queue
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Peer, Recipient, Refused, Role, Transaction
 from workpost.protocols.smtp.wire.paths import Address
@@ -137,6 +138,8 @@ async def test_rfc_2033_who_left_after_rcpt_is_refused_alone(
     accepted = await service.message(mail, message())
     assert [(number, each.code) for number, each in accepted.refused.items()] == [(0, 550)]
     assert len(await received(house, "grace@demo.test")) == 1
+    # Who hands it over tells the sender: a report of ours would be the second.
+    assert await list_queue(house.core) == []
 
 
 async def test_rfc_2033_when_all_have_left_there_is_no_message(

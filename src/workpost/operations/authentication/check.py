@@ -29,14 +29,12 @@ from workpost.formats.mailauth.results import (
 from workpost.formats.mime.scanner import header_end
 from workpost.operations.authentication.arc import ArcResult, verify_arc
 from workpost.operations.authentication.dkim import DkimResult, verify_dkim
-from workpost.operations.authentication.dmarc import DmarcResult, check_dmarc
+from workpost.operations.authentication.dmarc import LATE, DmarcResult, check_dmarc
 from workpost.operations.authentication.spf import SpfResult, check_spf
 from workpost.store.core import Core
 
 SECONDS = 10.0
 """For SPF, DKIM and ARC together."""
-DMARC_SECONDS = 5.0
-LATE = "the DNS took too long"
 
 PASS = "PASS"
 FAIL = "FAIL"
@@ -151,19 +149,16 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
     spf, dkim, arc = await _check_all(core, arrival, raw)
     try:
         authors = author_domains(raw)
-        async with asyncio.timeout(DMARC_SECONDS):
-            dmarc = await check_dmarc(
-                core.resolver,
-                author_domains=authors,
-                spf=spf,
-                dkim=dkim,
-                sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
-            )
+        dmarc = await check_dmarc(
+            core.resolver,
+            author_domains=authors,
+            spf=spf,
+            dkim=dkim,
+            sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
+        )
     except AuthorsError as error:
         authors = []
         dmarc = DmarcResult("permerror", policy=QUARANTINE, reason=str(error))
-    except TimeoutError:
-        dmarc = DmarcResult("temperror", authors[0] if authors else "", reason=LATE)
     trusted = ""
     if dmarc.result == "fail" and arc.result == "pass":
         trusted = _trusted_sealer(core.settings.authentication.trusted_arc, arc, dmarc.domain)

@@ -129,7 +129,7 @@ async def receive(
         authentication = await authenticate(core, envelope, raw)
         envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
     routed = route or await _route(core, None, envelope, raw, True)
-    organizations = await routes.organizations_of(core, routed)
+    organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
     stamped = trace.stamp(core, envelope, raw, authentication, scanned.fields)
@@ -138,20 +138,24 @@ async def receive(
     told = enforcing.verdicts(authentication)
     message: Message | None = None
     forwards = True
+    keepers: frozenset[str] = frozenset()
     again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
         if again:
-            routed = await _route(core, None, envelope, raw, forwards)
-            organizations = await routes.organizations_of(core, routed)
+            routed = await _route(core, None, envelope, raw, forwards, keepers)
+            organizations = routes.organizations_of(routed)
         again = True
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
-        if forwards and _is_forwarded(routed):
-            junk = enforcement.junk or scanned.is_junk
-            if junk or await forwarding.claims_our_name(core, authentication, raw):
-                forwards = False
-                continue
+        goes_on = forwards and _is_forwarded(routed)
+        if goes_on and await forwarding.claims_our_name(core, authentication, raw):
+            forwards = False
+            continue
+        junked = enforcement.junked | scanned.junked
+        if any(one.by and one.organization in junked for one in routed.forwards):
+            keepers |= junked
+            continue
         applied = [
             await trace.make_event(
                 core, one, enforcing.APPLIED, stamped, envelope, summary, "", more=enforcement.story
@@ -203,9 +207,14 @@ def _is_forwarded(routed: Expansion) -> bool:
 
 
 async def _route(
-    core: Core, grant: Grant | None, envelope: Envelope, raw: bytes, forwards: bool
+    core: Core,
+    grant: Grant | None,
+    envelope: Envelope,
+    raw: bytes,
+    forwards: bool,
+    keepers: frozenset[str] = frozenset(),
 ) -> Expansion:
-    origin = routes.origin_of(grant, envelope, raw)
+    origin = msgspec.structs.replace(routes.origin_of(grant, envelope, raw), keepers=keepers)
     if not forwards:
         origin = msgspec.structs.replace(origin, automatic=True)
     return await routes.route(core, envelope, origin)
@@ -254,7 +263,8 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
     )
-    also += await _confirmations(core, message, kept, made, home)
+    if not enforcement.enforced:
+        also += await _confirmations(core, message, kept, made, home)
     return await _write(core, None, message, made, events, charges, also)
 
 

@@ -133,9 +133,9 @@ class MailFlowService:
         envelope = _envelope(transaction, content, name)
         refused = {}
         if route is None and transaction.role is Role.LMTP:
-            route, gone = await route_each(self._core, envelope, content)
+            envelope, route, gone = await route_each(self._core, envelope, content)
             refused = {number: Refused(*GONE) for number in gone}
-            if len(gone) == len(envelope.recipients):
+            if not envelope.recipients:
                 raise Refused(*GONE)
         trace = await pipeline.receive(self._core, envelope, content, route)
         return Accepted(f"Accepted as {trace}", refused)
