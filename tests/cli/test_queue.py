@@ -99,6 +99,7 @@ def test_the_suppression_list(desk: Desk) -> None:
     assert first["until"] is not None
     assert (second["reason"], second["until"]) == ("She asked for it.", None)
     assert desk.run("suppression", "remove", org, BOB) == 0
+    desk.capsys.readouterr()
     assert desk.run("suppression", "remove", org, BOB) == 1
     assert desk.run("suppression", "add", org, "nobody") == 1
     assert desk.run("suppression", "add", org, BOB, "--days", "-1") == 1

@@ -6,7 +6,6 @@ import argparse
 from typing import Any
 
 from workpost.cli.common import (
-    EX_FAILED,
     add_settings,
     fail,
     load_settings,
@@ -95,4 +94,4 @@ def remove(args: argparse.Namespace) -> int:
     there = with_core(
         settings, lambda core: suppression.remove(core, args.organization, args.address)
     )
-    return 0 if there else EX_FAILED
+    return 0 if there else fail(f"{args.address} is not on the list of {args.organization}.")

@@ -10,7 +10,7 @@ from workpost.kernel.sections import LIVE, PATH, Section
 
 
 class Retention(Section, frozen=True, kw_only=True):
-    """Runs of the organizations' retention policies."""
+    """How long things are kept: runs of retention policies, recoverable items."""
 
     every_minutes: Annotated[
         int,
@@ -21,6 +21,16 @@ class Retention(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 1_440
+    recoverable_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=365,
+            description="Days for which what is deleted from Deleted Items can be restored, unless"
+            " the organization says otherwise; 0 for not at all.",
+            extra=LIVE,
+        ),
+    ] = 30
 
 
 class Egress(Section, frozen=True, kw_only=True):

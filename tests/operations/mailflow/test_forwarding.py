@@ -408,6 +408,21 @@ async def test_what_is_junk_to_one_organization_another_forwards(house: Director
     assert await received(house, "grace@demo.test") == []
 
 
+async def test_whoever_sends_for_an_author_hears_what_is_lost_though_it_is_junk(
+    house: Directory,
+) -> None:
+    zone = {("TXT", "_dmarc.far.example"): ["v=DMARC1; p=quarantine"]}
+    core = msgspec.structs.replace(house.core, resolver=MemoryResolver(zone))
+    raw = message().replace(b"From: ada@demo.test", b"From: al@far.example")
+    recipients = ("grace@demo.test", "gone@demo.test")
+    mail = outside(*recipients, sender="bounces@lists.example", peer="203.0.113.9")
+    await pipeline.receive(core, mail, raw)
+    (event,) = await stories(house, bounces.BOUNCED)
+    assert event["bouncedRecipient"]["emailAddress"] == "gone@demo.test"
+    ((entry, (recipient,)),) = await entries(house)
+    assert (entry.sender, recipient.address) == ("", "bounces@lists.example")
+
+
 async def test_junk_is_not_forwarded(house: Directory) -> None:
     zone = {("TXT", "_dmarc.far.example"): ["v=DMARC1; p=quarantine"]}
     core = msgspec.structs.replace(house.core, resolver=MemoryResolver(zone))

@@ -366,6 +366,7 @@ async def test_a_grant_to_a_strangers_mailbox_finds_and_takes_nothing(
         run=aging.Run(0),
         folder="INBOX",
         uids=[1, 2],
+        recoverable_days=30,
     )
     assert run.deleted == 0
     assert await uids_in(house, ada, "INBOX") == [1, 2]
@@ -445,6 +446,7 @@ async def test_a_slice_stays_within_the_budget_of_a_command(
             run=run,
             folder=seen.folder,
             uids=seen.uids,
+            recoverable_days=30,
         )
         took.append(time.perf_counter() - started)
     assert run.deleted == 3 * aging.SLICE

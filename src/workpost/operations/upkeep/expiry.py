@@ -1,8 +1,9 @@
 """What is kept for a time and then forgotten.
 
 Tombstones, trace events, the audit log, expired personal access tokens and ended exports for 90
-days, client tokens for one, tokens of impersonation roles for 15 minutes; that a destination was
-not reached, a day after the last mail for it went.
+days, client tokens for one, tokens of impersonation roles for 15 minutes, what personal rules
+remember for as long as each says; that a destination was not reached, a day after the last mail
+for it went.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -16,7 +17,14 @@ from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
-from workpost.store.tables import access_tokens, events, items, mailboxes, queue_routes
+from workpost.store.tables import (
+    access_tokens,
+    events,
+    items,
+    mailboxes,
+    queue_routes,
+    sieve_memory,
+)
 from workpost.store.tables.jobs import database_now
 
 DAY_MS = 24 * 3_600_000
@@ -98,5 +106,7 @@ async def expire(core: Core) -> int:
     while await core.store.write_background(expire_tokens):
         slices += 1
     while await core.store.write_background(expire_role_tokens):
+        slices += 1
+    while await core.store.write_background(sieve_memory.drop_expired, limit=SLICE):
         slices += 1
     return slices + await purge_audit(core)

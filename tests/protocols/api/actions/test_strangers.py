@@ -17,6 +17,19 @@ ROLE_RULE = {"ImpersonationRuleId": "one", "Effect": "ALLOW", "TargetUsers": ["a
 PROVIDER = {
     "LambdaProvider": {"LambdaArn": "arn:aws:lambda:us-east-1:111122223333:function:availability"}
 }
+FLOW_RULE: dict[str, Any] = {
+    "Name": "x",
+    "Action": {"Type": "DROP"},
+    "SenderPatterns": ["*"],
+    "DestinationPatterns": ["demo.test"],
+}
+GATEWAY = {
+    "Name": "x",
+    "Host": "gateway.example",
+    "Port": 587,
+    "Username": "demo",
+    "Password": "secret",
+}
 CALLS: dict[str, dict[str, Any]] = {
     "AssociateDelegateToResource": {"ResourceId": "room", "EntityId": "ada"},
     "AssociateMemberToGroup": {"GroupId": "everyone", "MemberId": "ada"},
@@ -141,6 +154,25 @@ CALLS: dict[str, dict[str, Any]] = {
     "UpdateResource": {"ResourceId": "room", "Description": "Strange"},
     "UpdateUser": {"UserId": "ada", "City": "Strange"},
     "WipeMobileDevice": {"UserId": "ada", "DeviceId": "D1"},
+    "CreateInboundMailFlowRule": FLOW_RULE,
+    "CreateOutboundMailFlowRule": FLOW_RULE,
+    "CreateSmtpGateway": GATEWAY,
+    "DeleteInboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DeleteOutboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DeleteSmtpGateway": {"SmtpGatewayId": "gateway"},
+    "DescribeInboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DescribeOutboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DescribeSmtpGateway": {"SmtpGatewayId": "gateway"},
+    "GetJournalingRules": {},
+    "ListInboundMailFlowRules": {},
+    "ListOutboundMailFlowRules": {},
+    "ListSmtpGateways": {},
+    "SetJournalingRules": {},
+    "TestInboundMailFlowRules": {"Sender": "a@demo.test", "Recipient": "b@demo.test"},
+    "TestOutboundMailFlowRules": {"Sender": "a@demo.test", "Recipient": "b@demo.test"},
+    "UpdateInboundMailFlowRule": {"MailFlowRuleId": "rule", **FLOW_RULE},
+    "UpdateOutboundMailFlowRule": {"MailFlowRuleId": "rule", **FLOW_RULE},
+    "UpdateSmtpGateway": {"SmtpGatewayId": "gateway", **GATEWAY},
 }
 ON_ENTITIES = {
     "AssociateDelegateToResource": ("ResourceId", "EntityId"),
