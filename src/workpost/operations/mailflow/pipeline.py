@@ -41,6 +41,7 @@ from workpost.operations.mailflow import (
     charging,
     confirming,
     enforcing,
+    forwarding,
     journaling,
     personal,
     placing,
@@ -141,10 +142,10 @@ async def receive(
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
         envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
-    forwards = True
+    forwards = not await forwarding.claims_our_name(core, authentication, raw)
     keepers: frozenset[str] = frozenset()
     origin = _origin(None, envelope, raw, forwards, keepers)
-    routed = route or await routes.route(core, envelope, origin)
+    routed = (route if forwards else None) or await routes.route(core, envelope, origin)
     organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
@@ -218,11 +219,6 @@ def _check(core: Core, raw: bytes) -> None:
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
     routes.check_hops(core, raw)
-
-
-def _is_forwarded(routed: Expansion) -> bool:
-    """Whether people forward the message who could keep it here instead."""
-    return any(one.by for one in routed.forwards)
 
 
 def _origin(

@@ -2,7 +2,8 @@
 
 Tombstones, trace events, the audit log, service logs that no log group took, expired personal
 access tokens and ended exports for 90 days, client tokens for one, tokens of impersonation roles
-for 15 minutes, what personal rules remember for as long as each says.
+for 15 minutes, what personal rules remember for as long as each says; that a destination was not
+reached, a day after the last mail for it went.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -21,11 +22,14 @@ from workpost.store.tables import (
     events,
     items,
     mailboxes,
+    queue_routes,
     service_logs,
     sieve_memory,
 )
+from workpost.store.tables.jobs import database_now
 
-KEPT_MS = 90 * 24 * 3_600_000
+DAY_MS = 24 * 3_600_000
+KEPT_MS = 90 * DAY_MS
 SLICE = 500
 
 
@@ -75,6 +79,12 @@ def drop_service_logs(tx: Tx, *, before: int) -> int:
     return service_logs.delete_old_chunks(tx, before=before, limit=SLICE)
 
 
+@command
+def drop_troubles(tx: Tx) -> int:
+    """Drop one slice of destinations that nothing waits for; returns how many went."""
+    return queue_routes.forget_troubles(tx, before=database_now(tx) - DAY_MS, limit=SLICE)
+
+
 async def expire(core: Core) -> int:
     """Forget everything that is old enough; returns how many slices of work there were."""
     before = core.env.now() - KEPT_MS
@@ -97,6 +107,8 @@ async def expire(core: Core) -> int:
     while await core.store.write_background(drop_service_logs, before=before):
         slices += 1
     while await core.store.write_background(drop_access_tokens, before=before):
+        slices += 1
+    while await core.store.write_background(drop_troubles):
         slices += 1
     while await core.store.write_background(drop_exports, before=before):
         slices += 1
