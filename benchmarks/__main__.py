@@ -26,6 +26,7 @@ from benchmarks import (
     imap,
     inbound,
     mixed,
+    outbound,
     peers,
     submission,
 )
@@ -35,10 +36,12 @@ from benchmarks.table import Row, as_json, machine, render
 from tests.support.peers import postgres_folder
 from tests.support.postgres import PostgresServer
 
+BESIDE_MAIL_SERVERS = {"submission", "inbound", "outbound", "postgres", "imap"}
 SECTIONS = (
     "api",
     "submission",
     "inbound",
+    "outbound",
     "postgres",
     "imap",
     "memory",
@@ -69,7 +72,9 @@ class Bench:
         missing = peers.missing()
         for reason in missing:
             self.say(f"without peers: {reason}")
-        if not missing and {"submission", "inbound", "postgres", "imap"} & set(sections):
+        if not missing and {"submission", "inbound", "outbound", "postgres", "imap"} & set(
+            sections
+        ):
             self.dovecot = peers.Dovecot(self.folder / "dovecot")
             self.open.callback(self.dovecot.close)
             self.postfix = peers.Postfix(self.folder / "postfix", self.dovecot)
@@ -82,6 +87,7 @@ class Bench:
             "api": lambda: api.measure(self.product, self.scale),
             "submission": lambda: submission.measure(self.product, self.postfix, self.scale),
             "inbound": self._inbound,
+            "outbound": self._outbound,
             "postgres": self._postgres,
             "imap": lambda: imap.measure(self.product, self.dovecot, self.scale),
             "memory": lambda: footprint.measure(self.product, self.scale),
@@ -103,6 +109,12 @@ class Bench:
                 product.stop()
         finally:
             sender.close()
+
+    def _outbound(self) -> Iterator[Row]:
+        if self.dovecot is None:
+            self.say("without outbound mail: its peers are not installed")
+            return
+        yield from outbound.measure(self.folder, self.dovecot, self.scale)
 
     def _postgres(self) -> Iterator[Row]:
         server = self._postgres_server()

@@ -137,9 +137,12 @@ class Dovecot:
 
 
 class Postfix:
-    """Ports for submissions and for other servers' mail; messages stay in the queue, on hold."""
+    """Ports for submissions and for other servers' mail; messages stay in the queue, on hold.
 
-    def __init__(self, folder: Path, dovecot: Dovecot) -> None:
+    `relay` is the port of the server that gets them when they are let go.
+    """
+
+    def __init__(self, folder: Path, dovecot: Dovecot, relay: int = 0) -> None:
         self.folder = _folder(folder)
         self.port, self.mx_port = free_port(), free_port()
         for name in ("conf", "queue", "data"):
@@ -150,6 +153,7 @@ class Postfix:
             MAIN.format(
                 folder=self.folder, certificate=dovecot.certificate,
                 key=dovecot.folder / "key.pem", auth=dovecot.auth_socket,
+                transport=f"relay:[127.0.0.1]:{relay}" if relay else "discard",
             )
         )  # fmt: skip
         (conf / "master.cf").write_text(MASTER.format(port=self.port, mx=self.mx_port))
@@ -165,6 +169,22 @@ class Postfix:
     def queued(self) -> int:
         """Count the messages on hold."""
         return sum(1 for _ in (self.folder / "queue" / "hold").iterdir())
+
+    def release(self) -> None:
+        """Let everything on hold go."""
+        conf = str(self.folder / "conf")
+        _run(str(_find("postsuper")), "-c", conf, "-H", "ALL")
+        _run(str(_find("postqueue")), "-c", conf, "-f")
+
+    def left(self) -> int:
+        """Count the messages that are not delivered."""
+        queue = self.folder / "queue"
+        return sum(
+            1
+            for name in ("hold", "incoming", "active", "deferred")
+            for path in (queue / name).rglob("*")
+            if path.is_file()
+        )
 
     def close(self) -> None:
         """Stop the server and all it started; its folder stays for the caller to remove."""
@@ -236,7 +256,10 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 alias_maps =
 alias_database =
-default_transport = discard
+default_transport = {transport}
+relay_destination_concurrency_limit = 200
+initial_destination_concurrency = 50
+smtp_tls_security_level = none
 message_size_limit = 41943040
 mailbox_size_limit = 0
 smtpd_tls_cert_file = {certificate}
@@ -273,6 +296,7 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+relay unix - - n - - smtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """

@@ -56,6 +56,8 @@ class Workpost:
             **(settings or {}),
         }
         self._peer: Peer | None = None
+        self.demo_mode = True
+        """The demo keeps mail for outside in its queue; set to False before a later start."""
         self.people: list[str] = []
         self.filled = 0
 
@@ -69,8 +71,8 @@ class Workpost:
         self.folder.mkdir(exist_ok=True)
         self._log = self.folder.parent / f"{self.folder.name}.log"
         command = [
-            str(Path(sys.executable).with_name("workpost")), "serve", "--demo", "--random-ports",
-            "--data", str(self.folder),
+            str(Path(sys.executable).with_name("workpost")), "serve", "--random-ports",
+            "--data", str(self.folder), *(["--demo"] if self.demo_mode else []),
         ]  # fmt: skip
         self._begun = time.perf_counter()
         self._peer = Peer("workpost", dying_with_us(command), self._log, env=self._environment)

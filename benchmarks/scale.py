@@ -36,6 +36,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     inbound: int = 6_000
     """Messages of 4 KB from other servers; fewer of larger ones."""
     inbound_connections: tuple[int, ...] = (1, 20, 100)
+    outbound: int = 4_000
+    """Messages of the queue that is let go."""
     group: int = 5_000
     singles: int = 300
     """Single deliveries that those beside the group's are compared with."""
@@ -66,6 +68,7 @@ SMOKE = Scale(
     creations=8,
     inbound=40,
     inbound_connections=(1, 4),
+    outbound=40,
     group=25,
     singles=10,
 )

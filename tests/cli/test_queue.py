@@ -81,8 +81,13 @@ def test_an_order_names_what_it_means(desk: Desk) -> None:
     assert desk.run("queue", "retry", "<x@demo.test>") == 1
     assert "neither a trace id" in desk.capsys.readouterr().err
     assert desk.run("queue", "hold", "12345") == 1
+    # Nothing that is empty or no id means everything.
+    for order in (["0"], [""], ["9" * 19], ["0", "--domain", "other.example"]):
+        assert desk.run("queue", "drop", *order) == 1
+    assert desk.run("queue", "drop", "--domain", "other.example", "--organization", "") == 1
+    assert desk.run("queue", "drop", "--domain", ".", "--organization", desk.organization) == 1
     desk.capsys.readouterr()
-    assert len(desk.states()) == 2
+    assert desk.states() == {BOB: "waiting", CAROL: "waiting"}
 
 
 def test_the_suppression_list(desk: Desk) -> None:
@@ -94,6 +99,8 @@ def test_the_suppression_list(desk: Desk) -> None:
     assert first["until"] is not None
     assert (second["reason"], second["until"]) == ("She asked for it.", None)
     assert desk.run("suppression", "remove", org, BOB) == 0
+    desk.capsys.readouterr()
     assert desk.run("suppression", "remove", org, BOB) == 1
     assert desk.run("suppression", "add", org, "nobody") == 1
     assert desk.run("suppression", "add", org, BOB, "--days", "-1") == 1
+    assert desk.run("suppression", "add", org, BOB, "--days", "9" * 20) == 1

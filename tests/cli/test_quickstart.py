@@ -146,6 +146,7 @@ def test_secrets_go_into_a_file_that_only_its_owner_reads(
     password = kept.partition("password")[2].split()[0]
     assert len(password) >= 20
     assert password not in said
+    assert f"are in {file}.\n" in said
     assert not (tmp_path / "data" / founding.SECRETS).exists()
     # A file that is there is somebody's: nothing is made, nothing overwritten.
     other = tmp_path / "other"

@@ -10,10 +10,12 @@ from tests.operations.mailflow.mails import envelope
 from tests.support.directories import CHEAP, new_directory
 from tests.support.mailboxes import log_in, message
 from workpost.cli.main import main
+from workpost.cli.trace import _line
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.node.build import attached_core
 from workpost.operations.mailflow import pipeline
+from workpost.operations.mailflow.tracing import Step
 
 Out = pytest.CaptureFixture[str]
 
@@ -44,6 +46,11 @@ def test_the_life_of_a_message_is_a_line_a_step(tmp_path: Path, capsys: Out) -> 
     assert main(["trace", trace, "--json", *data]) == 0
     steps = json.loads(capsys.readouterr().out)
     assert [step["kind"] for step in steps] == ["OUTGOING_EMAIL_SUBMITTED", "QUEUED", "LIES_NOW"]
+
+
+def test_what_strangers_wrote_does_not_steer_the_terminal() -> None:
+    step = Step(0, "m-1", "RECEIVED", "0" * 16, {"messageId": "a\x1b[2Jb", "to": ["\x07", "é"]})
+    assert _line(step).endswith("messageId=a?[2Jb  to=?,é")
 
 
 def test_what_is_unknown_or_cannot_be_read_is_one_line(tmp_path: Path, capsys: Out) -> None:

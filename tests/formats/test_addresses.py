@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from workpost.formats.addresses import (
     AddressError,
+    ascii_domain,
     base_of_subaddress,
     check_domain,
     fold,
@@ -260,3 +261,19 @@ def test_long_lists_take_linear_time(unit):
 
 def test_a_list_is_bounded():
     assert len(parse_address_list("a@b," * 6000)) == 5000
+
+
+@pytest.mark.parametrize("letter", ["à", "ą", "Ѕ", "х", "\u3164"])
+def test_letters_whose_octets_are_white_space_in_latin_1_stay_whole(letter):
+    text = f"Voil{letter} <{letter}@b{letter}nk.test>, (Note {letter}) x{letter}@y.test"
+    assert parse_address_list(text) == (
+        (f"Voil{letter}", f"{letter}@b{letter}nk.test"),
+        (f"Note {letter}", f"x{letter}@y.test"),
+    )
+
+
+def test_a_label_that_no_a_label_can_hold_takes_no_time():
+    long = "".join(map(chr, range(0x4E00, 0x4E00 + 5_300)))
+    started = time.perf_counter()
+    assert ascii_domain(f"bücher.{long}.test") == f"xn--bcher-kva.{long}.test"
+    assert time.perf_counter() - started < 0.5  # encoded, it took seven seconds

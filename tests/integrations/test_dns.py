@@ -145,6 +145,29 @@ async def test_a_cache_survives_the_one_who_asked_first_and_keeps_so_many() -> N
     assert len(cache._kept) == 2
 
 
+async def test_a_cache_keeps_no_more_than_its_bytes() -> None:
+    told = MemoryResolver({("TXT", f"{n}.example"): ["x" * 60_000] for n in range(20)})
+    told.records["TLSA", "t.example"] = [f"3 1 1 {'00' * 32}"]
+    cache = CachingResolver(told, Clock(), most_bytes=200_000)
+    for n in range(20):
+        await cache.txt(f"{n}.example")
+        await cache.txt("19.example")
+        await cache.tlsa("t.example")
+    assert 100_000 < cache.bytes <= 200_000
+    assert ("TXT", "19.example") in cache._kept
+    told.broken = True
+    with pytest.raises(TryLater) as raised:
+        await cache.txt("0.example")
+    # What is kept of a failure holds nothing of the attempt.
+    kept = cache._kept["TXT", "0.example"][1]
+    assert kept is not raised.value
+    assert isinstance(kept, TryLater)
+    assert kept.__traceback__ is None
+    for key in list(cache._kept):
+        cache._forget(key)
+    assert cache.bytes == 0
+
+
 async def test_failing_servers_and_impossible_names_are_try_later(
     server: tuple[DnsServer, DnsResolver],
 ) -> None:

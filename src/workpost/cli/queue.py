@@ -16,6 +16,7 @@ from workpost.cli.common import (
     with_core,
 )
 from workpost.formats.addresses import fold_domain
+from workpost.kernel.errors import InvalidParameter
 from workpost.operations.mailflow import orders
 from workpost.operations.mailflow.listing import list_queue, show_entry
 from workpost.store.core import Core
@@ -64,12 +65,19 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _choice(args: argparse.Namespace) -> Choice:
-    named = orders.named(args.which) if args.which else Choice()
+    """What is meant; what is said and empty, as a variable of a script may be, means nothing.
+
+    Raises InvalidParameter.
+    """
+    named = Choice() if args.which is None else orders.named(args.which)
+    route = "" if args.domain is None else fold_domain(args.domain)
+    if args.organization == "" or (args.domain is not None and not route):
+        raise InvalidParameter("--organization and --domain name something, or are not said.")
     return Choice(
         queue=named.queue,
         trace=named.trace,
         organization=args.organization or "",
-        route=fold_domain(args.domain) if args.domain else "",
+        route=route,
         state=getattr(args, "state", None) or "",
     )
 

@@ -95,7 +95,8 @@ def become(places: Places) -> None:
 
 def open_private(path: str) -> IO[str]:
     """A new file of mode 0600. Raises OSError, also where there is one."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+    # Not `os.fdopen`: that file's name would be its descriptor, which quickstart would tell.
+    return open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def certificates_fit(settings: Settings) -> None:

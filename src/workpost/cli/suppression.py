@@ -6,7 +6,6 @@ import argparse
 from typing import Any
 
 from workpost.cli.common import (
-    EX_FAILED,
     add_settings,
     fail,
     load_settings,
@@ -19,6 +18,8 @@ from workpost.domain.organizations import suppression
 from workpost.domain.organizations.suppression import DAY_MS, Suppressed
 from workpost.formats.addresses import AddressError, parse_mailbox
 from workpost.store.core import Core
+
+MOST_DAYS = 36_500
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,8 +75,8 @@ def add(args: argparse.Namespace) -> int:
         parse_mailbox(args.address, smtputf8=True)
     except AddressError as error:
         return fail(str(error))
-    if args.days < 0:
-        return fail("--days is 0 or more")
+    if not 0 <= args.days <= MOST_DAYS:
+        return fail(f"--days is from 0 to {MOST_DAYS}")
 
     async def work(core: Core) -> None:
         until = core.env.now() + args.days * DAY_MS if args.days else 0
@@ -93,4 +94,4 @@ def remove(args: argparse.Namespace) -> int:
     there = with_core(
         settings, lambda core: suppression.remove(core, args.organization, args.address)
     )
-    return 0 if there else EX_FAILED
+    return 0 if there else fail(f"{args.address} is not on the list of {args.organization}.")

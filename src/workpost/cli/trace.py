@@ -78,4 +78,5 @@ def _value(value: Any) -> str:
         return ",".join(_value(each) for each in value)
     if isinstance(value, dict):
         return "(" + " ".join(f"{key}={_value(each)}" for key, each in value.items()) + ")"
-    return str(value)
+    # Much of it is as strangers wrote it, and must not steer the operator's terminal.
+    return "".join(each if each.isprintable() else "?" for each in str(value))

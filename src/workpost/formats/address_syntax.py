@@ -30,12 +30,15 @@ class Mailbox(NamedTuple):
 
 _GROUP_END = Mailbox(None, None, None, None)
 
+# The characters are octets: those of Latin-1 that are white space there are parts of letters here.
+_SPACE = " \t\r\n\f\v"
 # `Name <local@domain>`, `"Name" <local@domain>` and `local@domain` up to the comma or the end:
 # nearly every address that is ever seen takes this road.
 _PLAIN = re.compile(
     r'[ \t]*+(?:(?:"([^"\\]*+)"[ \t]*+|([^\s"(),:;<>@\\\[\]][^"(),:;<>@\\\[\]]*+))?'
     r'<([^\s"(),:;<>@\\\[\]]++)@([^\s"(),:;<>@\\\[\]]++)>'
-    r'|([^\s"(),:;<>@\\\[\]]++)@([^\s"(),:;<>@\\\[\]]++))[ \t]*+(?:,|$)'
+    r'|([^\s"(),:;<>@\\\[\]]++)@([^\s"(),:;<>@\\\[\]]++))[ \t]*+(?:,|$)',
+    re.ASCII,
 )
 _TOKEN = re.compile(
     r"[\s\x00]*+(?:"
@@ -43,7 +46,7 @@ _TOKEN = re.compile(
     r"|\(([^()\\]*+)\)"
     r"|([(),:;<>@])"
     r'|(\[[^\[\]"<>]*+\]?|[^\s\x00"(),:;<>@]++))',
-    re.DOTALL,
+    re.ASCII | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"[()]|\\.", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -65,7 +68,7 @@ def scan(value: str) -> list[Mailbox]:
             if bare_local is not None:
                 out.append(Mailbox(None, None, bare_local, bare_domain))
             else:
-                name = quoted if quoted is not None else phrase and phrase.rstrip()
+                name = quoted if quoted is not None else phrase and phrase.rstrip(_SPACE)
                 out.append(Mailbox(name or None, None, local, domain))
             position = match.end()
             continue
@@ -104,7 +107,7 @@ class _Slow:
             self._position = match.end()
             quoted, comment, special, atom = match.groups()
             if comment is not None:
-                self._comment = self._comment or comment.strip()
+                self._comment = self._comment or comment.strip(_SPACE)
             elif special is None:
                 word = _QUOTED_PAIR.sub(r"\1", quoted) if quoted is not None else atom
                 self._words().append((word, quoted is not None))
@@ -165,7 +168,7 @@ class _Slow:
                     end, self._position = edge.start(), edge.end()
                     break
         if not self._comment:
-            self._comment = _QUOTED_PAIR.sub(r"\1", self._value[start:end].strip())
+            self._comment = _QUOTED_PAIR.sub(r"\1", self._value[start:end].strip(_SPACE))
 
     def _flush(self, out: list[Mailbox]) -> None:
         outside, inside = self._outside, self._inside

@@ -12,6 +12,7 @@ from workpost.formats.encoded_words import decode_words
 MAX_LOCAL = 64
 MAX_DOMAIN = 255
 MAX_ADDRESS = 254
+MAX_LABEL = 63
 """Lengths in octets (RFC 5321 4.5.3.1; the path of 256 includes its angle brackets)."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -57,11 +58,16 @@ def fold_domain(domain: str) -> str:
 
 
 def ascii_domain(domain: str) -> str:
-    """Return a folded domain with A-labels for its U-labels, as DNS has it."""
+    """Return a folded domain with A-labels for its U-labels, as DNS has it.
+
+    A label that is too long for any A-label stays: encoding takes a time that grows with its cube.
+    """
     if domain.isascii():
         return domain
     return ".".join(
-        label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+        label
+        if label.isascii() or len(label) >= MAX_LABEL
+        else "xn--" + label.encode("punycode").decode("ascii")
         for label in domain.split(".")
     )
 
@@ -73,7 +79,7 @@ def _caseless(text: str) -> str:
 
 def _u_label(label: str) -> str:
     """Return the U-label of a lower-case A-label, or the label itself if it is no good one."""
-    if len(label) > 63 or not label.isascii():
+    if len(label) > MAX_LABEL or not label.isascii():
         return label
     try:
         text = label[4:].encode("ascii").decode("punycode")
@@ -181,7 +187,7 @@ def check_domain(domain: str) -> None:
     for label in domain.split("."):
         if not label:
             raise AddressError("the domain has an empty label")
-        if len(label.encode("utf-8", "replace")) > 63:
+        if len(label.encode("utf-8", "replace")) > MAX_LABEL:
             raise AddressError("a label of the domain is longer than 63 octets")
         if label.isascii():
             good = _LABEL.fullmatch(label) is not None

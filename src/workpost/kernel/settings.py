@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -280,7 +281,7 @@ class Settings(Section, frozen=True, kw_only=True):
     @property
     def host_name(self) -> str:
         """`hostname` with its default filled in."""
-        return self.hostname or socket.gethostname() or "localhost"
+        return self.hostname or _machine_name()
 
     @property
     def data(self) -> Path:
@@ -331,6 +332,12 @@ class Settings(Section, frozen=True, kw_only=True):
     def front_ends(self) -> int:
         """`processes.front_ends` with its default filled in."""
         return self.processes.front_ends or len(os.sched_getaffinity(0))
+
+
+@cache
+def _machine_name() -> str:
+    """Asked once: each message has the name in it several times."""
+    return socket.gethostname() or "localhost"
 
 
 def sqlite_path(url: str) -> Path | None:

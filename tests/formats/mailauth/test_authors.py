@@ -31,6 +31,30 @@ def test_domains(header: bytes, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "bank\u00ad.test",  # a hyphen that nobody sees
+        "bank.test\u200b",
+        "ba\u200dnk.test",
+        "b\ufe0fank.test",
+        "\u3164bank.test",
+        "\uff42\uff41\uff4e\uff4b.test",  # letters of full width
+        "bank\u2024test",  # a dot of its own
+    ],
+)
+def test_what_readers_take_for_a_domain_counts_too(written: str) -> None:
+    found = author_domains(f"From: ceo@{written}\r\n\r\n".encode())
+    assert len(found) == 2
+    assert found[1] == "bank.test"
+
+
+def test_a_joiner_that_belongs_to_a_name_stays() -> None:
+    name = "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.test"
+    [only] = author_domains(f"From: a@{name}\r\n\r\n".encode())
+    assert only.startswith("xn--")
+
+
+@pytest.mark.parametrize(
     "raw",
     [
         b"X: y\r\n" * 2_000 + b"From: a@one.test\r\n\r\n",

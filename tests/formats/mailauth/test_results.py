@@ -143,6 +143,8 @@ def test_what_is_no_value(value: bytes) -> None:
         b"Authentication-Results: mx.demo.test (open; dmarc=pass\r\n",
         b"Authentication-Results: a mx.demo.test; dmarc=pass\r\n",
         b"Authentication-Results \t: mx.demo.test\r\n ;dmarc=pass\r\n",
+        b"Authentication-Results\r\n \r\n\t: mx.demo.test; dmarc=pass\r\n",
+        b"Authentication-Results: " + b"()" * 200 + b"mx.demo.test; dmarc=pass\r\n",
     ],
 )
 @pytest.mark.parametrize("where", [0, 1, 2])

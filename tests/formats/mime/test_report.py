@@ -103,6 +103,27 @@ def test_international_headers_and_addresses_rfc6533() -> None:
     assert typed_address("a+b@y.test") == "rfc822; a+b@y.test"
 
 
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [
+        ('"a \\"b"@demo.test', '"a \\"b"@demo.test'),
+        ("ada@bücher.test", "ada@xn--bcher-kva.test"),
+        ("jürgen@demo.test", "jürgen@demo.test"),
+        ("ada@[192.0.2.1]", "ada@[192.0.2.1]"),
+    ],
+)
+def test_every_sender_is_addressed_as_he_is(sender: str, shown: str) -> None:
+    raw = report(to=sender)
+    assert f"\r\nTo: {shown}\r\n".encode() in raw
+    assert summarize(raw).to == (("", shown),)
+
+
+@pytest.mark.parametrize("id", ["a\x1b[2J@b", "ü@b", ""])
+def test_a_message_id_that_fits_in_no_header_is_passed_over(id: str) -> None:
+    assert b"References" not in report(references=id)
+    assert b"References: <a@b>" in report(references="a@b")
+
+
 @pytest.mark.parametrize("bad", ["x\r\nBcc: y@demo.test", "a\nb@demo.test"])
 def test_no_address_can_add_a_field(bad: str) -> None:
     with pytest.raises(ValueError, match="linefeed|newline|invalid"):

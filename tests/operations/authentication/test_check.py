@@ -15,7 +15,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.mail_settings import Authentication as Believed
 from workpost.kernel.settings import Settings
-from workpost.operations.authentication import check
+from workpost.operations.authentication import check, dmarc
 from workpost.operations.authentication.arc import ArcResult
 from workpost.operations.authentication.dkim import DkimResult
 from workpost.operations.authentication.dmarc import DmarcResult
@@ -64,7 +64,7 @@ class Slow(MemoryResolver):
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "SECONDS", 0.05)
-    monkeypatch.setattr(check, "DMARC_SECONDS", 0.05)
+    monkeypatch.setattr(dmarc, "SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("hurry")
@@ -87,6 +87,22 @@ async def test_everything_slow_is_a_temperror_and_no_exception() -> None:
     assert [each.result for each in found.dkim] == ["temperror"]
     assert found.verdicts == check.Verdicts(*["PROCESSING_FAILED"] * 3)
     assert b"spf=temperror" in found.field
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_an_author_with_a_slow_dns_hides_no_other() -> None:
+    resolver = Slow("_dmarc.slow.example")
+    resolver.records["TXT", "_dmarc.author.example"] = ["v=DMARC1; p=reject"]
+    two = MAIL.replace(b"From: ", b"From: eve@slow.example, ")
+    found = await check.authenticate(core_with(resolver), arrival(), two)
+    assert found.dmarc == DmarcResult("fail", "author.example", "reject")
+
+
+@pytest.mark.parametrize("author", ["", "<>", "(bob@author.example)", "bob@author..example", "x:;"])
+async def test_an_author_who_cannot_be_told_is_for_junk(author: str) -> None:
+    mail = MAIL.replace(b"bob@author.example", author.encode())
+    found = await check.authenticate(core_with(MemoryResolver()), arrival(), mail)
+    assert (found.dmarc.result, found.dmarc.policy) == ("permerror", "quarantine")
 
 
 async def test_a_dns_that_fails_is_no_exception() -> None:
@@ -245,3 +261,33 @@ def test_whatever_a_stranger_says_is_one_field(
     assert field.isascii()
     assert field.count(b"\r\n") == field.count(b"\r\n\t") + 1
     assert field.endswith(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("spf", "signer", "dmarc", "forged"),
+    [
+        ("pass", "", "fail", False),
+        ("fail", "", "none", True),
+        ("softfail", "", "none", True),
+        ("fail", "sender.example", "none", False),
+        ("fail", "news.sender.example", "none", False),
+        ("fail", "stranger.example", "none", True),
+        ("none", "", "fail", True),
+        ("none", "", "none", False),
+        ("temperror", "", "temperror", False),
+    ],
+)
+def test_a_sender_is_forged_where_something_says_so_and_no_signature_otherwise(
+    spf: str, signer: str, dmarc: str, forged: bool
+) -> None:
+    found = check.Authentication(
+        spf=SpfResult(spf, "sender.example"),
+        dkim=(DkimResult("pass", signer),) if signer else (),
+        dmarc=DmarcResult(dmarc, "sender.example"),
+        arc=ArcResult("none"),
+        verdicts=check.Verdicts("", "", ""),
+        field=b"",
+    )
+    assert check.is_forged(found) is forged
+    other = msgspec.structs.replace(found, dmarc=DmarcResult("fail", "author.example"))
+    assert check.is_forged(other) is (spf in {"fail", "softfail"} and forged)

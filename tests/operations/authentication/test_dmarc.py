@@ -150,10 +150,20 @@ async def test_a_signer_far_from_the_author_costs_no_question() -> None:
     assert asked == {"_dmarc.example.test", "_dmarc.test"}
 
 
-@pytest.mark.parametrize("authors", [[], ["localhost"], ["[192.0.2.1]"], ["a..b"]])
-async def test_without_an_author_there_is_an_error(authors: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("authors", "policy"),
+    [
+        ([], "quarantine"),
+        (["localhost"], ""),
+        (["[192.0.2.1]"], ""),
+        (["[example.test]"], "quarantine"),
+        (["a..b"], "quarantine"),
+        (["fine.test", "example..test"], "quarantine"),
+    ],
+)
+async def test_without_an_author_there_is_an_error(authors: list[str], policy: str) -> None:
     found = await check_dmarc(MemoryResolver(), author_domains=authors, spf=None, dkim=[])
-    assert (found.result, found.policy) == ("permerror", "")
+    assert (found.result, found.policy) == ("permerror", policy)
 
 
 async def test_the_worst_author_counts() -> None:
@@ -171,6 +181,10 @@ async def test_the_worst_author_counts() -> None:
     many = [f"n{n}.test" for n in range(dmarc.MAX_AUTHORS + 1)]
     assert await of(*many) == ("permerror", "quarantine")
     assert await of("example.test", *many) == ("fail", "reject")
+    # A name that is not answered does not hide that there are too many.
+    made.failing = {"_dmarc.n3.test"}
+    assert await of(*many, "example.test") == ("permerror", "quarantine")
+    assert await of("n3.test", "example.test") == ("fail", "reject")
 
 
 async def test_questions_are_bounded() -> None:
@@ -192,6 +206,16 @@ async def test_a_silent_dns_is_a_temperror_without_a_policy() -> None:
     made.failing = {"_dmarc.example.test"}
     found = await check(made)
     assert (found.result, found.policy) == ("temperror", "")
+
+
+async def test_a_part_of_the_domain_that_does_not_answer_is_no_way_around_the_policy() -> None:
+    made = resolver({"example.test": "v=DMARC1; p=reject; sp=quarantine"})
+    made.failing = {"_dmarc.dead.example.test"}
+    spf = SpfResult("temperror", "dead.example.test")
+    found = await check_dmarc(made, author_domains=["example.test"], spf=spf, dkim=[])
+    assert (found.result, found.policy) == ("temperror", "reject")
+    found = await check_dmarc(made, author_domains=["dead.example.test"], spf=spf, dkim=[])
+    assert (found.result, found.policy) == ("temperror", "quarantine")
 
 
 @pytest.mark.parametrize(

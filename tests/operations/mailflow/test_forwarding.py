@@ -13,6 +13,7 @@ from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.directory import mail_routing
 from workpost.domain.directory import shell as directory
 from workpost.domain.directory.entities import Props
+from workpost.domain.organizations import inbound_dmarc
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import (
     AccessDenied,
@@ -326,6 +327,90 @@ async def test_a_group_of_closed_groups_alone_is_refused(house: Directory, ada: 
     ada = await log_in(house.core, "ada@demo.test")
     await pipeline.submit(house.core, ada, envelope("all@demo.test"), message())
     assert len(await received(house, "grace@demo.test")) == 1
+
+
+async def test_of_groups_within_another_organizations_group_nobody_hears(
+    house: Directory, ada: Grant
+) -> None:
+    other = await new_directory(house.core, "other")
+    await other.user("eve")
+    await other.group("board", "eve")
+    await other.group("all", "eve", "board")
+    await other.group("shell", "board")
+    await senders(other, "board", "members")
+    mail = envelope("all@other.test", "shell@other.test")
+    await pipeline.submit(house.core, ada, mail, message())
+    assert len(await received(other, "eve@other.test")) == 1
+    # Of the recipient whom nobody is behind for this sender, the sender does hear.
+    (report,) = await received(house, "ada@demo.test")
+    assert b"shell@other.test" in report
+    assert b"board@other.test" not in report
+
+
+async def test_a_stranger_hears_of_a_group_that_closed_since_rcpt(house: Directory) -> None:
+    await house.group("board", "ada")
+    await senders(house, "board", "members")
+    mail = outside("grace@demo.test", "board@demo.test")
+    await pipeline.receive(house.core, mail, message())
+    (event,) = await stories(house, bounces.BOUNCED)
+    assert event["bouncedRecipient"]["emailAddress"] == "board@demo.test"
+
+
+async def test_an_empty_group_is_nothing_to_another_organization(house: Directory) -> None:
+    other = await new_directory(house.core, "other")
+    await other.group("nobody")
+    mail = outside("grace@demo.test", "nobody@other.test", "gone@other.test")
+    await pipeline.receive(house.core, mail, message())
+    (ours,) = await stories(house, pipeline.RECEIVED)
+    (theirs,) = await stories(other, pipeline.RECEIVED)
+    assert ours["results"] == {"grace@demo.test": {"local": 1}}
+    assert theirs["results"] == {"nobody@other.test": {"empty": 1}}
+
+
+async def test_a_domain_that_went_away_since_rcpt_makes_no_relay(house: Directory) -> None:
+    mail = outside("grace@demo.test", "x@was-here.example", sender="")
+    await pipeline.receive(house.core, mail, message())
+    assert len(await received(house, "grace@demo.test")) == 1
+    assert await entries(house) == []
+    (event,) = await stories(house, bounces.BOUNCED)
+    assert event["bouncedRecipient"]["emailAddress"] == "x@was-here.example"
+
+
+async def test_what_is_junk_to_one_organization_another_forwards(house: Directory) -> None:
+    other = await new_directory(house.core, "other")
+    await other.user("eve")
+    await inbound_dmarc.put_inbound_dmarc_settings(house.core, other.grant, enforced=False)
+    zone = {("TXT", "_dmarc.far.example"): ["v=DMARC1; p=quarantine"]}
+    core = msgspec.structs.replace(house.core, resolver=MemoryResolver(zone))
+    await forward(house, "grace", BOB, keep_copy=False)
+    await forward(other, "eve", "Rob@elsewhere.example", keep_copy=False)
+    raw = message().replace(b"From: ada@demo.test", b"From: al@far.example")
+    wishes = {"grace@demo.test": Wish(("SUCCESS",))}
+    mail = outside("grace@demo.test", "eve@other.test", peer="203.0.113.9", wishes=wishes)
+    await pipeline.receive(core, mail, raw)
+    # And nobody tells the forged sender where its message is.
+    assert [
+        (one.forwarded.domain, [each.address for each in people])
+        for one, people in await entries(house)
+        if one.forwarded
+    ] == [("other.test", ["Rob@elsewhere.example"])]
+    assert len(await entries(house)) == 1
+    assert await received(house, "grace@demo.test") == []
+
+
+async def test_whoever_sends_for_an_author_hears_what_is_lost_though_it_is_junk(
+    house: Directory,
+) -> None:
+    zone = {("TXT", "_dmarc.far.example"): ["v=DMARC1; p=quarantine"]}
+    core = msgspec.structs.replace(house.core, resolver=MemoryResolver(zone))
+    raw = message().replace(b"From: ada@demo.test", b"From: al@far.example")
+    recipients = ("grace@demo.test", "gone@demo.test")
+    mail = outside(*recipients, sender="bounces@lists.example", peer="203.0.113.9")
+    await pipeline.receive(core, mail, raw)
+    (event,) = await stories(house, bounces.BOUNCED)
+    assert event["bouncedRecipient"]["emailAddress"] == "gone@demo.test"
+    ((entry, (recipient,)),) = await entries(house)
+    assert (entry.sender, recipient.address) == ("", "bounces@lists.example")
 
 
 async def test_junk_is_not_forwarded(house: Directory) -> None:

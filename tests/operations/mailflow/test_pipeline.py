@@ -10,6 +10,7 @@ from tests.support.directories import Directory, new_directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.directory import shell as directory
 from workpost.domain.mailboxes import shell as mailboxes
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -21,7 +22,7 @@ from workpost.kernel.errors import (
 )
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import bounces, pipeline, reports, senders
-from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.envelope import Envelope, Wish
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.recipients import check_recipient
 from workpost.operations.mailflow.runner import deliver_one
@@ -248,6 +249,34 @@ async def test_of_a_recipient_who_goes_between_rcpt_and_data_the_sender_hears(
     (known, unheard) = await stories(house, bounces.BOUNCED)
     assert (known["report"], unheard["report"]) == (reports.SENT, reports.SENT)
     assert "bob@elsewhere.example" in [one["recipient"] for one in await list_queue(house.core)]
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ("v=spf1 -all", reports.FORGED),
+        ("v=spf1 ~all", reports.FORGED),
+        ("v=spf1 ?all", reports.SENT),
+        ("v=spf1 ip4:198.51.100.7 -all", reports.SENT),
+    ],
+)
+async def test_a_forged_sender_hears_neither_of_failure_nor_of_success(
+    house: Directory, record: str, told: str
+) -> None:
+    resolver = house.core.resolver
+    assert isinstance(resolver, MemoryResolver)
+    resolver.records[("TXT", "elsewhere.example")] = [record]
+    mail = Envelope(
+        sender="bob@elsewhere.example",
+        recipients=["gone@demo.test", "grace@demo.test"],
+        peer="198.51.100.7",
+        wishes={"grace@demo.test": Wish(("SUCCESS",))},
+    )
+    await pipeline.receive(house.core, mail, message())
+    (story,) = await stories(house, bounces.BOUNCED)
+    assert story["report"] == told
+    waiting = [one["recipient"] for one in await list_queue(house.core)]
+    assert waiting == ["bob@elsewhere.example"] * (2 if told == reports.SENT else 0)
 
 
 async def test_postmaster_without_a_domain_is_accepted_rfc5321_4_5_1(

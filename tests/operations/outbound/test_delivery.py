@@ -233,3 +233,14 @@ async def test_the_runner_wakes_when_mail_comes_and_drains_when_stopped(world: W
         await asyncio.gather(running, return_exceptions=True)
     assert len(world.sink.messages) == 2
     assert await world.waiting() == []
+
+
+async def test_a_report_shows_no_body_that_was_to_go_over_tls_alone_rfc8689_5(world: World) -> None:
+    await world.submit(requiretls=True, ret="FULL")
+    await world.work()
+    assert world.sink.messages == []
+    [report] = await received(world.house, "ada@demo.test")
+    assert b"Status: 5.7.10" in report
+    assert b"From: Mail delivery <postmaster@demo.test>\r\n" in report
+    assert b"Subject: Lunch?" in report
+    assert b"Good morning." not in report

@@ -274,3 +274,43 @@ async def test_an_attempt_that_is_silent_about_somebody_delivers_the_others(worl
     await world.submit("a@elsewhere.example", "b@elsewhere.example")
     await world.new_runner(Silent()).idle()
     assert [one["recipient"] for one in await world.waiting()] == ["b@elsewhere.example"]
+
+
+async def test_no_fault_of_ours_ends_the_renewing_of_leases(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.submit()
+    slow = Slow(world)
+    runner = world.new_runner(slow)
+    await runner.step()
+    await asyncio.wait_for(slow.begun.wait(), 10)
+
+    async def fail(*_: object, **__: object) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.core.store, "write", fail)
+        assert await runner._renew_once() == running.RENEW_AGAIN_SECONDS
+    assert await runner._renew_once() == runner.renew_every
+    slow.go_on.set()
+    await asyncio.gather(*runner._tasks)
+    assert len(world.sink.messages) == 1
+
+
+async def test_servers_that_are_slow_on_purpose_do_not_stop_all_mail(world: World) -> None:
+    world.set(deliveries=2)
+    slow = Slow(world)
+    runner = world.new_runner(slow)
+    for number in range(4):
+        await world.submit(f"bob@place{number}.example")
+    while await runner.step() == 0:
+        pass
+    assert len(runner._held) == 2
+    for each in runner._held.values():
+        each.began -= running.SLOW_SECONDS + 1
+    while await runner.step() == 0:
+        pass
+    assert len(runner._held) == 4
+    slow.go_on.set()
+    await runner.idle()
+    assert len(world.sink.messages) == 4

@@ -78,6 +78,16 @@ async def test_sessions_without_it_are_not_used_for_it(
     await sender.transport.close()
 
 
+async def test_a_report_goes_as_it_can_rfc8689_5(world: World, make_sink: MakeSink) -> None:
+    (outcome,) = await world.send(sender="", requiretls=True)
+    assert outcome.state == "delivered"
+    assert world.first.messages[0].mail.endswith(" REQUIRETLS")
+    plain = make_sink()
+    sender = Sender(routes=(f"*={plain.place}",)).open()
+    assert (await sender.send(sender="", requiretls=True))[0].state == "delivered"
+    assert "REQUIRETLS" not in plain.messages[0].mail
+
+
 @pytest.mark.parametrize(
     ("header", "never_mind"),
     [

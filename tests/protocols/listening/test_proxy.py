@@ -314,6 +314,36 @@ def test_a_client_without_room_is_hung_up_on_before_tls(loops, certificates, tls
     assert loops.run(ask(make, HEADER, peers, tls=tls_client)) == b""
 
 
+def test_clients_who_dawdle_do_not_shut_out_others_behind_the_proxy(
+    loops, certificates, tls_client
+):
+    async def after_one_who_dawdles():
+        peers, proxies = PeerCounter(each=1), Proxies(["127.0.0.1"])
+        acceptor = Acceptor(peers, Told, context=certificates.context, proxies=proxies)
+        bound = socket.create_server(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        await acceptor.start([bound])
+        try:
+            _, dawdler = await asyncio.open_connection("127.0.0.1", port)
+            dawdler.write(b"PROXY TCP4 192.0.2.99 192.0.2.2 40000 25\r\n")
+            while peers.begin("192.0.2.99"):
+                peers.begun("192.0.2.99")
+                await asyncio.sleep(0.01)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(HEADER)
+            await writer.start_tls(tls_client, server_hostname="localhost")
+            writer.write(b"inside")
+            async with asyncio.timeout(5):
+                answer = await reader.read()
+            writer.close()
+            dawdler.close()
+        finally:
+            acceptor.close()
+        return answer
+
+    assert loops.run(after_one_who_dawdles()) == b"('192.0.2.1', 40000) b'inside'"
+
+
 def test_a_wrong_header_is_counted_and_told_once_a_minute(loops):
     proxies = Proxies(["127.0.0.1"])
 

@@ -11,8 +11,10 @@ from tests.operations.mailflow.mails import received
 from tests.support.directories import PASSWORD, Directory, bare_core
 from tests.support.mailboxes import house, mail_core, message
 from workpost.integrations.dns.memory import MemoryResolver
+from workpost.kernel.errors import AccessDenied, UnknownRecipient
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope, Wish
+from workpost.operations.mailflow.listing import list_queue
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Peer, Recipient, Refused, Role, Transaction
 from workpost.protocols.smtp.wire.paths import Address
@@ -137,6 +139,8 @@ async def test_rfc_2033_who_left_after_rcpt_is_refused_alone(
     accepted = await service.message(mail, message())
     assert [(number, each.code) for number, each in accepted.refused.items()] == [(0, 550)]
     assert len(await received(house, "grace@demo.test")) == 1
+    # Who hands it over tells the sender: a report of ours would be the second.
+    assert await list_queue(house.core) == []
 
 
 async def test_rfc_2033_when_all_have_left_there_is_no_message(
@@ -161,3 +165,42 @@ async def test_rfc_3848_lmtp_over_a_unix_socket_has_no_address(
     (raw,) = await received(house, "ada@demo.test")
     assert b"Received: from client.b.test\r\n\tby " in raw
     assert b" with LMTP id " in raw
+
+
+# --- our own name ---------------------------------------------------------------------------------
+
+
+async def test_rfc_5321_4_5_1_answers_to_our_reports_reach_the_postmaster(
+    house: Directory, service: MailFlowService
+) -> None:
+    """Reports come from postmaster@ the server's own name, which need not be a mail domain."""
+    own = Address("Postmaster", house.core.settings.host_name.upper())
+    login = await service.authenticate(
+        Peer("127.0.0.1", 1), "ada@demo.test", PASSWORD.encode(), "PLAIN"
+    )
+    with pytest.raises(UnknownRecipient):  # nobody has that duty yet
+        await service.rcpt_to(transaction(), Recipient(own))
+    await house.user("postmaster")
+    await deliver(service, transaction(), Recipient(own))
+    await deliver(service, transaction(Role.LMTP), Recipient(own))
+    answer = transaction(Role.SUBMISSION, login=login, sender=ADA, tls="TLSv1.3")
+    await deliver(service, answer, Recipient(own))
+    assert len(await received(house, "postmaster@demo.test")) == 3
+    assert await list_queue(house.core) == []
+
+
+async def test_other_addresses_of_our_own_name_are_not_here(
+    house: Directory, service: MailFlowService
+) -> None:
+    other = Recipient(Address("ada", house.core.settings.host_name))
+    with pytest.raises(AccessDenied):
+        await service.rcpt_to(transaction(), other)
+
+
+async def test_a_server_named_like_its_mail_domain_has_that_domains_postmaster(
+    house: Directory,
+) -> None:
+    settings = msgspec.structs.replace(house.core.settings, hostname="demo.test")
+    service = MailFlowService(msgspec.structs.replace(house.core, settings=settings))
+    with pytest.raises(UnknownRecipient, match=r"<postmaster@demo\.test>"):
+        await service.rcpt_to(transaction(), Recipient(Address("postmaster", "demo.test")))

@@ -63,7 +63,8 @@ class Expansion(msgspec.Struct, frozen=True):
     """What an envelope comes to. `external`, `unknown` and `empty` hold folded recipients.
 
     `empty` are groups that reach nobody: accepted, and recorded. `refused` are groups, written to
-    or within one of those, that do not take mail from the sender.
+    or within one of those, that do not take mail from the sender. `owners` has the organizations of
+    those recipients that are empty, and of the unknown where somebody holds the address.
     """
 
     local: list[Local]
@@ -72,6 +73,7 @@ class Expansion(msgspec.Struct, frozen=True):
     empty: list[str]
     forwards: list[Forward] = []
     refused: list[Refusal] = []
+    owners: dict[str, str] = {}
 
     @property
     def reaches(self) -> bool:

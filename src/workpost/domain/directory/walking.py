@@ -46,14 +46,15 @@ class Origin(msgspec.Struct, frozen=True):
     """What routing knows of whoever sends a message.
 
     `organization` and `entity` are those of the person who logged in, "" for a stranger; `trusted`
-    is this server itself. `automatic` mail is not forwarded; `passed` are the folded addresses that
-    have forwarded it before.
+    is this server itself. `automatic` mail is not forwarded, and no mail by people of the
+    organizations `keepers`; `passed` are the folded addresses that have forwarded it before.
     """
 
     organization: str = ""
     entity: str = ""
     trusted: bool = False
     automatic: bool = False
+    keepers: frozenset[str] = frozenset()
     passed: frozenset[str] = frozenset()
 
 
@@ -195,6 +196,7 @@ class _Walker:
         reached = yield from self._reach(holder, rcpt, self._origin, 0)
         if reached or len(self.result.refused) > refused:
             return
+        self.result.owners[rcpt] = holder.org
         (self.result.empty if holder.kind == GROUP else self.result.unknown).append(rcpt)
 
     def _reach(self, holder: HolderRow, rcpt: str, origin: Origin, depth: int) -> Step:
@@ -268,7 +270,9 @@ class _Walker:
             return False
         if holder.mailbox == 0:
             return True
-        return not self._origin.automatic and syntax.fold(holder.address) not in self._origin.passed
+        if self._origin.automatic or holder.org in self._origin.keepers:
+            return False
+        return syntax.fold(holder.address) not in self._origin.passed
 
     def _forward(self, holder: HolderRow, rcpt: str, depth: int) -> Step:
         """Send on to where a person wants it; True when it gets to anybody there."""

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from workpost.formats.addresses import ascii_domain, fold_domain, parse_address_list, split
+import re
+import unicodedata
+
+from workpost.formats.addresses import (
+    MAX_DOMAIN,
+    ascii_domain,
+    fold_domain,
+    parse_address_list,
+    split,
+)
 from workpost.formats.mime.headers import MAX_BLOCK, MAX_FIELDS, MAX_VALUE, collect
 from workpost.formats.mime.scanner import header_end
+
+_JOINERS = "\u200c\u200d"
+"""Letters of some scripts are joined, or not, by these, and then belong to the name."""
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+"""Characters that nobody sees (Unicode, Default_Ignorable_Code_Point), joiners apart."""
 
 
 class AuthorsError(ValueError):
@@ -15,7 +32,8 @@ def author_domains(raw: bytes) -> list[str]:
     """The domains of all addresses in all From fields, lower case with A-labels, each once.
 
     Reads the header as summaries do, so that what people are shown is what is checked. An address
-    without a domain has none. Raises AuthorsError.
+    without a domain has none. A name with letters that look like plain ones, or that nobody sees,
+    counts as the plain name, too. Raises AuthorsError.
     """
     end = header_end(raw, 0, min(len(raw), MAX_BLOCK + 1))
     # A folded line is a line here: more lines than fields may only err on the safe side.
@@ -25,5 +43,21 @@ def author_domains(raw: bytes) -> list[str]:
     if len(value) >= MAX_VALUE:
         raise AuthorsError("From is too long")
     found = [split(address)[1] for _, address in parse_address_list(value)]
-    domains = dict.fromkeys(ascii_domain(fold_domain(each)) for each in found)
-    return [each for each in domains if each]
+    names = [name for each in found for name in _names(fold_domain(each))]
+    return [each for each in dict.fromkeys(map(ascii_domain, names)) if each]
+
+
+def _names(domain: str) -> list[str]:
+    """A folded domain, and what a reader takes it for (mapped as in UTS 46)."""
+    if domain.isascii() or len(domain) > MAX_DOMAIN:
+        return [domain]
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", domain))
+    labels = [_without_joiners(label) for label in plain.split(".")]
+    return [domain, fold_domain(".".join(labels))]
+
+
+def _without_joiners(label: str) -> str:
+    bare = label
+    for joiner in _JOINERS:
+        bare = bare.replace(joiner, "")
+    return bare if bare.isascii() else label

@@ -177,5 +177,4 @@ def message_ids(value: bytes) -> list[str]:
 
 
 def _without_space(value: bytes) -> str:
-    text = "".join(value.decode("latin-1").split())
-    return text if text.isascii() else decode(text.encode("latin-1"))
+    return decode(b"".join(value.split()))

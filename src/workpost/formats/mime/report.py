@@ -1,8 +1,8 @@
 """Delivery status notifications: multipart/report (RFC 6522) of RFC 3464, with RFC 3461 and 6533.
 
 A report has three parts: words for people, fields for programs, and what the report is about, whole
-or its header. It is ASCII throughout but for the last part: addresses with other characters are
-written as RFC 6533 3 has it, so that every sender can be told.
+or its header. It is ASCII throughout but for the last part, and for To where the local part of the
+sender is not: other addresses with such characters are written as RFC 6533 3 has it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 
+from workpost.formats.addresses import ascii_domain, fold_domain, split
 from workpost.formats.dates import format_date
 
 MAX_FIELD = 900
@@ -61,15 +62,18 @@ def compose_report(
     """Return a report with CRLF line ends; the null sender belongs into the envelope, not here.
 
     `original` is the message that the report is about, or its header unless `whole`. `envid` is the
-    ENVID as it came (in xtext). Raises ValueError for an address that fits in no header.
+    ENVID as it came (in xtext), `references` a Message-ID, passed over where it fits in no header.
+    Raises ValueError for an address that fits in no header.
     """
-    head = EmailMessage(policy=SMTP)
+    # An address beyond ASCII has no other form in a field (RFC 6532 3.2), its domain has one.
+    local, domain = _halves(to)
+    head = EmailMessage(policy=SMTP if local.isascii() else SMTPUTF8)
     head["Date"] = format_date(epoch)
     head["From"] = Address(from_[0], *_halves(from_[1]))
-    head["To"] = Address("", *_halves(to))
+    head["To"] = Address("", local, domain)
     head["Subject"] = " ".join(_UNPRINTED.sub(" ", subject).split())
     head["Message-ID"] = f"<{message_id}>"
-    if references:
+    if references.isascii() and references.isprintable() and references:
         head["In-Reply-To"] = f"<{references}>"
         head["References"] = f"<{references}>"
     head["Auto-Submitted"] = "auto-replied"
@@ -99,8 +103,11 @@ _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def _halves(address: str) -> tuple[str, str]:
-    local, _, domain = address.rpartition("@")
-    return local, domain
+    """Local part, without its quotes, and domain, with A-labels. Raises ValueError."""
+    local, domain = split(address)
+    if local.startswith('"'):
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    return local, domain if domain.isascii() else ascii_domain(fold_domain(domain))
 
 
 def report_fields(

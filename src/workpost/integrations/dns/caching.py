@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from workpost.integrations.dns.base import Answer, Resolver, Srv, Tlsa
 from workpost.kernel.errors import TryLater
 
 SIZE = 20_000
 """Answers that a process keeps."""
+BYTES = 32 << 20
+"""What they may take of its memory: strangers choose who is asked, and a text may have 64 KiB."""
 LONGEST = 24 * 3600
 SHORTEST = 5
 """Seconds for which an answer is kept, whatever its TTL: one message asks several times."""
@@ -24,10 +29,19 @@ T = TypeVar("T")
 class CachingResolver:
     """A resolver over another; `clock` gives seconds and never goes back."""
 
-    def __init__(self, inner: Resolver, clock: Callable[[], float], size: int = SIZE) -> None:
+    def __init__(
+        self,
+        inner: Resolver,
+        clock: Callable[[], float],
+        size: int = SIZE,
+        most_bytes: int = BYTES,
+    ) -> None:
         self._inner = inner
         self._clock = clock
         self._size = size
+        self._most_bytes = most_bytes
+        self.bytes = 0
+        """Of memory, about, that the answers take."""
         self._kept: OrderedDict[tuple[str, str], tuple[float, Answer[Any] | TryLater]] = (
             OrderedDict()
         )
@@ -92,7 +106,8 @@ class CachingResolver:
         try:
             answer = await ask(key[1])
         except TryLater as error:
-            self._keep(key, self._clock() + FAILED, error)
+            # A new one: the other has a traceback, and with it all that was in hand.
+            self._keep(key, self._clock() + FAILED, TryLater(error.message))
             raise
         self._keep(key, self._clock() + min(max(answer.ttl, SHORTEST), LONGEST), answer)
         return answer
@@ -104,7 +119,26 @@ class CachingResolver:
             done.exception()
 
     def _keep(self, key: tuple[str, str], until: float, what: Answer[Any] | TryLater) -> None:
+        self._forget(key)
         self._kept[key] = (until, what)
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        self.bytes += _weight(key, what)
+        while len(self._kept) > self._size or self.bytes > self._most_bytes:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self.bytes -= _weight(key, kept[1])
+
+
+def _weight(key: tuple[str, str], what: Answer[Any] | TryLater) -> int:
+    """About how many bytes an answer takes, with its place in the table."""
+    held = 500 + len(key[1])
+    return held if isinstance(what, TryLater) else held + sum(map(_size_of, what.values))
+
+
+def _size_of(value: Any) -> int:
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.astuple(value)
+    parts = value if isinstance(value, tuple) else (value,)
+    return 100 + sum(map(sys.getsizeof, parts))

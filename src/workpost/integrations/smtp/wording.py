@@ -82,7 +82,7 @@ def _refuse_all(mail: Mail, offer: Offer) -> Refusal | None:
         return Refusal("5.6.7", "The server does not take messages in UTF-8 (no SMTPUTF8).")
     if "8BITMIME" not in offer and not mail.content.isascii():
         return Refusal("5.6.3", "The server takes ASCII only (no 8BITMIME).")
-    if mail.requiretls and "REQUIRETLS" not in offer:
+    if mail.requiretls and mail.sender and "REQUIRETLS" not in offer:
         return Refusal("5.7.30", "The sender wants TLS all the way, the server has no REQUIRETLS.")
     return None
 
@@ -112,7 +112,7 @@ def _parameters(mail: Mail, offer: Offer, utf8: bool) -> bytes:
         words.append(b"BODY=8BITMIME")
     if utf8:
         words.append(b"SMTPUTF8")
-    if mail.requiretls:
+    if mail.requiretls and "REQUIRETLS" in offer:
         words.append(b"REQUIRETLS")
     if "DSN" in offer:
         if mail.ret in {"FULL", "HDRS"}:

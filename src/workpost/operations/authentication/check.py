@@ -29,14 +29,12 @@ from workpost.formats.mailauth.results import (
 from workpost.formats.mime.scanner import header_end
 from workpost.operations.authentication.arc import ArcResult, verify_arc
 from workpost.operations.authentication.dkim import DkimResult, verify_dkim
-from workpost.operations.authentication.dmarc import DmarcResult, check_dmarc
+from workpost.operations.authentication.dmarc import LATE, DmarcResult, check_dmarc
 from workpost.operations.authentication.spf import SpfResult, check_spf
 from workpost.store.core import Core
 
 SECONDS = 10.0
 """For SPF, DKIM and ARC together."""
-DMARC_SECONDS = 5.0
-LATE = "the DNS took too long"
 
 PASS = "PASS"
 FAIL = "FAIL"
@@ -96,6 +94,23 @@ class Authentication(msgspec.Struct, frozen=True):
     trusted: str = ""
 
 
+def is_forged(found: Authentication) -> bool:
+    """Whether the address in MAIL FROM is most likely not its owner's doing.
+
+    SPF has to disagree, or DMARC for an author of the same domain, and no signature of the domain
+    to say otherwise. Where nothing is known either way, the sender is believed.
+    """
+    domain = found.spf.domain
+    if found.spf.result == "pass" or any(
+        each.result == "pass" and not each.testing and _is_related(each.domain, domain)
+        for each in found.dkim
+    ):
+        return False
+    if found.spf.result in {"fail", "softfail"}:
+        return True
+    return found.dmarc.result == "fail" and _is_related(found.dmarc.domain, domain)
+
+
 def server_name(core: Core) -> str:
     """The authserv-id of our Authentication-Results fields."""
     return core.settings.authentication.server_name or core.settings.host_name
@@ -125,19 +140,16 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
     spf, dkim, arc = await _check_all(core, arrival, raw)
     try:
         authors = author_domains(raw)
-        async with asyncio.timeout(DMARC_SECONDS):
-            dmarc = await check_dmarc(
-                core.resolver,
-                author_domains=authors,
-                spf=spf,
-                dkim=dkim,
-                sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
-            )
+        dmarc = await check_dmarc(
+            core.resolver,
+            author_domains=authors,
+            spf=spf,
+            dkim=dkim,
+            sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
+        )
     except AuthorsError as error:
         authors = []
         dmarc = DmarcResult("permerror", policy=QUARANTINE, reason=str(error))
-    except TimeoutError:
-        dmarc = DmarcResult("temperror", authors[0] if authors else "", reason=LATE)
     trusted = ""
     if dmarc.result == "fail" and arc.result == "pass":
         trusted = _trusted_sealer(core.settings.authentication.trusted_arc, arc, dmarc.domain)

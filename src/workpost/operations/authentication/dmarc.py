@@ -6,13 +6,17 @@ The organizational domain is found by the DNS tree walk, not by a list of public
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from workpost.formats.mailauth.dmarc import (
+    NONE,
     POLICIES,
     QUARANTINE,
+    REJECT,
     DmarcError,
     DmarcRecord,
     milder,
@@ -32,7 +36,25 @@ MAX_SIGNERS = 10
 MAX_QUESTIONS = 60
 """Records that are asked for in all; a message of one author and five signers has 15."""
 
+SECONDS = 5.0
+"""For each author by itself, and as long again to find a policy that the DNS did not tell."""
+LATE = "the DNS took too long"
+
 Found = list[tuple[str, DmarcRecord]]
+
+_HOST = re.compile(r"[a-z0-9-]+|\[(?:ipv6:)?[0-9a-f.:]+\]")
+_ORDER = (
+    ("pass", frozenset(("", *POLICIES))),
+    ("none", frozenset(("",))),
+    ("fail", frozenset((NONE,))),
+    ("permerror", frozenset(("", NONE))),
+    ("temperror", frozenset(("", NONE))),
+    ("permerror", frozenset((QUARANTINE,))),
+    ("fail", frozenset((QUARANTINE,))),
+    ("temperror", frozenset((QUARANTINE, REJECT))),
+    ("fail", frozenset((REJECT,))),
+)
+"""Results with their policies, from the best to the worst: by what follows from them."""
 
 
 class _TooManyError(Exception):
@@ -44,7 +66,8 @@ class DmarcResult(msgspec.Struct, frozen=True):
 
     `domain` is the author domain that decided; `policy` what its record asks for a message that
     fails (none, quarantine, reject; "" where there is no record), sampling and testing considered.
-    A message made so that the question has no end is a permerror with the policy quarantine.
+    A message made so that the question has no end, or whose author cannot be told, is a permerror
+    with the policy quarantine.
     """
 
     result: str
@@ -67,47 +90,112 @@ async def check_dmarc(
     where it is lower than P (RFC 7489 6.6.4). Never raises.
     """
     domains = [each for each in dict.fromkeys(author_domains) if is_domain(each)]
-    if not domains:
-        return DmarcResult("permerror", reason="From names no author with a domain")
-    walks = _Walks(resolver)
-    results = [await _check(walks, domain, spf, dkim, sample) for domain in domains[:MAX_AUTHORS]]
+    results = await _check_each(_Walks(resolver), domains[:MAX_AUTHORS], spf, dkim, sample)
     if len(domains) > MAX_AUTHORS:
         reason = "From has authors in too many domains"
         results.append(DmarcResult("permerror", domains[0], QUARANTINE, reason))
+    # Mail programs show an address that is none, too. A machine without a domain deceives nobody.
+    others = [each for each in author_domains if not is_domain(each)]
+    if not author_domains or not all(map(_HOST.fullmatch, others)):
+        reason = "From names no author, or one without a domain"
+        results.append(DmarcResult("permerror", policy=QUARANTINE, reason=reason))
+    elif not results:
+        results.append(DmarcResult("permerror", reason="From names no author with a domain"))
     return max(results, key=_severity)
 
 
 def _severity(result: DmarcResult) -> int:
     """More is worse: what one author's domain asks for is not undone by another's."""
-    if result.result == "fail":
-        return (2, 5, 6)[POLICIES.index(result.policy)]
-    return {"pass": 0, "none": 1, "permerror": 3, "temperror": 4}[result.result]
+    return next(
+        number
+        for number, (name, policies) in enumerate(_ORDER)
+        if result.result == name and result.policy in policies
+    )
 
 
-async def _check(
+async def _check_each(
+    walks: _Walks,
+    domains: Sequence[str],
+    spf: SpfResult | None,
+    dkim: Sequence[DkimResult],
+    sample: int,
+) -> list[DmarcResult]:
+    """All authors at once: one with a slow DNS must not keep another from being asked."""
+    checks = [_check_in_time(walks, domain, spf, dkim, sample) for domain in domains]
+    return [await checks[0]] if len(checks) == 1 else list(await asyncio.gather(*checks))
+
+
+async def _check_in_time(
     walks: _Walks,
     domain: str,
     spf: SpfResult | None,
     dkim: Sequence[DkimResult],
     sample: int,
 ) -> DmarcResult:
+    author = _Author(domain)
     try:
-        where, record = await _discover(walks, domain)
-        if record is None:
-            return DmarcResult("none", domain, reason="the domain has no DMARC record")
-        policy = await _policy(walks, domain, where, record, sample)
-        # A check that was cut short tells no domain: it might have been the author's.
-        unsure = any(each.result == "temperror" and not each.domain for each in dkim)
-        for identity, result, is_strict in _identities(spf, dkim, record):
-            if not await _is_aligned(walks, domain, identity, is_strict=is_strict):
-                continue
-            if result == "pass":
-                return DmarcResult("pass", domain, policy)
-            unsure = True
+        async with asyncio.timeout(SECONDS):
+            return await _check(walks, author, spf, dkim, sample)
     except TryLater as error:
-        return DmarcResult("temperror", domain, reason=error.message)
+        reason = error.message
+    except TimeoutError:
+        reason = LATE
     except _TooManyError:
         return DmarcResult("permerror", domain, QUARANTINE, "there is too much to ask the DNS")
+    return DmarcResult(
+        "temperror", domain, author.policy or await _ask_above(walks, domain), reason
+    )
+
+
+async def _ask_above(walks: _Walks, domain: str) -> str:
+    """The policy of a domain above one that does not answer, "" for none.
+
+    A part of a zone that is served by nobody any more would be a way around the policy.
+    """
+    try:
+        async with asyncio.timeout(SECONDS):
+            for name in walk_names(domain)[1:]:
+                try:
+                    record = await walks.record(name)
+                except TryLater:
+                    continue
+                if record is not None:
+                    policy = record.subdomains or record.policy
+                    return milder(policy) if record.testing else policy
+    except (TimeoutError, _TooManyError):
+        return ""
+    return ""
+
+
+class _Author:
+    """A domain of From; `policy` as soon as it is known."""
+
+    def __init__(self, domain: str) -> None:
+        self.domain = domain
+        self.policy = ""
+
+
+async def _check(
+    walks: _Walks,
+    author: _Author,
+    spf: SpfResult | None,
+    dkim: Sequence[DkimResult],
+    sample: int,
+) -> DmarcResult:
+    """Raises TryLater, _TooManyError."""
+    domain = author.domain
+    where, record = await _discover(walks, domain)
+    if record is None:
+        return DmarcResult("none", domain, reason="the domain has no DMARC record")
+    policy = author.policy = await _policy(walks, domain, where, record, sample)
+    # A check that was cut short tells no domain: it might have been the author's.
+    unsure = any(each.result == "temperror" and not each.domain for each in dkim)
+    for identity, result, is_strict in _identities(spf, dkim, record):
+        if not await _is_aligned(walks, domain, identity, is_strict=is_strict):
+            continue
+        if result == "pass":
+            return DmarcResult("pass", domain, policy)
+        unsure = True
     if unsure:
         return DmarcResult("temperror", domain, policy, "a check could not be finished")
     return DmarcResult("fail", domain, policy)
@@ -175,6 +263,7 @@ class _Walks:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
+        self._questions = 0
         self._records: dict[str, DmarcRecord | None] = {}
         self._walks: dict[str, Found] = {}
 
@@ -182,8 +271,9 @@ class _Walks:
         """The record of one name; several are none (RFC 9989 4.10). Raises TryLater."""
         if name in self._records:
             return self._records[name]
-        if len(self._records) >= MAX_QUESTIONS:
+        if self._questions >= MAX_QUESTIONS:
             raise _TooManyError
+        self._questions += 1
         asked = f"_dmarc.{name}"
         found = []
         # A name so long that nothing fits before it has no record.

@@ -1,7 +1,7 @@
 """A message as the scorer and the learner see it: fields, readable text, links, names of parts.
 
-Everything is bounded: whatever the bytes, looking at a message costs no more than a few
-milliseconds for each 64 KiB of text, and no more text is read.
+Everything is bounded: no more than 64 KiB of text are read, and whatever the bytes, looking at them
+costs some tens of milliseconds at worst.
 """
 
 from __future__ import annotations

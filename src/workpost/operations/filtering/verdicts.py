@@ -86,9 +86,9 @@ class Scan(msgspec.Struct, frozen=True):
     fields: bytes = b""
 
     @property
-    def is_junk(self) -> bool:
-        """Whether it is spam for one of the organizations."""
-        return FAIL in self.spam.values()
+    def junked(self) -> frozenset[str]:
+        """The organizations for which it is spam; their people do not forward it."""
+        return frozenset(one for one, verdict in self.spam.items() if verdict == FAIL)
 
     def story(self, organization: str) -> dict[str, object]:
         """What an organization's event tells of it."""

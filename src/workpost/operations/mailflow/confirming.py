@@ -13,8 +13,8 @@ import msgspec
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.messages.delivery import Outgoing
 from workpost.formats.addresses import fold, split
-from workpost.operations.mailflow.entries import Message
-from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient, Wish
+from workpost.operations.mailflow.entries import Message, stored_envelope
+from workpost.operations.mailflow.envelope import StoredRecipient, Wish
 from workpost.operations.mailflow.reports import DELIVERED, EXPANDED, About, Told, make_report
 from workpost.store.core import Core
 
@@ -42,17 +42,9 @@ async def confirm_delivered(
             delivered.append(_told(address, DELIVERED, IN_MAILBOX, wish))
     if not delivered and not expanded:
         return []
-    envelope = message.envelope
     about = About(
         organization=home,
-        envelope=StoredEnvelope(
-            trace=message.stamped.trace,
-            sender=envelope.sender,
-            smtputf8=envelope.smtputf8,
-            size=message.content.size,
-            skip=message.stamped.skip,
-            envid=envelope.envid,
-        ),
+        envelope=stored_envelope(message),
         raw=message.stamped.raw,
         summary=message.summary,
         arrival=message.received,

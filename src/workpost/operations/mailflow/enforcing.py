@@ -40,15 +40,13 @@ class Enforcement(msgspec.Struct, frozen=True):
         return frozenset(self.enforced if self.policy == REJECT else ())
 
     @property
-    def junk(self) -> bool:
-        """Whether the message goes into Junk E-mail; such mail is not forwarded."""
-        return self.policy == QUARANTINE
+    def junked(self) -> frozenset[str]:
+        """The organizations that take it into Junk E-mail; their people do not forward it."""
+        return frozenset(self.enforced if self.policy == QUARANTINE else ())
 
     def roles(self, routed: Expansion) -> dict[int, str]:
         """The mailboxes whose Junk E-mail takes the message."""
-        if self.policy != QUARANTINE:
-            return {}
-        concerned = frozenset(self.enforced)
+        concerned = self.junked
         return {one.mailbox: JUNK for one in routed.local if one.organization in concerned}
 
     def keep(self, routed: Expansion, left: Sequence[str]) -> Expansion:

@@ -63,6 +63,7 @@ def stored_envelope(message: Message) -> StoredEnvelope:
         ret=message.envelope.ret,
         envid=message.envelope.envid,
         owner=message.envelope.owner,
+        forged=message.envelope.forged,
     )
 
 

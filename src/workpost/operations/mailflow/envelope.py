@@ -44,6 +44,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     smtputf8: bool = False
     owner: str = ""
     """Who may take it back while it is held: organization, slash, entity."""
+    forged: bool = False
+    """The sender's address is most likely not its owner's doing: no report goes there."""
 
 
 class Forwarded(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +78,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """Who submitted it and may take it back while it is held: organization, slash, entity."""
     forwarded: Forwarded | None = None
     """Set when it was not written here: `forwarding.as_sent` is what goes out."""
+    forged: bool = False
+    """As in `Envelope`."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):

@@ -56,7 +56,7 @@ def named(which: str) -> Choice:
     """
     if _TRACE.fullmatch(which.lower()):
         return Choice(trace=which.lower())
-    if which.isdecimal() and len(which) < 20:
+    if which.isascii() and which.isdecimal() and len(which) < 20 and 0 < int(which) < 1 << 63:
         return Choice(queue=int(which))
     raise InvalidParameter(f"{which} is neither a trace id nor the id of a queue entry.")
 

@@ -32,7 +32,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.authentication.check import authenticate, is_from_outside
+from workpost.operations.authentication.check import authenticate, is_forged, is_from_outside
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import FAIL, Scan
 from workpost.operations.mailflow import (
@@ -126,8 +126,9 @@ async def receive(
     authentication = None
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
+        envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
     routed = route or await _route(core, None, envelope, raw, True)
-    organizations = await routes.organizations_of(core, routed)
+    organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
     stamped = trace.stamp(core, envelope, raw, authentication, scanned.fields)
@@ -136,17 +137,19 @@ async def receive(
     told = enforcing.verdicts(authentication)
     message: Message | None = None
     forwards = True
+    keepers: frozenset[str] = frozenset()
     again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
         if again:
-            routed = await _route(core, None, envelope, raw, forwards)
-            organizations = await routes.organizations_of(core, routed)
+            routed = await _route(core, None, envelope, raw, forwards, keepers)
+            organizations = routes.organizations_of(routed)
         again = True
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
-        if forwards and _is_forwarded(routed) and (enforcement.junk or scanned.is_junk):
-            forwards = False
+        junked = enforcement.junked | scanned.junked
+        if any(one.by and one.organization in junked for one in routed.forwards):
+            keepers |= junked
             continue
         applied = [
             await trace.make_event(
@@ -199,9 +202,14 @@ def _is_forwarded(routed: Expansion) -> bool:
 
 
 async def _route(
-    core: Core, grant: Grant | None, envelope: Envelope, raw: bytes, forwards: bool
+    core: Core,
+    grant: Grant | None,
+    envelope: Envelope,
+    raw: bytes,
+    forwards: bool,
+    keepers: frozenset[str] = frozenset(),
 ) -> Expansion:
-    origin = routes.origin_of(grant, envelope, raw)
+    origin = msgspec.structs.replace(routes.origin_of(grant, envelope, raw), keepers=keepers)
     if not forwards:
         origin = msgspec.structs.replace(origin, automatic=True)
     return await routes.route(core, envelope, origin)
@@ -234,17 +242,13 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     routed, enforcement, scanned = arrival.routed, arrival.enforcement, arrival.scanned
     left = [one for one in arrival.organizations if one not in enforcement.dropped]
     home = (left or arrival.organizations)[0]
-    also: list[Outgoing] = []
-    events: list[NewEvent] = []
-    if not enforcement.enforced:
-        # Who has not written this is not told what became of it.
-        also, events = await routes.reports(core, home, message, routed, inside=False)
+    also, events = await routes.reports(core, home, message, routed, inside=False)
+    kept = enforcement.keep(routed, left)
     for one in arrival.organizations:
-        results = routes.results_of(routed, one, sent=False)
+        results = routes.results_of(kept, one, sent=False)
         more = {**arrival.told, **scanned.story(one)}
         events.append(await _event(core, one, RECEIVED, message, results, "", more))
     events += arrival.applied
-    kept = enforcement.keep(routed, left)
     charges = await charging.charges_for(core, None, None, kept, 0)
     roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
     made = await placing.make_outgoing(

@@ -15,10 +15,15 @@ import msgspec
 
 from workpost.domain.directory import routing
 from workpost.domain.directory.return_path import open_return
-from workpost.domain.directory.routing import Expansion, find_recipient
+from workpost.domain.directory.routing import (
+    POSTMASTER,
+    Expansion,
+    find_recipient,
+    is_local_domain,
+)
 from workpost.domain.directory.walking import EVERYONE, MEMBERS, may_write
 from workpost.domain.messages import delivery
-from workpost.formats.addresses import fold
+from workpost.formats.addresses import fold, split
 from workpost.formats.srs import is_srs
 from workpost.kernel.errors import (
     AccessDenied,
@@ -91,6 +96,18 @@ async def check_recipient(
     if not inside:
         raise AccessDenied("Relaying is not allowed; log in at the submission port.")
     return Accepted(folded, None, core.env.monotonic())
+
+
+async def is_postmaster(core: Core, address: str) -> bool:
+    """Whether an address is postmaster@ this server's own name, from which it writes reports.
+
+    That is the `postmaster` without a domain (RFC 5321 4.5.1), unless the name is a mail domain
+    here: then it is an address like others.
+    """
+    local, domain = split(fold(address))
+    if local != POSTMASTER or domain != fold(core.settings.host_name):
+        return False
+    return not await core.store.read(is_local_domain, domain=domain)
 
 
 async def _check_group(core: Core, holder: HolderRow, address: str, grant: Grant | None) -> None:

@@ -17,6 +17,7 @@ from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
+from workpost.formats.addresses import split
 from workpost.formats.dates import format_date
 from workpost.formats.mime.report import (
     ReportRecipient,
@@ -46,6 +47,7 @@ MAX_SUBJECT = 100
 
 SENT = "sent"
 NULL_SENDER = "none: the message came from the null sender"
+FORGED = "none: the sender's address is most likely forged"
 NOBODY = "none: the sender's address leads to nobody"
 UNFIT = "none: the sender's address fits in no report"
 UNWANTED = "none: the sender asked not to hear of it"
@@ -86,7 +88,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     retry_until: int = 0
     """Of recipients who are late: until when they are tried."""
     domain: str = ""
-    """Of the report's author, where that is one of ours; else this server's name."""
+    """Of the report's author, where that is one of ours; else the domain of a sender here, who can
+    answer there, else this server's name."""
 
 
 async def make_report(
@@ -95,10 +98,13 @@ async def make_report(
     """A report on recipients with one kind of action, None when nobody is to hear of it.
 
     Also says, by address, what became of the telling. `direct`: see `placing.make_outgoing`.
+    Whoever forges a sender must not make us write to the owner of the address.
     """
     sender = about.envelope.sender
     if not sender or not told:
         return None, {one.address: NULL_SENDER for one in told}
+    if about.envelope.forged:
+        return None, {one.address: FORGED for one in told}
     routed = await expand_envelope(core, [sender], Origin(trusted=True, automatic=True))
     here = bool(routed.local)
     wanted = [one for one in told if _wants(one, here=here)]
@@ -118,6 +124,7 @@ async def make_report(
                 helo=core.settings.host_name,
                 smtputf8=not sender.isascii(),
                 body="7BIT" if text.isascii() else "8BITMIME",
+                requiretls=about.envelope.requiretls,
             )
             stamped = trace.stamp(core, route, text)
             message = await placing.place(core, route, stamped, await summary_of(stamped.raw))
@@ -141,6 +148,7 @@ def _wants(one: Told, *, here: bool) -> bool:
 
 def _compose(core: Core, about: About, told: Sequence[Told], *, here: bool) -> bytes:
     host = core.settings.host_name
+    author = about.domain or (split(about.envelope.sender)[1] if here else host)
     now = core.env.now() / 1000
     action = told[0].action
     recipients = [
@@ -161,7 +169,7 @@ def _compose(core: Core, about: About, told: Sequence[Told], *, here: bool) -> b
     subject = about.summary.subject[:MAX_SUBJECT]
     kind = _KINDS.get(action, _SUCCESS)
     return compose_report(
-        from_=("Mail delivery", f"postmaster@{about.domain or host}"),
+        from_=("Mail delivery", f"postmaster@{author}"),
         to=about.envelope.sender,
         subject=f"Delivery Status Notification ({kind}){': ' * bool(subject)}{subject}",
         epoch=now,
@@ -173,7 +181,7 @@ def _compose(core: Core, about: About, told: Sequence[Told], *, here: bool) -> b
         whole=whole,
         envid=about.envelope.envid,
         arrival=about.arrival / 1000,
-        references=about.summary.message_id if about.summary.message_id.isascii() else "",
+        references=about.summary.message_id,
     )
 
 
@@ -181,11 +189,13 @@ def _returned(about: About, action: str, *, here: bool) -> tuple[bytes, bool]:
     """What the report returns, and whether that is the whole message (RFC 3461 4.3).
 
     Only failures return it whole: to who asked for that, and to those here who asked for nothing. A
-    sender elsewhere who asked for nothing may not be who sent it, and gets the header.
+    sender elsewhere who asked for nothing may not be who sent it, and gets the header. So does who
+    wanted TLS all the way, whatever was asked: the way back may have none (RFC 8689 5).
     """
     raw, skip = about.raw, about.envelope.skip
     most = MAX_WHOLE if about.envelope.ret == "FULL" else USUAL_WHOLE
     asked = about.envelope.ret == "FULL" or (not about.envelope.ret and here)
+    asked = asked and not about.envelope.requiretls
     if action == FAILED and asked and len(raw) <= most and fits_whole(raw):
         return raw[skip:], True
     header = raw[skip : about.summary.header_end][:MAX_HEADER]

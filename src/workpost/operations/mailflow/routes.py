@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from workpost.domain.directory.expansion import expand_envelope
-from workpost.domain.directory.routing import Expansion, lookup_address
+from workpost.domain.directory.routing import Expansion
 from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.formats.addresses import fold
@@ -55,6 +57,8 @@ async def route(core: Core, envelope: Envelope, origin: Origin) -> Expansion:
     that is nowhere; who went away since RCPT TO is told of otherwise (`reports`).
     """
     routed = await expand_envelope(core, envelope.recipients, origin)
+    if not origin.organization:
+        routed = _at_home(routed)
     if routed.reaches:
         return routed
     if routed.refused:
@@ -64,25 +68,48 @@ async def route(core: Core, envelope: Envelope, origin: Origin) -> Expansion:
     return routed
 
 
-async def route_each(core: Core, envelope: Envelope, raw: bytes) -> tuple[Expansion, set[int]]:
+async def route_each(
+    core: Core, envelope: Envelope, raw: bytes
+) -> tuple[Envelope, Expansion, set[int]]:
     """Where a message from outside goes now, and who of its recipients, by index, is there no more.
 
-    For LMTP, which answers for each recipient (RFC 2033 4.2).
+    For LMTP, which answers for each recipient (RFC 2033 4.2): whoever is refused so is out of the
+    envelope, and no report tells the sender of them again.
     """
     routed = await expand_envelope(core, envelope.recipients, origin_of(None, envelope, raw))
+    routed = _at_home(routed)
     unknown = set(routed.unknown)
+    unknown.update(_shut_out(routed))
     folds = [fold(address) for address in envelope.recipients]
-    return routed, {number for number, each in enumerate(folds) if each in unknown}
+    gone = {number for number, each in enumerate(folds) if each in unknown}
+    left = [one for number, one in enumerate(envelope.recipients) if number not in gone]
+    wishes = {one: wish for one, wish in envelope.wishes.items() if fold(one) not in unknown}
+    kept = msgspec.structs.replace(envelope, recipients=left, wishes=wishes)
+    refused = [one for one in routed.refused if one.rcpt not in unknown]
+    return kept, msgspec.structs.replace(routed, unknown=[], refused=refused), gone
 
 
-async def organizations_of(core: Core, routed: Expansion) -> list[str]:
+def _at_home(routed: Expansion) -> Expansion:
+    """The way of a stranger's message: a domain that went away since RCPT TO makes us no relay."""
+    if not routed.external:
+        return routed
+    unknown = [*routed.unknown, *routed.external]
+    return msgspec.structs.replace(routed, external=[], unknown=unknown)
+
+
+def _shut_out(routed: Expansion) -> list[str]:
+    """The recipients of whom a group that takes no mail from the sender is all there is."""
+    if not routed.refused:
+        return []
+    reached = {one.rcpt for one in routed.local} | {one.rcpt for one in routed.forwards}
+    return list(dict.fromkeys(one.rcpt for one in routed.refused if one.rcpt not in reached))
+
+
+def organizations_of(routed: Expansion) -> list[str]:
     """The organizations that a message from outside concerns, empty groups' among them."""
     concerned = {one.organization for one in routed.local}
     concerned.update(one.organization for one in routed.forwards)
-    for group in routed.empty:
-        holder = await core.store.read(lookup_address, addr_fold=group)
-        if holder is not None:
-            concerned.add(holder.org)
+    concerned.update(routed.owners[group] for group in routed.empty)
     return sorted(concerned)
 
 
@@ -90,11 +117,12 @@ def results_of(routed: Expansion, organization: str, *, sent: bool) -> Results:
     """What an organization's event tells of each recipient.
 
     Of people and groups of another organization its sender (`sent`) hears that it has them, and a
-    receiver nothing.
+    receiver nothing; nor does a receiver hear of the unknown who may have been another's.
     """
     results: Results = {}
+    alone = sent or len(organizations_of(routed)) < 2
     for rcpt, owner, way in _ways(routed):
-        if owner in ("", organization):
+        if owner == organization or (not owner and alone):
             ways = results.setdefault(rcpt, {})
             ways[way] = ways.get(way, 0) + 1
         elif sent:
@@ -110,11 +138,11 @@ def _ways(routed: Expansion) -> Iterator[tuple[str, str, str]]:
         yield forward.rcpt, forward.organization, FORWARDED
     for refusal in routed.refused:
         yield refusal.rcpt, refusal.organization, REFUSED
-    for rcpts, way in ((routed.external, OUTSIDE), (routed.unknown, UNKNOWN)):
+    for rcpt in routed.external:
+        yield rcpt, "", OUTSIDE
+    for rcpts, way in ((routed.unknown, UNKNOWN), (routed.empty, EMPTY)):
         for rcpt in rcpts:
-            yield rcpt, "", way
-    for rcpt in routed.empty:
-        yield rcpt, "", EMPTY
+            yield rcpt, routed.owners.get(rcpt, ""), way
 
 
 async def reports(
@@ -123,11 +151,16 @@ async def reports(
     """The report and events about recipients who are lost between RCPT TO and now.
 
     A sender here (`inside`) also hears of groups within a group that take no mail from it. A
-    stranger does not: that would tell forged senders, and of what the group is made.
+    stranger, or a sender in another organization, does not: that would tell forged senders, and of
+    what the group is made; they hear of the recipient they wrote to, if nobody else is behind it.
     """
     lost = [GivenUp(rcpt, *GONE) for rcpt in routed.unknown]
-    if inside and routed.refused:
-        lost += [GivenUp(one.group, *CLOSED) for one in routed.refused]
+    own = {
+        one.group: one.rcpt for one in routed.refused if inside and one.organization == organization
+    }
+    told = set(own.values())
+    closed = [*own, *(rcpt for rcpt in _shut_out(routed) if rcpt not in told)]
+    lost += [GivenUp(address, *CLOSED) for address in closed]
     if not lost:
         return [], []
     about = About(

@@ -82,6 +82,7 @@ class Delivery:
         self._called_off = False
         self._tried = False
         self.leased = leased
+        self.began = core.env.monotonic()
         self.outcomes: list[Outcome] = []
         """What the network came to; empty when nothing was tried."""
 

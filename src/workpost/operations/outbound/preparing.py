@@ -1,7 +1,8 @@
 """What is sent of a queued message: without what is ours alone, signed by its author or sealed.
 
-Mail that was written here is signed with DKIM. Mail that only passes is not ours to sign: its
-forwarder's domain seals what it knows of its origin with ARC (RFC 8617).
+Mail that was written here is signed with DKIM, also where a person of another organization
+forwards it. Mail that only passes is not ours to sign: its forwarder's domain seals what it knows
+of its origin with ARC (RFC 8617).
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import re
 from collections.abc import Awaitable
 from typing import Protocol
 
-from workpost.formats.addresses import split
+from workpost.formats.addresses import fold_domain, split
+from workpost.formats.mailauth.results import ResultsError, parse_results
 from workpost.formats.mime.summary import Summary
-from workpost.kernel.errors import TryLater
+from workpost.kernel.errors import KeyDestroyed, TryLater
 from workpost.kernel.logging import logger
 from workpost.operations.authentication.check import server_name
 from workpost.operations.mailflow import forwarding, signing
 from workpost.operations.mailflow.envelope import StoredEnvelope
 from workpost.store.core import Core
+from workpost.store.database.unit import Reader, quick
+from workpost.store.tables import domains
 
 _RESULTS = re.compile(
     rb"^authentication-results:[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE
@@ -51,20 +55,54 @@ async def prepare(
         fields = await _seal(core, organization, passing.domain, content)
     elif summary.from_:
         domain = split(summary.from_[0][1])[1]
-        fields = await sign(core, organization, content, author_domain=domain)
+        if passing is None:
+            fields = await sign(core, organization, content, author_domain=domain)
+        else:
+            fields = await _sign_as_author(core, sign, content, domain)
     else:
         fields = b""
     return fields + content if fields else content
+
+
+@quick
+def _owner(tx: Reader, *, domain: str) -> str:
+    """The organization that has a domain, "" where nobody here has it."""
+    row = domains.get_verified(tx, name=domain)
+    return row.org if row is not None else ""
+
+
+async def _sign_as_author(core: Core, sign: Signer, content: bytes, domain: str) -> bytes:
+    """The signature of an author here whose mail somebody forwards, maybe of another organization.
+
+    b"" where that one is gone: the forwarder's mail goes out all the same.
+    """
+    owner = await core.store.read(_owner, domain=fold_domain(domain))
+    if not owner:
+        return b""
+    try:
+        return await sign(core, owner, content, author_domain=domain)
+    except KeyDestroyed:
+        return b""
 
 
 async def _seal(core: Core, organization: str, domain: str, content: bytes) -> bytes:
     """The ARC set of a forwarder; b"" where it cannot be made now, for SRS alone passes, too."""
     if not domain:
         return b""
-    found = _RESULTS.search(forwarding.header_of(content))
-    results = found[0] if found is not None else f":{server_name(core)}; none\r\n".encode()
     try:
-        return await signing.seal_arc(core, organization, domain, content, results)
+        return await signing.seal_arc(core, organization, domain, content, _results(core, content))
     except TryLater as error:
         log.warning("forwarded mail goes out without a seal", error=error.message)
         return b""
+
+
+def _results(core: Core, content: bytes) -> bytes:
+    """Our Authentication-Results field; what others say of themselves is not ours to seal."""
+    ours = server_name(core).lower()
+    for found in _RESULTS.finditer(forwarding.header_of(content)):
+        try:
+            if parse_results(found[0].partition(b":")[2]).server.lower() == ours:
+                return found[0]
+        except ResultsError:
+            continue
+    return f":{ours}; none\r\n".encode()

@@ -35,6 +35,11 @@ DRAIN_SECONDS = 5.0
 MEMORY = 256 * 1024 * 1024
 """Bytes of messages that one process has in its hands."""
 COUNT_SECONDS = 60.0
+SLOW_SECONDS = 30.0
+"""A delivery that takes longer waits for its server more than it works."""
+SLOW = 400
+"""So many slow deliveries take no place from others: servers that are slow on purpose would else
+need no more than `queue.deliveries` messages to stop all mail."""
 TOO_BUSY = 421
 """The reply of a server that has too much to do (RFC 5321 4.2.2)."""
 
@@ -106,7 +111,7 @@ class OutboundRunner:
 
     async def step(self) -> float:
         """Begin what may begin; returns the seconds to rest, 0 when there may be more."""
-        most = self._core.settings.queue.deliveries - len(self._tasks)
+        most = self._core.settings.queue.deliveries - len(self._tasks) + self._slow()
         if most <= 0:
             return IDLE_SECONDS
         try:
@@ -114,6 +119,10 @@ class OutboundRunner:
         except WorkpostError as error:
             self._unwell(error)
             return IDLE_SECONDS
+
+    def _slow(self) -> int:
+        since = self._core.env.monotonic() - SLOW_SECONDS
+        return min(SLOW, sum(each.began < since for each in self._held.values()))
 
     async def _take(self, most: int) -> float:
         rooms = self._pacing.rooms()
@@ -167,7 +176,6 @@ class OutboundRunner:
 
     async def _deliver(self, delivery: Delivery) -> None:
         leased, learnt = delivery.leased, False
-        started = self._core.env.monotonic()
         UNDER_WAY.inc()
 
         def learn(outcomes: list[Outcome]) -> tuple[Closing | None, bool]:
@@ -179,7 +187,7 @@ class OutboundRunner:
             await delivery.run(learn)
         finally:
             UNDER_WAY.dec()
-            SECONDS.observe(self._core.env.monotonic() - started)
+            SECONDS.observe(self._core.env.monotonic() - delivery.began)
             self._held.pop(leased.fence, None)
             self._freed.add(leased.route)
             if not learnt:
@@ -218,7 +226,10 @@ class OutboundRunner:
         try:
             renewing = self._core.store.write(renew, held=held, lease_ms=int(self.lease * 1000))
             lost = await asyncio.wait_for(renewing, self.renew_every)
-        except (WorkpostError, TimeoutError) as error:
+        except Exception as error:
+            # Whatever it is: who stopped renewing here would go on sending what others take over.
+            if not isinstance(error, WorkpostError | TimeoutError):
+                log.exception("renewing leases failed inside")
             self._unwell(error)
             left = self.lease - (self._core.env.monotonic() - self._renewed)
             if left < self.margin:

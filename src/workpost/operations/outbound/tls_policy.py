@@ -58,9 +58,13 @@ class TlsPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def want_of(mail: Mail) -> Want:
-    """Read what the sender wants: REQUIRETLS, else the field `TLS-Required: No`."""
+    """Read what the sender wants: REQUIRETLS, else the field `TLS-Required: No`.
+
+    A report does not get lost for want of protection (RFC 8689 5): it has REQUIRETLS where that is
+    offered, and goes as other mail where it is not.
+    """
     if mail.requiretls:
-        return Want(always=True)
+        return Want(always=mail.sender != "")
     return Want(never_mind=_NOT_REQUIRED.search(header_of(mail.content)) is not None)
 
 

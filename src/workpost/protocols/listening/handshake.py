@@ -88,35 +88,39 @@ class Doorway:
             waits = self._context is not None or self._proxies.includes(host)
             network = peer_network(host) if waits else None
             if network is None or self._peers.begin(network):
-                task = loop.create_task(self._enter(connection, host))
+                task = loop.create_task(self._enter(connection, host, network))
                 self._entering[connection] = task
-                task.add_done_callback(partial(self._entered, connection, network))
+                task.add_done_callback(partial(self._entered, connection))
             else:
                 connection.close()
             # Whoever connects quickly must not keep the loop from all others.
             await asyncio.sleep(0)
 
-    async def _enter(self, connection: socket.socket, host: str) -> None:
+    async def _enter(self, connection: socket.socket, host: str, network: str | None) -> None:
+        """`network` is what was counted to begin with."""
         client = None
-        if self._proxies.includes(host):
-            try:
-                client = await read_client(connection)
-            except ProxyError as error:
-                connection.close()
-                self._complain(host, error)
-                return
-            HEADERS.labels("client" if client is not None else "none").inc()
-        if client is None or self._context is None:
-            await self._connect(connection, client)
-            return
-        network = peer_network(client[0])
-        if not self._peers.begin(network):
-            connection.close()
-            return
         try:
+            if self._proxies.includes(host):
+                try:
+                    client = await read_client(connection)
+                except ProxyError as error:
+                    connection.close()
+                    self._complain(host, error)
+                    return
+                HEADERS.labels("client" if client is not None else "none").inc()
+            if client is not None and self._context is not None:
+                named = peer_network(client[0])
+                if not self._peers.begin(named):
+                    connection.close()
+                    return
+                if network is not None:
+                    # Clients who dawdle must not take the room of all others behind the proxy.
+                    self._peers.begun(network)
+                network = named
             await self._connect(connection, client)
         finally:
-            self._peers.begun(network)
+            if network is not None:
+                self._peers.begun(network)
 
     async def _connect(self, connection: socket.socket, client: Client | None) -> None:
         with contextlib.suppress(OSError):  # of which errors of TLS are a kind
@@ -134,9 +138,5 @@ class Doorway:
             self._warned = now
             log.warning("a proxy did not say whom it lets in", proxy=host, reason=str(error))
 
-    def _entered(
-        self, connection: socket.socket, network: str | None, _: asyncio.Task[None]
-    ) -> None:
-        if network is not None:
-            self._peers.begun(network)
+    def _entered(self, connection: socket.socket, _: asyncio.Task[None]) -> None:
         del self._entering[connection]

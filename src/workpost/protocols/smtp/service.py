@@ -15,7 +15,7 @@ from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.client_names import ClientNames
 from workpost.operations.mailflow.envelope import Envelope, Wish
-from workpost.operations.mailflow.recipients import check_recipient, remembered
+from workpost.operations.mailflow.recipients import check_recipient, is_postmaster, remembered
 from workpost.operations.mailflow.routes import route_each
 from workpost.operations.mailflow.senders import check_sender
 from workpost.protocols.smtp.session import (
@@ -27,6 +27,7 @@ from workpost.protocols.smtp.session import (
     Role,
     Transaction,
 )
+from workpost.protocols.smtp.wire.paths import Address
 from workpost.store.core import Core
 
 PROTOCOL = "SMTP"
@@ -107,6 +108,8 @@ class MailFlowService:
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
         login = transaction.login
+        if await is_postmaster(self._core, str(recipient.address)):
+            recipient.address = Address("postmaster", "")
         recipient.notes = await check_recipient(
             self._core,
             str(recipient.address),
@@ -133,9 +136,9 @@ class MailFlowService:
         envelope = _envelope(transaction, content, name)
         refused = {}
         if route is None and transaction.role is Role.LMTP:
-            route, gone = await route_each(self._core, envelope, content)
+            envelope, route, gone = await route_each(self._core, envelope, content)
             refused = {number: Refused(*GONE) for number in gone}
-            if len(gone) == len(envelope.recipients):
+            if not envelope.recipients:
                 raise Refused(*GONE)
         trace = await pipeline.receive(self._core, envelope, content, route)
         return Accepted(f"Accepted as {trace}", refused)
