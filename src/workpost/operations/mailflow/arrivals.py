@@ -47,7 +47,6 @@ async def tell_others(
     core: Core, home: str, message: Message, made: Outgoing, routed: Expansion
 ) -> list[NewEvent]:
     """The events of other organizations here that a person of `home` has sent to."""
-    others = sorted({one.organization for one in routed.local} - {home})
     return [
         await trace.make_event(
             core,
@@ -62,5 +61,6 @@ async def tell_others(
                 **delivered(made, routed, each),
             },
         )
-        for each in others
+        for each in routes.organizations_of(routed)
+        if each != home
     ]
