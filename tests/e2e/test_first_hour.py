@@ -98,7 +98,7 @@ def _doctor_is_content(made: Installation) -> None:
     }
     # The certificate is its own.
     assert complaints <= {"certificate", "certificate.mta-sts", "disk.space"}, done.stdout
-    assert {"port.smtp", "port.imaps", "dns.mx", "dns.dkim", "dns.reverse"} <= {
+    assert {"port.smtp", "port.imaps", "port.managesieve", "dns.mx", "dns.dkim", "dns.reverse"} <= {
         one["check"] for one in found["Findings"]
     }
 

@@ -25,7 +25,7 @@ from tests.support import crash
 from tests.support.server import Server, command_line, compose
 from workpost.protocols.listening.tls import ensure_self_signed
 
-LISTENERS = {"http", "https", "smtp", "submission", "submissions", "imap", "imaps"}
+LISTENERS = {"http", "https", "smtp", "submission", "submissions", "imap", "imaps", "managesieve"}
 
 
 @pytest.fixture(scope="module")

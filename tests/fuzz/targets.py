@@ -16,11 +16,17 @@ from workpost.formats import addresses, encoded_words
 from workpost.formats import mta_sts as mta_sts_format
 from workpost.formats.dates import parse_date
 from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
+from workpost.formats.sieve.actions import World
+from workpost.formats.sieve.checker import compile_script
+from workpost.formats.sieve.errors import SieveError
+from workpost.formats.sieve.interpreter import run_script
 from workpost.integrations.smtp.offers import parse_offer
 from workpost.integrations.smtp.replies import BadReply, Reply, ReplyReader
 from workpost.protocols.imap.wire.errors import WireError
 from workpost.protocols.imap.wire.framing import Frame, Framer, Limits, Refused
 from workpost.protocols.imap.wire.parser import parse
+from workpost.protocols.managesieve.wire import framing as managesieve_framing
+from workpost.protocols.managesieve.wire import parser as managesieve_parser
 from workpost.protocols.smtp.wire import commands
 from workpost.protocols.smtp.wire.bdat import ChunkReader
 from workpost.protocols.smtp.wire.data import DataDecoder
@@ -182,6 +188,34 @@ def imap_commands(data: bytes) -> None:
                     pass
 
 
+def managesieve_commands(data: bytes) -> None:
+    """As for IMAP: frames, and a command or a WireError of each."""
+    framer = managesieve_framing.Framer()
+    for start in range(0, len(data), 97):
+        framer.feed(data[start : start + 97])
+        while (found := framer.next_event()) is not None:
+            if isinstance(found, managesieve_framing.Frame):
+                for read in (managesieve_parser.parse, managesieve_parser.parse_string):
+                    try:
+                        read(found.parts)
+                    except managesieve_parser.WireError:
+                        pass
+
+
+def sieve_scripts(data: bytes) -> None:
+    """A script is read or refused; one that is read runs to an end and loses no message silently."""
+    try:
+        script = compile_script(data)
+    except SieveError:
+        return
+    result = run_script(
+        script, UGLY["text around the parts"], World(sender="", recipient="", now=0)
+    )
+    assert not result.error or len(result.actions) == 1
+    if result.message is not None:
+        summarize(result.message)
+
+
 _MAIL = [raw for raw in UGLY.values() if len(raw) <= BIGGEST]
 
 TARGETS: dict[str, Target] = {
@@ -252,6 +286,20 @@ TARGETS: dict[str, Target] = {
     ),
     "sender_policies": Target(senders.sender_policies, senders.SEEDS),
     "mime_structure": Target(mime_structure, _MAIL),
+    "sieve_scripts": Target(
+        sieve_scripts,
+        [
+            b'require ["fileinto", "variables", "regex", "body"];\r\n'
+            b'if anyof (header :matches "subject" "*u?ly*", not body :regex "(o|n)+e") {\r\n'
+            b'  set :upper "a" "${1}${2}"; fileinto "x/${a}"; stop;\r\n} else { discard; }\r\n',
+            b'require ["editheader", "date", "index", "relational", "imap4flags"];\n'
+            b'addheader :last "X" text:\n.a\n..b\n.\n;\n'
+            b'if date :index 1 :value "ge" :zone "+0100" "date" "julian" "5" { addflag "a b"; }',
+            b'require ["vacation", "enotify", "duplicate", "ereject", "encoded-character"];'
+            b'if duplicate :seconds 5 :uniqueid "${hex: 41 42}" { vacation :days 3 :mime "x"; }'
+            b'notify :importance "1" "mailto:a@b.test?body=%41";',
+        ],
+    ),
     "imap_commands": Target(
         imap_commands,
         [
@@ -259,6 +307,13 @@ TARGETS: dict[str, Target] = {
             b"b UID FETCH 1:*,7 (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (From)]<0.10>)\r\n",
             b'c SEARCH CHARSET utf-8 OR (FROM "x" NOT SEEN) MODSEQ 5 UID 1:3\r\n',
             b'd APPEND "Sent Items" (\\Seen $Forwarded) "27-Nov-2026 10:00:00 +0000" {5+}\r\nhello\r\n',
+        ],
+    ),
+    "managesieve_commands": Target(
+        managesieve_commands,
+        [
+            b'PUTSCRIPT "a \\"b\\"" {5+}\r\nkeep;\r\nLISTSCRIPTS\r\n',
+            b'HAVESPACE {1+}\r\na 1000\r\nAUTHENTICATE "PLAIN" "AGFkYQBzZWNyZXQ="\r\n',
         ],
     ),
     "dkim_messages": Target(signatures.dkim_messages, [*signatures.MESSAGES, *_MAIL]),

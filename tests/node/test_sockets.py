@@ -43,7 +43,7 @@ def test_front_ends_share_each_port() -> None:
     fronts = sockets.bind_all(settings(), ("imap",), 2)
     ports = [[one.sockets[0].getsockname()[1] for one in front] for front in fronts]
     assert ports[0] == ports[1]
-    assert [one.name for one in fronts[0]] == ["imap", "imaps"]
+    assert [one.name for one in fronts[0]] == ["imap", "imaps", "managesieve"]
     close(fronts)
 
 
@@ -54,7 +54,8 @@ def test_roles_bring_their_listeners() -> None:
 
 
 def test_a_listener_may_have_several_addresses_and_v6() -> None:
-    fronts = sockets.bind_all(settings(imap=("127.0.0.1:0", "[::1]:0"), imaps=()), ("imap",), 1)
+    given = settings(imap=("127.0.0.1:0", "[::1]:0"), imaps=(), managesieve=())
+    fronts = sockets.bind_all(given, ("imap",), 1)
     (listener,) = fronts[0]
     assert [one.family for one in listener.sockets] == [socket.AF_INET, socket.AF_INET6]
     close(fronts)
@@ -67,7 +68,7 @@ def test_endpoints_name_addresses_as_urls_where_they_are_web() -> None:
     assert str(told["api"]).startswith("http://127.0.0.1:")
     assert str(told["https"]).startswith("https://127.0.0.1:")
     assert str(told["imap"]).startswith("[::1]:")
-    assert set(told) == {"api", "http", "https", "imap", "imaps", "pid"}
+    assert set(told) == {"api", "http", "https", "imap", "imaps", "managesieve", "pid"}
     close(fronts)
 
 

@@ -16,6 +16,7 @@ from workpost.domain.messages import shell as messages
 from workpost.kernel.principal import Grant
 from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
+from workpost.store.tables import recoverable
 
 LogIn = Callable[[str], Awaitable[Grant]]
 
@@ -94,8 +95,13 @@ async def assert_numbers_are_true(house: Directory) -> None:
     for mailbox, total, size, modseq in await house.run(
         "SELECT id, items, bytes, modseq FROM mailbox"
     ):
-        rows = await house.run("SELECT size, modseq FROM item WHERE mailbox = ?", mailbox)
-        assert (total, size) == (len(rows), sum(row[0] for row in rows))
+        rows = await house.run(
+            "SELECT i.size, i.modseq, f.hidden FROM item i JOIN folder f"
+            " ON f.mailbox = i.mailbox AND f.id = i.folder WHERE i.mailbox = ?",
+            mailbox,
+        )
+        own = [row[0] for row in rows if row[2] != recoverable.HIDDEN]
+        assert (total, size) == (len(own), sum(own))
         assert all(row[1] <= modseq for row in rows)
     orphans = await house.run(
         "SELECT s.item FROM summary s WHERE NOT EXISTS"

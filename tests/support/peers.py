@@ -19,6 +19,8 @@ PROGRAMS = {
     "aws": ("aws", "awscli"),
     "openssl": ("openssl", "openssl"),
     "slapd": ("slapd", "slapd"),
+    "sieve-connect": ("sieve-connect", "sieve-connect"),
+    "pigeonhole": ("sieve-test", "dovecot-sieve"),
     "rspamd": ("rspamd", "rspamd"),
     "spamd": ("spamd", "spamd"),
     "clamd": ("clamd", "clamav-daemon"),

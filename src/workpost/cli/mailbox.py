@@ -1,4 +1,4 @@
-"""`workpost mailbox`: where a person's mail goes on to."""
+"""`workpost mailbox`: where a person's mail goes on to, and what was deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ HELP = "its address, or its number as `workpost check` shows it"
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser("mailbox", help="forward people's mail", description=__doc__)
+    # Here: that module finds mailboxes with this one's help.
+    from workpost.cli.recoverable import add_verbs
+
+    parser = commands.add_parser(
+        "mailbox", help="forward people's mail, restore what they deleted", description=__doc__
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     text = "show where mail of a user or resource goes on to, or change that"
     verb = add_verb(verbs, "forward", text)
@@ -35,6 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="with --to: the mailbox keeps only what cannot be sent on",
     )
     verb.set_defaults(run=forward)
+    add_verbs(verbs)
 
 
 def forward(args: argparse.Namespace) -> int:

@@ -23,6 +23,8 @@ COMMANDS = (
     "directory",
     "group",
     "mailbox",
+    "sieve",
+    "out_of_office",
     "limits",
     "token",
     "queue",

@@ -158,6 +158,26 @@ class FolderHasChildren(WorkpostError):
     """The folder has inferior names and cannot be removed with them."""
 
 
+class ScriptNotFound(WorkpostError):
+    """The mailbox has no Sieve script of this name."""
+
+
+class ScriptExists(WorkpostError):
+    """The mailbox has a Sieve script of this name already."""
+
+
+class ScriptActive(WorkpostError):
+    """The Sieve script is the active one and cannot be deleted."""
+
+
+class ScriptInvalid(WorkpostError):
+    """The text is no Sieve script that this server could run; the message says where and why."""
+
+
+class ScriptTooLarge(WorkpostError):
+    """The Sieve script is over the size limit."""
+
+
 class QuotaExceeded(WorkpostError):
     """The mailbox has no room for the message."""
 

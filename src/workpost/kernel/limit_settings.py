@@ -109,6 +109,27 @@ class Limits(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="Availability configurations of an organization.", extra=LIVE),
     ] = 100
+    flow_patterns_per_rule: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000,
+            description="Patterns of senders, and as many of destinations, of one flow rule.",
+            extra=LIVE,
+        ),
+    ] = 250
+    flow_patterns: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="The same of all flow rules of an organization together.",
+            extra=LIVE,
+        ),
+    ] = 1_000
+    smtp_gateways: Annotated[
+        int, Meta(ge=1, le=1_000, description="SMTP gateways of an organization.", extra=LIVE)
+    ] = 20
     tags: Annotated[int, Meta(ge=1, le=50, description="Tags of an organization.", extra=LIVE)] = 50
     identity_applications: Annotated[
         int, Meta(ge=1, description="Identity Center applications of an account.", extra=LIVE)
@@ -135,6 +156,13 @@ class Limits(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 24
+    sieve_scripts: Annotated[
+        int, Meta(ge=1, le=1_000, description="Sieve scripts of a mailbox.", extra=LIVE)
+    ] = 32
+    sieve_script_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=256 * 1024, description="Largest Sieve script.", extra=LIVE),
+    ] = 256 * 1024
     sessions: Annotated[
         int,
         Meta(

@@ -43,6 +43,9 @@ class Listeners(Section, frozen=True, kw_only=True):
     imaps: Annotated[Addresses, Meta(description="IMAP, TLS from the start (port 993).")] = (
         "127.0.0.1:2993",
     )
+    managesieve: Annotated[
+        Addresses, Meta(description="ManageSieve, Sieve scripts, with STARTTLS (port 4190).")
+    ] = ("127.0.0.1:4190",)
     lmtp: Annotated[
         Addresses,
         Meta(

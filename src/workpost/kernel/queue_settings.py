@@ -66,6 +66,16 @@ class Queue(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 4
+    gateway_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60 * 24,
+            description="A message for an organization's SMTP gateway that cannot be reached goes "
+            "back to its sender after this; 0: at once.",
+            extra=LIVE,
+        ),
+    ] = 10
     suppression_days: Annotated[
         int,
         Meta(

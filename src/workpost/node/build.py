@@ -20,6 +20,7 @@ from workpost.node.health import Ops
 from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
+from workpost.operations.audit.trail import ServiceTrail
 from workpost.protocols.api.build import Front, build_front
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.imap.limits import Limits as ImapLimits
@@ -28,6 +29,9 @@ from workpost.protocols.imap.server import ListenerOptions as ImapOptions
 from workpost.protocols.listening.limits import PeerCounter
 from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.shared import Shared
+from workpost.protocols.managesieve.limits import Limits as SieveLimits
+from workpost.protocols.managesieve.server import ListenerOptions as SieveOptions
+from workpost.protocols.managesieve.server import ManageSieveServer
 from workpost.protocols.smtp.limits import Limits as SmtpLimits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.service import MailFlowService
@@ -69,7 +73,7 @@ async def build_core(
         await store.close()
         raise
     contents = open_contents(settings, store)
-    return Core(
+    core = Core(
         store=store,
         keys=keys,
         contents=contents,
@@ -77,11 +81,14 @@ async def build_core(
         env=env,
         settings=settings,
     )
+    core.trail = ServiceTrail(core)
+    return core
 
 
 async def close_core(core: Core) -> None:
     """Settle and close what `build_core` opened, and the connections to directories."""
     close_sources()
+    await core.trail.close()
     await core.store.close()
     await core.keys.close()
 
@@ -103,6 +110,7 @@ class Servers:
         self._http: list[HttpServer] = []
         self._smtp: list[SmtpServer] = []
         self._imap: list[ImapServer] = []
+        self._sieve: list[ManageSieveServer] = []
 
     async def start(self) -> None:
         """Accept on every listener."""
@@ -116,6 +124,8 @@ class Servers:
         for name in ("imap", "imaps"):
             if name in self._listeners:
                 await self._start_imap(name)
+        if "managesieve" in self._listeners:
+            await self._start_managesieve()
 
     async def _start_http(self) -> None:
         self._api = await build_front(self._core)
@@ -170,6 +180,18 @@ class Servers:
         await server.start(self._listeners[name].sockets)
         self._imap.append(server)
 
+    async def _start_managesieve(self) -> None:
+        options = SieveOptions(
+            plaintext_auth=self._plaintext_login("managesieve"),
+            limits=self._sieve_limits(),
+            proxies=self._proxies("managesieve"),
+        )
+        server = ManageSieveServer(
+            self._core, access, options, self._shared, certificates=self._tls
+        )
+        await server.start(self._listeners["managesieve"].sockets)
+        self._sieve.append(server)
+
     def _smtp_limits(self, role: Role) -> SmtpLimits:
         settings = self._core.settings
         # A server of our own goes on asking for recipients, and may be told no for hours.
@@ -197,6 +219,9 @@ class Servers:
     def _imap_limits(self) -> ImapLimits:
         return ImapLimits(message=self._core.settings.limits.message_bytes)
 
+    def _sieve_limits(self) -> SieveLimits:
+        return SieveLimits(script=self._core.settings.limits.sieve_script_bytes)
+
     def reload(self, fresh: Settings) -> None:
         """SIGHUP: take up live settings and certificate files; at an error the old ones stay."""
         self._core.settings = with_live(self._core.settings, fresh)
@@ -208,15 +233,18 @@ class Servers:
             smtp.adjust(self._smtp_limits(smtp.options.role))
         for imap in self._imap:
             imap.adjust(self._imap_limits())
+        for sieve in self._sieve:
+            sieve.adjust(self._sieve_limits())
         self._watch.reload()
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let clients finish for `grace` seconds, then cut them."""
         self._watch.stop()
-        servers: list[HttpServer | SmtpServer | ImapServer] = [
+        servers: list[HttpServer | SmtpServer | ImapServer | ManageSieveServer] = [
             *self._http,
             *self._smtp,
             *self._imap,
+            *self._sieve,
         ]
         await asyncio.gather(*(server.stop(grace) for server in servers))
         if self._api is not None:

@@ -24,7 +24,7 @@ from workpost.kernel.settings import Settings
 ROLES: dict[str, tuple[str, ...]] = {
     "api": ("http", "https", "acme"),
     "smtp": ("smtp", "submission", "submissions", "lmtp"),
-    "imap": ("imap", "imaps"),
+    "imap": ("imap", "imaps", "managesieve"),
 }
 """The listeners of each role; `jobs` has none."""
 

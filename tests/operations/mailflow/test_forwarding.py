@@ -104,6 +104,16 @@ async def test_what_goes_out_names_the_forwarder_and_not_our_return_path(
     assert forwarding.as_sent(passing, b"R: x\nSubject: y\n") == b"Subject: y\n"
 
 
+def test_delivered_to_is_ascii_and_known_when_it_comes_back() -> None:
+    by = "grace@bücher.example"
+    forwarded = StoredEnvelope(
+        trace="", sender="", smtputf8=False, size=0, skip=0, forwarded=Forwarded("", by)
+    )
+    sent = forwarding.as_sent(forwarded, message("Lunch?"))
+    assert sent.isascii()
+    assert forwarding.passed(forwarding.header_of(sent)) == {by}
+
+
 async def test_a_sender_of_ours_is_not_rewritten(house: Directory, ada: Grant) -> None:
     await forward(house, "grace", BOB)
     await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message())
@@ -396,6 +406,21 @@ async def test_what_is_junk_to_one_organization_another_forwards(house: Director
     ] == [("other.test", ["Rob@elsewhere.example"])]
     assert len(await entries(house)) == 1
     assert await received(house, "grace@demo.test") == []
+
+
+async def test_whoever_sends_for_an_author_hears_what_is_lost_though_it_is_junk(
+    house: Directory,
+) -> None:
+    zone = {("TXT", "_dmarc.far.example"): ["v=DMARC1; p=quarantine"]}
+    core = msgspec.structs.replace(house.core, resolver=MemoryResolver(zone))
+    raw = message().replace(b"From: ada@demo.test", b"From: al@far.example")
+    recipients = ("grace@demo.test", "gone@demo.test")
+    mail = outside(*recipients, sender="bounces@lists.example", peer="203.0.113.9")
+    await pipeline.receive(core, mail, raw)
+    (event,) = await stories(house, bounces.BOUNCED)
+    assert event["bouncedRecipient"]["emailAddress"] == "gone@demo.test"
+    ((entry, (recipient,)),) = await entries(house)
+    assert (entry.sender, recipient.address) == ("", "bounces@lists.example")
 
 
 async def test_junk_is_not_forwarded(house: Directory) -> None:

@@ -144,10 +144,10 @@ async def test_a_mailbox_that_fills_up_meanwhile_is_looked_at_again(
     await house.change("UPDATE mailbox SET quota = 1000000")
     decide, rounds = settling._decide, 0
 
-    async def late(core: Any, opened: Any) -> Settlement:
+    async def late(core: Any, opened: Any, *, redirects: bool) -> Settlement:
         nonlocal rounds
         rounds += 1
-        made = await decide(core, opened)
+        made = await decide(core, opened, redirects=redirects)
         await house.change("UPDATE mailbox SET quota = 0 WHERE id = ?", grace)
         return made
 

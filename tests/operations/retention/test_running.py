@@ -185,6 +185,7 @@ async def test_a_message_that_changed_after_it_was_looked_at_is_not_harmed(
         "run": aging.Run(0),
         "folder": seen.folder,
         "uids": seen.uids,
+        "recoverable_days": 30,
     }
     run = await core.store.write_background(aging.take_slice, **values)
     assert (run.moved, run.deleted) == (0, 2)
@@ -366,6 +367,7 @@ async def test_a_grant_to_a_strangers_mailbox_finds_and_takes_nothing(
         run=aging.Run(0),
         folder="INBOX",
         uids=[1, 2],
+        recoverable_days=30,
     )
     assert run.deleted == 0
     assert await uids_in(house, ada, "INBOX") == [1, 2]
@@ -445,6 +447,7 @@ async def test_a_slice_stays_within_the_budget_of_a_command(
             run=run,
             folder=seen.folder,
             uids=seen.uids,
+            recoverable_days=30,
         )
         took.append(time.perf_counter() - started)
     assert run.deleted == 3 * aging.SLICE

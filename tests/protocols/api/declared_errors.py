@@ -3,7 +3,8 @@
 Data, so that pages of documentation can be made of it. `test_declared_errors.py` provokes them on
 this stage: users ada and grace and the group everyone, resources room and attic, all enabled; the
 user and the group and the resource off, disabled; one of each kind that is deleted; a mail domain
-that waits for verification; the mobile-device rule phones and the impersonation role role.
+that waits for verification; the mobile-device rule phones and the impersonation role role; two
+flow rules of each direction, one with the name taken, and two gateways, one with the name taken.
 `{name}` stands for the id of what has this name.
 """
 
@@ -46,6 +47,8 @@ DOMAIN_STATE = "MailDomainStateException"
 TAKEN = "NameAvailabilityException"
 RESERVED = "ReservedNameException"
 PASSWORD = "InvalidPasswordException"
+UNSUPPORTED = "UnsupportedOperationException"
+LIMIT = "LimitExceededException"
 
 UNPROVOKABLE: dict[str, dict[str, str]] = {
     "AssumeImpersonationRole": {INVALID: CONSTRAINTS},
@@ -93,6 +96,33 @@ NO_DEVICE = {"UserId": "ada", "DeviceId": "D2"}
 NOBODYS = {"UserId": "nobody", "DeviceId": "D1"}
 BOTH = {"DeviceTypes": ["iPhone"], "NotDeviceTypes": ["iPad"]}
 GOOD_PASSWORD = "Correct-Horse7"
+
+FLOW_RULE: Parameters = {
+    "Name": "x",
+    "Action": {"Type": "DROP"},
+    "SenderPatterns": ["*"],
+    "DestinationPatterns": ["demo.test"],
+}
+NO_PATTERN = {**FLOW_RULE, "SenderPatterns": ["a*@demo.test"]}
+NO_RULE = {"MailFlowRuleId": "no-rule"}
+FUNCTION = {
+    **FLOW_RULE,
+    "Action": {
+        "Type": "RUN_LAMBDA",
+        "LambdaArn": "arn:aws:lambda:us-east-1:111122223333:function:mail",
+        "FallbackAction": "DEFAULT",
+    },
+    "DestinationPatterns": ["*"],
+}
+GATEWAY: Parameters = {
+    "Name": "x",
+    "Host": "gateway.example",
+    "Port": 587,
+    "Username": "demo",
+    "Password": "secret",
+}
+NO_GATEWAY = {"SmtpGatewayId": "no-gateway"}
+ROUTED = {**FLOW_RULE, "Action": {"Type": "SMTP_GATEWAY", **NO_GATEWAY}}
 
 PROVOCATIONS: dict[str, dict[str, Parameters]] = {
     "AssociateDelegateToResource": {
@@ -280,6 +310,51 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
         INVALID: {"UserId": "ada", "Role": "RESOURCE"},
     },
     "WipeMobileDevice": {NOT_FOUND: NOBODYS, UNKNOWN: NO_DEVICE},
+    "CreateInboundMailFlowRule": {
+        INVALID: NO_PATTERN,
+        TAKEN: {**FLOW_RULE, "Name": "taken"},
+        UNSUPPORTED: FUNCTION,
+    },
+    "UpdateInboundMailFlowRule": {
+        INVALID: {"MailFlowRuleId": "{inbound}", **NO_PATTERN},
+        TAKEN: {"MailFlowRuleId": "{inbound}", **FLOW_RULE, "Name": "taken"},
+        UNKNOWN: {**NO_RULE, **FLOW_RULE},
+        UNSUPPORTED: {"MailFlowRuleId": "{inbound}", **FUNCTION},
+    },
+    "DeleteInboundMailFlowRule": {},
+    "DescribeInboundMailFlowRule": {UNKNOWN: NO_RULE},
+    "ListInboundMailFlowRules": {INVALID: TOKEN},
+    "TestInboundMailFlowRules": {INVALID: {"Sender": "ada", "Recipient": "b@demo.test"}},
+    "CreateOutboundMailFlowRule": {
+        INVALID: NO_PATTERN,
+        TAKEN: {**FLOW_RULE, "Name": "taken"},
+        UNSUPPORTED: FUNCTION,
+        UNKNOWN: ROUTED,
+    },
+    "UpdateOutboundMailFlowRule": {
+        INVALID: {"MailFlowRuleId": "{outbound}", **NO_PATTERN},
+        TAKEN: {"MailFlowRuleId": "{outbound}", **FLOW_RULE, "Name": "taken"},
+        UNKNOWN: {**NO_RULE, **FLOW_RULE},
+        UNSUPPORTED: {"MailFlowRuleId": "{outbound}", **FUNCTION},
+    },
+    "DeleteOutboundMailFlowRule": {},
+    "DescribeOutboundMailFlowRule": {UNKNOWN: NO_RULE},
+    "ListOutboundMailFlowRules": {INVALID: TOKEN},
+    "TestOutboundMailFlowRules": {INVALID: {"Sender": "ada", "Recipient": "b@demo.test"}},
+    "CreateSmtpGateway": {
+        INVALID: {**GATEWAY, "Host": "gate..way"},
+        TAKEN: {**GATEWAY, "Name": "taken"},
+    },
+    "UpdateSmtpGateway": {
+        INVALID: {"SmtpGatewayId": "{gateway}", **GATEWAY, "Host": "-"},
+        TAKEN: {"SmtpGatewayId": "{gateway}", **GATEWAY, "Name": "taken"},
+        UNKNOWN: {**NO_GATEWAY, **GATEWAY},
+    },
+    "DeleteSmtpGateway": {INVALID: {"SmtpGatewayId": "{gateway}"}},
+    "DescribeSmtpGateway": {UNKNOWN: NO_GATEWAY},
+    "ListSmtpGateways": {INVALID: TOKEN},
+    "GetJournalingRules": {},
+    "SetJournalingRules": {INVALID: {"JournalRecipient": "journal@archive.example"}},
 }
 
 ACTIONS = "tests/protocols/api/actions"
@@ -328,6 +403,14 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("CreateOrganization", "LimitExceededException"): (
         "tests/protocols/api/actions/test_limits.py::test_organizations_of_an_account"
     ),
+    **{
+        (f"{verb}{side}MailFlowRule", LIMIT): (
+            f"{ACTIONS}/test_flow_rules.py::test_patterns_are_limited"
+        )
+        for verb in ("Create", "Update")
+        for side in ("Inbound", "Outbound")
+    },
+    ("CreateSmtpGateway", LIMIT): f"{ACTIONS}/test_smtp_gateways.py::test_gateways_are_limited",
 }
 """Tests that provoke what this stage cannot."""
 

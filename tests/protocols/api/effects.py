@@ -17,6 +17,8 @@ ROLES = "what its tokens are good for"
 EWS = "EWS (`impersonating.impersonate`)"
 ASKED = "asked for free/busy of the domain"
 FREE_BUSY = "EWS GetUserAvailability (`availability.query`)"
+INCOMING = "mail to the organization: dropped, bounced, in Junk E-mail, or kept out of it"
+OUTGOING = "mail from the organization: dropped, bounced, or sent through a gateway"
 
 EFFECTS: dict[str, str] = {
     "AssociateDelegateToResource": "kept with the resource",
@@ -38,6 +40,7 @@ EFFECTS: dict[str, str] = {
     "DeleteAccessControlRule": LOGINS,
     "DeleteAlias": MAIL,
     "DeleteAvailabilityConfiguration": "the provider is not asked any more",
+    "DeleteEmailMonitoringConfiguration": "no mail event is told any more",
     "DeleteGroup": "its names are free again",
     "DeleteIdentityCenterApplication": "nobody signs in through it any more",
     "DeleteIdentityProviderConfiguration": "logins: passwords count again, tokens are dead",
@@ -56,6 +59,7 @@ EFFECTS: dict[str, str] = {
     "DisassociateDelegateFromResource": "kept with the resource",
     "DisassociateMemberFromGroup": "delivery to the group; permissions through the group",
     "PutAccessControlRule": LOGINS,
+    "PutEmailMonitoringConfiguration": "each step of a message is a line in the log group",
     "PutIdentityProviderConfiguration": "logins by password and by token, signing in",
     "PutInboundDmarcSettings": (
         "mail from outside that fails DMARC: refused or in Junk E-mail, as its domain asks"
@@ -80,6 +84,16 @@ EFFECTS: dict[str, str] = {
     "UpdateResource": "shown by the API",
     "UpdateUser": "shown by the API; who signs in as whom",
     "WipeMobileDevice": "the device is to be wiped",
+    "CreateInboundMailFlowRule": INCOMING,
+    "CreateOutboundMailFlowRule": OUTGOING,
+    "CreateSmtpGateway": "none before a rule leads to it",
+    "DeleteInboundMailFlowRule": INCOMING,
+    "DeleteOutboundMailFlowRule": OUTGOING,
+    "DeleteSmtpGateway": "mail that waits for it goes back to its senders",
+    "SetJournalingRules": "a report of each message in and out goes to the journal recipient",
+    "UpdateInboundMailFlowRule": INCOMING,
+    "UpdateOutboundMailFlowRule": OUTGOING,
+    "UpdateSmtpGateway": "where mail through it goes, that which waits included",
 }
 """Of each action that is built and changes something."""
 
@@ -119,6 +133,12 @@ PENDING: dict[str, tuple[str, ...]] = {
 }
 
 LIMITS: dict[str, tuple[str, ...]] = {
+    **{
+        f"{verb}{side}MailFlowRule": ("limits.flow_patterns_per_rule", "limits.flow_patterns")
+        for verb in ("Create", "Update")
+        for side in ("Inbound", "Outbound")
+    },
+    "CreateSmtpGateway": ("limits.smtp_gateways", "outbound.allow", "outbound.ca_file"),
     "CreateAlias": ("limits.aliases_per_entity",),
     "CreateIdentityCenterApplication": ("limits.identity_applications", "identity.providers"),
     "CreateAvailabilityConfiguration": (
@@ -137,6 +157,12 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateResource": ("organizations.reserved_names",),
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
+    "PutEmailMonitoringConfiguration": (
+        "outside.log_groups",
+        "outside.roles",
+        "monitoring.every_seconds",
+        "monitoring.retention_days",
+    ),
     "PutIdentityProviderConfiguration": ("identity.providers",),
     "PutInboundDmarcSettings": (
         "authentication.server_name",

@@ -14,6 +14,8 @@ from tests.protocols.api.actions.test_strangers import CALLS
 from tests.protocols.api.declared_errors import (
     ELSEWHERE,
     EVERYWHERE,
+    FLOW_RULE,
+    GATEWAY,
     PROVOCATIONS,
     UNDECLARED,
     UNPROVOKABLE,
@@ -63,6 +65,21 @@ def set_devices(demo: Tenant) -> dict[str, str]:
     }
 
 
+def set_flow(demo: Tenant) -> dict[str, str]:
+    """Ids by name of the flow rules and gateways on the stage."""
+    ids = {}
+    for name in ("taken", "kept"):
+        gateway = demo("CreateSmtpGateway", **{**GATEWAY, "Name": name})["SmtpGatewayId"]
+        demo("CreateInboundMailFlowRule", **{**FLOW_RULE, "Name": name})
+        action = {"Type": "SMTP_GATEWAY", "SmtpGatewayId": gateway}
+        demo("CreateOutboundMailFlowRule", **{**FLOW_RULE, "Name": name, "Action": action})
+        ids["gateway"] = gateway
+    for side in ("Inbound", "Outbound"):
+        rules = demo(f"List{side}MailFlowRules")["Rules"]
+        ids[side.lower()] = rules[0]["MailFlowRuleId"]
+    return ids
+
+
 def set_stage(demo: Tenant) -> dict[str, str]:
     """Ids by name of what is on the stage."""
     ids = {
@@ -73,6 +90,7 @@ def set_stage(demo: Tenant) -> dict[str, str]:
         "attic": demo.resource("attic"),
         "directory": demo("DescribeOrganization")["DirectoryId"],
         **set_devices(demo),
+        **set_flow(demo),
     }
     demo("RegisterMailDomain", DomainName="pending.example")
     for prefix in ("off", "gone"):
@@ -120,6 +138,10 @@ def everything(demo: Tenant) -> list[dict[str, Any]]:
             "ListMobileDeviceAccessOverrides",
             "ListImpersonationRoles",
             "GetMobilePolicyDetails",
+            "ListInboundMailFlowRules",
+            "ListOutboundMailFlowRules",
+            "ListSmtpGateways",
+            "GetJournalingRules",
         )
     ]
 

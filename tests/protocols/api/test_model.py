@@ -125,7 +125,7 @@ def test_our_own_actions_are_called_and_permitted_as_workmails() -> None:
     assert {operation.service for operation in OWN.operations.values()} == {"workmail"}
     assert not OWN.operations.keys() & WORKMAIL.keys()
     assert {name for name, each in OWN.operations.items() if each.reads} == {
-        name for name in OWN.operations if name.startswith(("Get", "Search"))
+        name for name in OWN.operations if name.startswith(model.READING)
     }
 
 

@@ -186,7 +186,10 @@ async def test_where_only_some_enforce_it_is_dropped_for_those(office: PostOffic
     assert await office.read() == []
     assert len(await office.read(who="lin@other.test")) == 1
     assert [each["policy"] for each in await stories(office.house, APPLIED)] == ["REJECT"]
-    assert len(await stories(office.house, RECEIVED)) == 1
+    (story,) = await stories(office.house, RECEIVED)
+    assert story["results"] == {}
+    (story,) = await stories(other, RECEIVED)
+    assert story["results"] == {"lin@other.test": {"local": 1}}
     assert await stories(other, APPLIED) == []
 
 

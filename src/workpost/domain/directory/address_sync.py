@@ -6,7 +6,12 @@ import msgspec
 
 from workpost.domain.directory.holders import check_new_address
 from workpost.formats import addresses as syntax
-from workpost.kernel.errors import InvalidParameter, MailDomainNotFound, MailDomainStateInvalid
+from workpost.kernel.errors import (
+    EmailAddressInUse,
+    InvalidParameter,
+    MailDomainNotFound,
+    MailDomainStateInvalid,
+)
 from workpost.store.database.unit import Tx
 from workpost.store.tables import addresses, domains, entities
 from workpost.store.tables.entities import EntityRow
@@ -32,6 +37,9 @@ def follow_addresses(tx: Tx, row: EntityRow, wanted: list[str], version: int) ->
         try:
             folded = check_new_address(tx, row.org, address)
         except (InvalidParameter, MailDomainNotFound, MailDomainStateInvalid):
+            continue
+        except EmailAddressInUse as error:
+            problems.append(error.message)
             continue
         changed |= addresses.insert_address(
             tx, addr_fold=folded, address=address, org=row.org, entity=row.id, is_primary=False

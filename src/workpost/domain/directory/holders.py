@@ -9,6 +9,7 @@ from workpost.domain.directory.entities import (
     resolve_existing,
 )
 from workpost.domain.directory.ownership import begin_addresses
+from workpost.domain.organizations.journaling import AUTHOR
 from workpost.domain.organizations.state import change_policy, require_active
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import (
@@ -28,19 +29,22 @@ from workpost.store.tables.entities import ENABLED, EntityRow
 def check_new_address(tx: Reader, org: str, address: str) -> str:
     """The fold of an address that the organization may give out.
 
-    Raises InvalidParameter for what is no address, MailDomainNotFound, MailDomainStateInvalid.
+    Raises InvalidParameter for what is no address, MailDomainNotFound, MailDomainStateInvalid,
+    EmailAddressInUse for that of the author of journal reports.
     """
     try:
         syntax.parse_mailbox(address)
     except syntax.AddressError as error:
         raise InvalidParameter(f"{address} is not an e-mail address: {error}.") from None
     folded = syntax.fold(address)
-    name = syntax.split(folded)[1]
+    local, name = syntax.split(folded)
     domain = domains.get_domain(tx, org=org, name=name)
     if domain is None:
         raise MailDomainNotFound(f"The organization has no mail domain {name}.")
     if domain.state != domains.VERIFIED:
         raise MailDomainStateInvalid(f"The mail domain {name} is not verified.")
+    if local == AUTHOR:
+        raise EmailAddressInUse(f"The address {address} is that of the author of journal reports.")
     return folded
 
 

@@ -52,10 +52,14 @@ def find_folder(tx: Reader, *, grant: Grant, tags: list[bytes]) -> FolderRow:
 def _begin(tx: Tx, grant: Grant) -> int:
     """Take the mailbox's counter for a change of its tree."""
     check_grant(tx, grant, Right.WRITE)
-    modseq = mailboxes.take_modseq(tx, mailbox=grant.mailbox)
+    return _take_modseq(tx, grant.mailbox)
+
+
+def _take_modseq(tx: Tx, mailbox: int) -> int:
+    modseq = mailboxes.take_modseq(tx, mailbox=mailbox)
     if modseq is None:
         raise MailboxNotFound("The mailbox is not available.")
-    tx.announce("mailbox", str(grant.mailbox), modseq)
+    tx.announce("mailbox", str(mailbox), modseq)
     return modseq
 
 
@@ -114,7 +118,7 @@ def rename_folder(tx: Tx, *, grant: Grant, folder: int, chain: list[NewFolder]) 
     *parents, last = chain
     parent = last.parent
     if parents:
-        parent = _make_parents(tx, grant, parents)
+        parent = ensure_folders(tx, mailbox=grant.mailbox, chain=parents)
     if folders.find_child(tx, mailbox=grant.mailbox, parent=parent, name_tag=last.name_tag):
         raise FolderExists("A folder of this name exists already.")
     _refuse_cycle(tx, grant.mailbox, folder, parent)
@@ -130,21 +134,25 @@ def rename_folder(tx: Tx, *, grant: Grant, folder: int, chain: list[NewFolder]) 
     )
 
 
-def _make_parents(tx: Tx, grant: Grant, parents: list[NewFolder]) -> int:
-    parent = parents[0].parent
-    for new in parents:
-        found = folders.find_child(tx, mailbox=grant.mailbox, parent=parent, name_tag=new.name_tag)
+def ensure_folders(tx: Tx, *, mailbox: int, chain: list[NewFolder]) -> int:
+    """Make the folders of a path that are missing; returns the id of the last.
+
+    Raises MailboxNotFound.
+    """
+    parent = chain[0].parent
+    for new in chain:
+        found = folders.find_child(tx, mailbox=mailbox, parent=parent, name_tag=new.name_tag)
         if found is None:
             folders.insert_folder(
                 tx,
-                mailbox=grant.mailbox,
+                mailbox=mailbox,
                 folder=new.id,
                 parent=parent,
                 name_tag=new.name_tag,
                 sealed=new.sealed,
                 gen=new.gen,
                 role=None,
-                modseq=_begin(tx, grant),
+                modseq=_take_modseq(tx, mailbox),
             )
             found = new.id
         parent = found
@@ -173,10 +181,12 @@ def begin_delete(tx: Tx, *, grant: Grant, folder: int) -> None:
         raise FolderProtected("Standard folders cannot be deleted.")
     if folders.has_children(tx, mailbox=grant.mailbox, folder=folder):
         raise FolderHasChildren("The folder has folders under it.")
+    kept = folders.lies_in(tx, mailbox=grant.mailbox, folder=row.parent, role=folders.TRASH)
     folders.mark_deleting(
         tx,
         mailbox=grant.mailbox,
         folder=folder,
+        hidden=folders.DELETING_KEPT if kept else folders.DELETING,
         name_tag=folder.to_bytes(8, "big"),
         modseq=modseq,
     )

@@ -17,11 +17,13 @@ from collections.abc import Iterable
 import msgspec
 
 from workpost.domain.messages.changes import move_rows, remove_rows
+from workpost.domain.messages.keeping import Keep
 from workpost.domain.organizations.policy import check_grant
 from workpost.domain.organizations.retention import DELETE, FOLDERS, FolderRule, rules_in_force
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import folders, items, jobs, mailboxes
+from workpost.store.tables.folders import TRASH
 from workpost.store.tables.items import MESSAGE
 from workpost.store.tables.jobs import Lease
 
@@ -29,7 +31,6 @@ DAY_MS = 24 * 60 * 60 * 1000
 SLICE = 100
 """Messages looked at by one query and folder, and taken by one command."""
 NAMES = tuple(FOLDERS)
-TRASH = "trash"
 
 Place = tuple[int, int]
 """Number of a folder in FOLDERS, and the last uid that was looked at there."""
@@ -105,22 +106,26 @@ def take_slice(
     run: Run,
     folder: str,
     uids: list[int],
+    recoverable_days: int,
 ) -> Run:
     """Take those of a folder's messages that are still old, and note how far the run is.
 
-    DELETE moves them to Deleted Items, and there is what it is for people: final. Raises Conflict
-    when the lease is lost.
+    DELETE moves them to Deleted Items, and there is what it is for people: they stay recoverable
+    for `recoverable_days` or what the organization says. PERMANENTLY_DELETE destroys. Raises
+    Conflict when the lease is lost, FolderNotFound as `changes.remove` does.
     """
     jobs.check_lease(tx, id=lease.id, fence=lease.fence)
     check_grant(tx, grant, Right.WRITE)
-    taken = _take(tx, grant.organization, grant.mailbox, folder, uids)
+    keep = Keep(grant.organization, recoverable_days)
+    taken = _take(tx, keep, grant.mailbox, folder, uids)
     run = msgspec.structs.replace(run, moved=run.moved + taken[0], deleted=run.deleted + taken[1])
     save(tx, lease, lease_ms, run)
     return run
 
 
-def _take(tx: Tx, org: str, mailbox: int, name: str, uids: list[int]) -> tuple[int, int]:
+def _take(tx: Tx, keep: Keep, mailbox: int, name: str, uids: list[int]) -> tuple[int, int]:
     """How many messages were moved, and how many deleted."""
+    org = keep.organization
     rule = (rules_in_force(tx, org) or {}).get(name)
     row = mailboxes.lock_mailbox(tx, mailbox=mailbox)
     if rule is None or row is None or row.org != org or row.state != mailboxes.ACTIVE:
@@ -140,7 +145,8 @@ def _take(tx: Tx, org: str, mailbox: int, name: str, uids: list[int]) -> tuple[i
     if rule.action == DELETE and folder != trash:
         move_rows(tx, mailbox=mailbox, folder=folder, rows=rows, target=trash)
         return len(rows), 0
-    remove_rows(tx, mailbox=mailbox, folder=folder, rows=rows)
+    final = rule.action != DELETE
+    remove_rows(tx, mailbox=mailbox, folder=folder, rows=rows, keep=None if final else keep)
     return 0, len(rows)
 
 

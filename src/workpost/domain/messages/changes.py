@@ -11,6 +11,7 @@ import msgspec
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import lessons
 from workpost.domain.messages.delivery import take_counter
+from workpost.domain.messages.keeping import Keep, is_thrown_away, keep_rows
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import FolderNotFound, LimitExceeded, MailboxNotFound
 from workpost.kernel.principal import Grant, Right
@@ -49,7 +50,8 @@ class Moved(msgspec.Struct, frozen=True):
     modseq: int
 
 
-def _lock(tx: Tx, grant: Grant) -> None:
+def lock(tx: Tx, grant: Grant) -> None:
+    """Take the lock of the grant's mailbox for a change. Raises StaleGrant, MailboxNotFound."""
     check_grant(tx, grant, Right.WRITE)
     row = mailboxes.lock_mailbox(tx, mailbox=grant.mailbox)
     if row is None or row.state != mailboxes.ACTIVE or row.org != grant.organization:
@@ -72,7 +74,7 @@ def change_flags(
 
     Raises LimitExceeded, and changes nothing, where a message would have too many keywords.
     """
-    _lock(tx, grant)
+    lock(tx, grant)
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     failed: list[int] = []
     if unchanged_since is not None:
@@ -138,46 +140,65 @@ def _apply_flags(tx: Tx, mailbox: int, folder: int, plan: _FlagPlan) -> int:
 
 
 @command
-def remove(tx: Tx, *, grant: Grant, folder: int, uids: list[int], only_deleted: bool) -> list[int]:
-    """Remove items for good (EXPUNGE: those with \\Deleted only); returns the uids removed."""
-    _lock(tx, grant)
+def remove(
+    tx: Tx,
+    *,
+    grant: Grant,
+    folder: int,
+    uids: list[int],
+    only_deleted: bool,
+    keep: Keep | None = None,
+) -> list[int]:
+    """Remove items (EXPUNGE: those with \\Deleted only); returns the uids removed.
+
+    With `keep`, what lies in Deleted Items or under it stays recoverable; without, all is
+    destroyed. Raises FolderNotFound, with `keep` only, before the mailbox has its folder of
+    recoverable items.
+    """
+    lock(tx, grant)
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     if only_deleted:
         rows = [row for row in rows if row.flags & bits.DELETED]
     if rows:
-        remove_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows)
+        remove_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows, keep=keep)
     return [row.uid for row in rows]
 
 
-def remove_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow]) -> None:
-    """Remove items (at least one) of a folder of a locked mailbox."""
-    grow = -sum(row.size for row in rows)
-    modseq = take_counter(tx, mailbox, grow=grow, count=-len(rows))
-    items.delete_items(tx, rows)
-    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
-    contents.release_contents(tx, sorted({row.content for row in rows}))
-    folders.adjust_folder(
+def remove_rows(
+    tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow], keep: Keep | None = None
+) -> None:
+    """Remove items (at least one) of a folder of a locked mailbox; `keep` as in `remove`."""
+    size = sum(row.size for row in rows)
+    modseq = take_counter(tx, mailbox, grow=-size, count=-len(rows))
+    rank = folders.shrink_folder(
         tx,
         mailbox=mailbox,
         folder=folder,
-        total=-len(rows),
-        unread=-_unread(rows),
-        grow=grow,
+        total=len(rows),
+        unread=_unread(rows),
+        shrink=size,
         modseq=modseq,
     )
+    lost = rows
+    if keep is not None and is_thrown_away(tx, mailbox, rank):
+        lost = keep_rows(tx, keep=keep, mailbox=mailbox, folder=folder, rows=rows, modseq=modseq)
+    if lost:
+        items.delete_items(tx, lost)
+        contents.release_contents(tx, sorted({row.content for row in lost}))
+    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
 
 
 @command
 def remove_folder(tx: Tx, *, grant: Grant, folder: int) -> None:
     """Remove the row of a folder that was emptied after `begin_delete`."""
-    _lock(tx, grant)
+    lock(tx, grant)
     folders.delete_row(tx, mailbox=grant.mailbox, folder=folder)
 
 
 @command
 def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> Moved:
     """Move one slice to another folder of the mailbox (RFC 6851); nothing is resealed."""
-    _lock(tx, grant)
+    lock(tx, grant)
     rows = items.items_by_uid(tx, mailbox=grant.mailbox, folder=folder, uids=uids)
     if not rows:
         return Moved(0, [], 0)
@@ -233,4 +254,4 @@ def move_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow], target:
 
 
 def _unread(rows: list[ItemRow]) -> int:
-    return sum(1 for row in rows if not row.flags & bits.SEEN)
+    return bits.count_unread(row.flags for row in rows)

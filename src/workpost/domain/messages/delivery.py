@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from workpost.domain.mailboxes.folders import ensure_folders
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import lessons
 from workpost.domain.messages.prepare import NewItem
@@ -21,10 +22,11 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import Grant, Right
 from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, folders, items, mailboxes, queue, sending
+from workpost.store.tables import contents, folders, items, mailboxes, queue, sending, sieve_memory
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
+from workpost.store.tables.sieve_memory import Memory
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -65,12 +67,23 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
     test_limit: int = 0
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """A message that is written only where its memory is new: each sender is answered once.
+
+    It waits in the queue whoever it is for.
+    """
+
+    memory: Memory
+    message: Outgoing
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of one leased row of the queue, decided before the transaction.
 
     Each recipient of its batch is in one of: `deliveries`, `rest` (sealed anew; they wait
     `delay_ms` or are held), the `events` that tell who was given up. `report` is the DSN about
-    the latter, `reports` are those that wait in the queue themselves.
+    the latter, `reports` are those that wait in the queue themselves and what personal rules send.
+    `queued` are further rows of the same content, `answers` and `memories` as for `deliver`.
     """
 
     queue: int
@@ -83,10 +96,16 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     report: Outgoing | None = None
     reports: list[Outgoing] = []
     events: list[NewEvent] = []
+    queued: list[Queued] = []
+    charges: list[Charge] = []
+    answers: list[Answer] = []
+    memories: list[Memory] = []
 
 
 NO_CHARGES: list[Charge] = []
 NOTHING: list[Outgoing] = []
+NO_ANSWERS: list[Answer] = []
+NO_MEMORIES: list[Memory] = []
 
 
 @command
@@ -100,13 +119,15 @@ def deliver(
     events: list[NewEvent],
     charges: list[Charge] = NO_CHARGES,
     also: list[Outgoing] = NOTHING,
+    answers: list[Answer] = NO_ANSWERS,
+    memories: list[Memory] = NO_MEMORIES,
 ) -> list[Placement]:
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
     `grant` is the submitter's, None for mail from outside; `also` are messages that go with it,
-    reports about its recipients. Raises StaleGrant; QuotaExceeded or MailboxNotFound when one
-    mailbox cannot take it, LimitExceeded when somebody has sent enough today: nothing is written,
-    the caller looks again.
+    reports about its recipients; `answers` and `memories` come of personal rules. Raises
+    StaleGrant; QuotaExceeded or MailboxNotFound when one mailbox cannot take it, LimitExceeded when
+    somebody has sent enough today: nothing is written, the caller looks again.
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)
@@ -116,6 +137,7 @@ def deliver(
     _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
     for one in also:
         _insert_content_and_queue(tx, one)
+    _write_answers(tx, answers, memories)
     for event in events:
         insert_event(tx, event)
     if charges:
@@ -184,23 +206,23 @@ def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
 
 
 def _place_each(tx: Tx, new: list[NewItem]) -> list[Placement]:
-    """Place items in the folders of their roles, mailboxes in ascending id."""
+    """Place items in their folders, mailboxes in ascending id."""
     if len(new) > 1:
         new = sorted(new, key=lambda item: item.mailbox)
-    return [_place_by_role(tx, item) for item in new]
+    return [_place(tx, item) for item in new]
 
 
-def _place_by_role(tx: Tx, item: NewItem) -> Placement:
+def _place(tx: Tx, item: NewItem) -> Placement:
+    """Place an item in the folder that it names, made where that is asked for, else by its role."""
     mailbox, size = item.mailbox, item.size
     modseq = take_counter(tx, mailbox, grow=size, count=1)
+    folder = item.folder
+    if item.chain:
+        folder = ensure_folders(tx, mailbox=mailbox, chain=item.chain)
+        # A folder that was made has taken a number of its own; the item's comes after it.
+        modseq = take_counter(tx, mailbox, grow=0, count=0)
     unread = 0 if item.flags & bits.SEEN else 1
-    taken = None
-    for role in (item.role, folders.INBOX):
-        taken = folders.take_uid_of_role(
-            tx, mailbox=mailbox, role=role, unread=unread, grow=size, modseq=modseq
-        )
-        if taken is not None:
-            break
+    taken = _take_uid(tx, item, folder, unread, modseq)
     if taken is None:
         raise MailboxNotFound("The mailbox does not exist.")
     folder, uid, uidvalidity = taken
@@ -208,13 +230,48 @@ def _place_by_role(tx: Tx, item: NewItem) -> Placement:
     return Placement(mailbox, folder, uidvalidity, uid, modseq)
 
 
+def _take_uid(
+    tx: Tx, item: NewItem, folder: int, unread: int, modseq: int
+) -> tuple[int, int, int] | None:
+    """(folder, uid, uidvalidity) in the folder if it is there, by the role, or in the INBOX."""
+    if folder:
+        there = folders.take_uids(
+            tx,
+            mailbox=item.mailbox,
+            folder=folder,
+            count=1,
+            unread=unread,
+            grow=item.size,
+            modseq=modseq,
+        )
+        if there is not None:
+            return folder, *there
+    for role in (item.role, folders.INBOX):
+        taken = folders.take_uid_of_role(
+            tx, mailbox=item.mailbox, role=role, unread=unread, grow=item.size, modseq=modseq
+        )
+        if taken is not None:
+            return taken
+    return None
+
+
+def _write_answers(tx: Tx, answers: list[Answer], memories: list[Memory]) -> None:
+    """Remember, and send what nobody has sent meanwhile."""
+    for answer in answers:
+        if sieve_memory.remember(tx, answer.memory):
+            _insert_content_and_queue(tx, answer.message)
+    for memory in memories:
+        sieve_memory.remember(tx, memory)
+
+
 @command
 def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
     """Move exactly the recipients of one leased row to where `settlement` has them.
 
     False, and nothing is written, when the lease was lost: someone else has the row. Raises
-    QuotaExceeded or MailboxNotFound when one mailbox cannot take it after all, with nothing
-    written: the caller looks again.
+    QuotaExceeded or MailboxNotFound when one mailbox cannot take it after all, LimitExceeded when
+    somebody whose rules send it on has sent enough today, with nothing written: the caller looks
+    again.
     """
     done = settlement
     if done.number not in queue.still_leased(tx, queue=done.queue, fence=done.fence):
@@ -223,11 +280,19 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
     if done.report is not None:
         _insert_content_and_queue(tx, done.report)
         items += done.report.deliveries
-    _place_each(tx, items)
     for report in done.reports:
-        insert_outgoing(tx, report)
+        _insert_content_and_queue(tx, report)
+        items += report.deliveries
+    _place_each(tx, items)
+    for waiting in done.queued:
+        queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
+    if done.queued:
+        tx.announce("queue", "")
+    _write_answers(tx, done.answers, done.memories)
     for event in done.events:
         insert_event(tx, event)
+    if done.charges:
+        _charge(tx, done.charges)
     if done.rest is not None:
         due = database_now(tx) + done.delay_ms
         queue.reduce(tx, queue=done.queue, number=done.number, sealed=done.rest)

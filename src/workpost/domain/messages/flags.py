@@ -24,6 +24,11 @@ MAX_KEYWORD = 64
 Action = Literal["set", "add", "remove"]
 
 
+def count_unread(flags: Iterable[int]) -> int:
+    """How many of some items' flags are without \\Seen."""
+    return sum(1 for each in flags if not each & SEEN)
+
+
 def change_bits(before: int, action: Action, bits: int) -> int:
     """System flags after a STORE action; the internal bit is left to the caller."""
     bits &= SYSTEM

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from workpost.domain.mailboxes.provision import NewFolder
 from workpost.domain.messages import flags as bits
 from workpost.formats.mime.summary import Summary
 from workpost.kernel.clock import Environment
@@ -49,6 +50,10 @@ class NewItem(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     reference_tags: list[bytes] = []
     role: str = INBOX
     """Of the folder that delivery places it in; a mailbox without such a folder takes its INBOX."""
+    folder: int = 0
+    """The folder itself where a rule has named one; the role counts where it is gone."""
+    chain: list[NewFolder] = []
+    """The folders of a path from the top, made where they are missing; the last takes the item."""
 
 
 def message_tag(tag_key: bytes, message_id: str) -> bytes:

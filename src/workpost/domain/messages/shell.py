@@ -14,12 +14,13 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.messages import changes, delivery, prepare, queries
+from workpost.domain.messages import changes, delivery, prepare, queries, recovering
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
+from workpost.domain.messages.keeping import Keep
 from workpost.domain.messages.prepare import MailboxKeys
 from workpost.formats.mime.summary import Summary, summarize
-from workpost.kernel.errors import WorkpostError
+from workpost.kernel.errors import FolderNotFound, WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.store.content.squeezing import squeeze, unsqueeze
 from workpost.store.content.types import content_key as new_content_key
@@ -255,10 +256,18 @@ async def change_flags(
 async def expunge(
     core: Core, grant: Grant, folder: int, uids: Sequence[int] | None = None
 ) -> list[int]:
-    """Remove the messages with \\Deleted, of `uids` only when given; returns the uids removed."""
+    """Remove the messages with \\Deleted, of `uids` only when given; returns the uids removed.
+
+    What lay in Deleted Items stays recoverable for a time (`recovering`).
+    """
     if uids is None:
         uids = await _deleted(core, grant, folder)
-    return await _remove(core, grant, folder, uids, only_deleted=True)
+    keep = _keep(core, grant)
+    return await _remove(core, grant, folder, uids, only_deleted=True, keep=keep)
+
+
+def _keep(core: Core, grant: Grant) -> Keep:
+    return Keep(grant.organization, core.settings.retention.recoverable_days)
 
 
 async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
@@ -275,18 +284,36 @@ async def _deleted(core: Core, grant: Grant, folder: int) -> list[int]:
 
 
 async def _remove(
-    core: Core, grant: Grant, folder: int, uids: Sequence[int], *, only_deleted: bool
+    core: Core,
+    grant: Grant,
+    folder: int,
+    uids: Sequence[int],
+    *,
+    only_deleted: bool,
+    keep: Keep | None = None,
 ) -> list[int]:
     removed: list[int] = []
     for start in range(0, len(uids), SLICE):
-        removed += await core.store.write(
-            changes.remove,
-            grant=grant,
-            folder=folder,
-            uids=list(uids[start : start + SLICE]),
-            only_deleted=only_deleted,
-        )
+        some = list(uids[start : start + SLICE])
+        try:
+            removed += await _remove_slice(core, grant, folder, some, only_deleted, keep)
+        except FolderNotFound:
+            await recovering.make_folder(core, grant)
+            removed += await _remove_slice(core, grant, folder, some, only_deleted, keep)
     return removed
+
+
+async def _remove_slice(
+    core: Core, grant: Grant, folder: int, uids: list[int], only_deleted: bool, keep: Keep | None
+) -> list[int]:
+    return await core.store.write(
+        changes.remove,
+        grant=grant,
+        folder=folder,
+        uids=uids,
+        only_deleted=only_deleted,
+        keep=keep,
+    )
 
 
 async def withdraw(core: Core, grant: Grant, folder: int, uids: Sequence[int]) -> None:
@@ -308,16 +335,24 @@ async def delete_folder(core: Core, grant: Grant, path: str) -> None:
 
 
 async def finish_deletion(core: Core, grant: Grant, folder: int) -> None:
-    """Empty a hidden folder and remove its row."""
+    """Empty a hidden folder and remove its row; of one from Deleted Items the items are kept."""
     while True:
         page = await core.store.read(
             queries.uids_after, grant=grant, folder=folder, after=0, limit=SLICE
         )
         if not page:
             break
-        await core.store.write_background(
-            changes.remove, grant=grant, folder=folder, uids=page, only_deleted=False
-        )
+        try:
+            await core.store.write_background(
+                changes.remove,
+                grant=grant,
+                folder=folder,
+                uids=page,
+                only_deleted=False,
+                keep=_keep(core, grant),
+            )
+        except FolderNotFound:
+            await recovering.make_folder(core, grant)
     await core.store.write_background(changes.remove_folder, grant=grant, folder=folder)
 
 

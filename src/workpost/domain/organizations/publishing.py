@@ -94,10 +94,16 @@ def domain_records(
     value = f"v=TLSRPTv1; rua=mailto:postmaster@{name}"
     reason = "others report when TLS to this server fails"
     yield Published("TXT", f"_smtp._tls.{name}", value, reason, "advised")
-    services = (("_imaps", 993), ("_imap", 143), ("_submissions", 465), ("_submission", 587))
+    services = (
+        ("_imaps", 993),
+        ("_imap", 143),
+        ("_submissions", 465),
+        ("_submission", 587),
+        ("_sieve", 4190),
+    )
     for service, port in services:
         value = f"{0 if service.endswith('s') else 10} 1 {port} {site.host}"
-        reason = "mail programs find the server (RFC 6186, RFC 8314)"
+        reason = "mail programs find the server (RFC 6186, RFC 8314, RFC 5804)"
         yield Published("SRV", f"{service}._tcp.{name}", value, reason, "advised")
 
 

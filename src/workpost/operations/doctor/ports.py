@@ -26,6 +26,7 @@ PUBLIC = {
     "submissions": 465,
     "submission": 587,
     "imaps": 993,
+    "managesieve": 4190,
     "https": 443,
     "acme": 80,
 }

@@ -51,6 +51,8 @@ async def talk(kind: str, host: str, port: int, name: str) -> Talk:
                 return await _http(streams, name)
             if kind in {"imap", "imaps"}:
                 return await _imap(streams, name, starttls=kind == "imap")
+            if kind == "managesieve":
+                return await _managesieve(streams, name)
             return await _smtp(streams, name, starttls=kind != "submissions")
 
 
@@ -130,6 +132,27 @@ async def _imap(streams: Streams, name: str, *, starttls: bool) -> Talk:
         if line.startswith("a "):
             break
     raise Unexpected("it does not offer STARTTLS")
+
+
+async def _managesieve(streams: Streams, name: str) -> Talk:
+    reader, writer = streams
+    greeting = await _sieve_response(reader)
+    writer.write(b"STARTTLS\r\n")
+    await _sieve_response(reader)
+    await writer.start_tls(_context(), server_hostname=name)
+    await _sieve_response(reader)
+    return Talk(greeting, _shown(writer))
+
+
+async def _sieve_response(reader: asyncio.StreamReader) -> str:
+    """The OK that ends an answer (RFC 5804 1.2). Raises Unexpected for NO and BYE."""
+    for _ in range(MOST_LINES):
+        line = await read_line(reader)
+        if line.startswith("OK"):
+            return line
+        if not line.startswith('"'):
+            raise Unexpected(f"it says {line[:100]!r}")
+    raise Unexpected("its answer has no end")
 
 
 async def _http(streams: Streams, name: str) -> Talk:

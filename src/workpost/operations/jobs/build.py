@@ -9,6 +9,7 @@ from workpost.domain.messages.lessons import TRAIN
 from workpost.domain.organizations.deletion import DELETE
 from workpost.domain.organizations.dkim_rotation import TEND
 from workpost.domain.organizations.outside import SYNC
+from workpost.domain.organizations.recoverable import SWEEP
 from workpost.domain.organizations.retention import RETAIN
 from workpost.domain.organizations.takeover import TAKE_OVER
 from workpost.operations.directories.sync import sync_directory
@@ -19,6 +20,7 @@ from workpost.operations.jobs.deleting import delete_organization, take_over_dir
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
 from workpost.operations.jobs.runner import Handler, JobRunner, Scheduler
+from workpost.operations.recoverable.sweeping import sweep
 from workpost.operations.retention.running import apply_policy, schedule_runs
 from workpost.store.core import Core
 
@@ -27,6 +29,7 @@ HANDLERS: dict[str, Handler] = {
     FORGET: forget_tokens,
     PURGE: purge_mailbox,
     RETAIN: apply_policy,
+    SWEEP: sweep,
     TAKE_OVER: take_over_directory,
     TEND: tend_keys,
     TRAIN: train,

@@ -107,8 +107,25 @@ async def seal_entry(
     for number, batch in enumerate(batches):
         if number % YIELD == YIELD - 1:
             await asyncio.sleep(0)
-        rows.append(_row(core, key.key, organization, queue, number, batch, due))
+        route = gateway_route(organization, stored.gateway) if stored.gateway else ""
+        rows.append(_row(core, key.key, organization, queue, number, batch, due, route))
     return Queued(entry, rows)
+
+
+GATEWAY = "gateway:"
+
+
+def gateway_route(organization: str, gateway: str) -> str:
+    """The route of all mail through an SMTP gateway; no domain looks like it."""
+    return f"{GATEWAY}{organization}:{gateway}"
+
+
+def gateway_of(route: str) -> tuple[str, str] | None:
+    """(organization, gateway) of a route that leads through one."""
+    if not route.startswith(GATEWAY):
+        return None
+    organization, _, gateway = route.removeprefix(GATEWAY).partition(":")
+    return organization, gateway
 
 
 def _row(
@@ -119,12 +136,13 @@ def _row(
     number: int,
     batch: list[StoredRecipient],
     due: int,
+    route: str,
 ) -> NewQueueRecipient:
     local = batch[0].mailbox != 0
     held = core.settings.mailflow.hold_outside and not local
     return NewQueueRecipient(
         n=number,
-        route=LOCAL if local else fold_domain(split(batch[0].address)[1]),
+        route=LOCAL if local else route or fold_domain(split(batch[0].address)[1]),
         state=HELD if held else WAITING,
         due=due,
         sealed=seal_batch(key, organization, queue, number, batch),

@@ -76,6 +76,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     envid: str = ""
     owner: str = ""
     """Who submitted it and may take it back while it is held: organization, slash, entity."""
+    gateway: str = ""
+    """The SMTP gateway of its organization that it goes through; "" for none."""
     forwarded: Forwarded | None = None
     """Set when it was not written here: `forwarding.as_sent` is what goes out."""
     forged: bool = False
@@ -93,6 +95,8 @@ class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):
     """Of the folder that takes it here."""
     last: str = ""
     """What the last attempt came to, for an operator's eyes."""
+    rcpt: str = ""
+    """The folded envelope recipient through which it comes, where that is not `address`."""
 
 
 encode = msgspec.msgpack.encode

@@ -1,9 +1,9 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
     submit:  size, hops -> scan -> stamp -> summarize -> may the sender? -> limits -> place ->
-             route -> charge, seal -> one write
-    receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce -> place
-             -> charge, seal -> one write
+             route -> flow rules -> journal -> charge, seal -> personal rules -> one write
+    receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce ->
+             flow rules -> place -> journal -> charge, seal -> personal rules -> one write
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.
@@ -18,6 +18,7 @@ import msgspec
 from workpost.domain.access import shell as access
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.directory.sending_limits import Standing
+from workpost.domain.directory.walking import Origin
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Charge, Outgoing
 from workpost.domain.messages.shell import summary_of
@@ -34,27 +35,34 @@ from workpost.kernel.errors import (
 from workpost.kernel.principal import Grant
 from workpost.operations.authentication.check import authenticate, is_forged, is_from_outside
 from workpost.operations.filtering.scan import scan, scan_virus
-from workpost.operations.filtering.verdicts import FAIL, Scan
+from workpost.operations.filtering.verdicts import Scan
 from workpost.operations.mailflow import (
+    arrivals,
     charging,
     confirming,
     enforcing,
+    forwarding,
+    journaling,
+    personal,
     placing,
     routes,
+    ruling,
     senders,
     trace,
     viruses,
 )
+from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.personal import Handled, Person
 from workpost.operations.mailflow.routes import Results
+from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
-from workpost.store.tables.folders import JUNK
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
-RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
+RECEIVED = arrivals.RECEIVED
 
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
@@ -90,12 +98,19 @@ async def submit(
     charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
     message = await placing.place(core, envelope, stamped, summary)
     forwards = True
+    keepers: frozenset[str] = frozenset()
     for _ in range(ATTEMPTS):
+        origin = _origin(grant, envelope, raw, forwards, keepers)
         if route is None:
-            route = await _route(core, grant, envelope, raw, forwards)
+            route = await routes.route(core, envelope, origin)
         routed, route = route, None
+        ruled = await ruling.rule_outgoing(core, grant.organization, envelope, summary, routed)
+        if junked := ruled.keepers(routed):
+            keepers |= junked
+            continue
+        kept = await ruling.keep(core, envelope, origin, routed, ruled)
         try:
-            return await _send(core, grant, standing, message, routed, hold_until)
+            return await _send(core, grant, standing, message, kept, ruled, hold_until, forwards)
         except StaleGrant:
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
@@ -103,9 +118,9 @@ async def submit(
             standing = await charging.standing_of(core, grant, envelope.sender)
             charging.check_outgoing(core, standing, raw, summary, envelope.recipients)
         except LimitExceeded:
-            if not forwards or not _is_forwarded(routed):
+            if not forwards:
                 raise
-            # Who forwards has sent enough today, and keeps the message here.
+            # Who forwards, by a setting or a rule, has sent enough today and keeps the message.
             forwards = False
         except (QuotaExceeded, MailboxNotFound):
             continue
@@ -127,7 +142,10 @@ async def receive(
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
         envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
-    routed = route or await _route(core, None, envelope, raw, True)
+    forwards = not await forwarding.claims_our_name(core, authentication, raw)
+    keepers: frozenset[str] = frozenset()
+    origin = _origin(None, envelope, raw, forwards, keepers)
+    routed = (route if forwards else None) or await routes.route(core, envelope, origin)
     organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
@@ -136,18 +154,19 @@ async def receive(
     charging.check_attachments(summary, core.settings.limits.attachments)
     told = enforcing.verdicts(authentication)
     message: Message | None = None
-    forwards = True
-    keepers: frozenset[str] = frozenset()
     again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
         if again:
-            routed = await _route(core, None, envelope, raw, forwards, keepers)
+            origin = _origin(None, envelope, raw, forwards, keepers)
+            routed = await routes.route(core, envelope, origin)
             organizations = routes.organizations_of(routed)
         again = True
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
-        junked = enforcement.junked | scanned.junked
+        left = [one for one in organizations if one not in enforcement.dropped]
+        ruled = await ruling.rule_incoming(core, envelope, summary, routed, left)
+        junked = enforcement.junked | ruled.keepers(routed, scanned)
         if any(one.by and one.organization in junked for one in routed.forwards):
             keepers |= junked
             continue
@@ -161,13 +180,16 @@ async def receive(
             await core.store.write(delivery.record, events=applied)
             raise MessageRefused(enforcement.refused)
         message = message or await placing.place(core, envelope, stamped, summary)
-        arrival = Arrival(routed, organizations, enforcement, scanned, told, applied)
+        kept = await ruling.keep(core, envelope, origin, routed, ruled)
+        arrival = Arrival(
+            kept, organizations, enforcement, scanned, told, applied, ruled, redirects=forwards
+        )
         try:
             return await _take_in(core, message, arrival)
         except LimitExceeded:
-            if not forwards or not _is_forwarded(routed):
+            if not forwards:
                 raise
-            # Who forwards has sent enough today, and keeps the message here.
+            # Who forwards, by a setting or a rule, has sent enough today and keeps the message.
             forwards = False
         except (QuotaExceeded, MailboxNotFound):
             continue
@@ -183,6 +205,9 @@ class Arrival(msgspec.Struct, frozen=True):
     scanned: Scan
     told: Mapping[str, object]
     applied: list[NewEvent]
+    ruled: Ruled
+    redirects: bool = True
+    """Whether people's rules may send it on."""
 
 
 def owner_of(grant: Grant) -> str:
@@ -196,23 +221,15 @@ def _check(core: Core, raw: bytes) -> None:
     routes.check_hops(core, raw)
 
 
-def _is_forwarded(routed: Expansion) -> bool:
-    """Whether people forward the message who could keep it here instead."""
-    return any(one.by for one in routed.forwards)
-
-
-async def _route(
-    core: Core,
+def _origin(
     grant: Grant | None,
     envelope: Envelope,
     raw: bytes,
     forwards: bool,
-    keepers: frozenset[str] = frozenset(),
-) -> Expansion:
+    keepers: frozenset[str],
+) -> Origin:
     origin = msgspec.structs.replace(routes.origin_of(grant, envelope, raw), keepers=keepers)
-    if not forwards:
-        origin = msgspec.structs.replace(origin, automatic=True)
-    return await routes.route(core, envelope, origin)
+    return origin if forwards else msgspec.structs.replace(origin, automatic=True)
 
 
 async def _send(
@@ -220,52 +237,141 @@ async def _send(
     grant: Grant,
     standing: Standing,
     message: Message,
-    routed: Expansion,
+    kept: Expansion,
+    ruled: Ruled,
     hold_until: int | None,
+    redirects: bool,
 ) -> str:
-    """Write a routed submission."""
+    """Write a submission to those whom the rules let have it."""
     home = grant.organization
     named = len(message.envelope.recipients)
-    charges = await charging.charges_for(core, grant, standing, routed, named)
-    also, events = await routes.reports(core, home, message, routed, inside=True)
-    results = routes.results_of(routed, home, sent=True)
-    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity))
+    charges = await charging.charges_for(core, grant, standing, kept, named)
+    also, events = await routes.reports(core, home, message, kept, inside=True)
+    results = ruling.results_of(ruled, kept, home, sent=True)
     made = await placing.make_outgoing(
-        core, message, routed, home=home, direction="outgoing", hold_until=hold_until
+        core,
+        message,
+        kept,
+        home=home,
+        direction="outgoing",
+        roles=ruled.roles(kept),
+        gateways=ruled.gateways,
+        hold_until=hold_until,
     )
-    also += await _confirmations(core, message, routed, made, home)
-    return await _write(core, grant, message, made, events, charges, also)
+    await _apply(core, message, ruled, also, events, proven=True)
+    handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
+    done = _as_handled(made, handled)
+    told = arrivals.delivered(done, kept, home)
+    if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
+        told["arrived"] = inside
+    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity, told))
+    events += await arrivals.tell_others(core, home, message, done, kept)
+    also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    return await _write(core, grant, message, made, events, charges, also, handled)
 
 
 async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     """Write a routed message from outside, for those whom its authentication leaves."""
     routed, enforcement, scanned = arrival.routed, arrival.enforcement, arrival.scanned
+    ruled = arrival.ruled
     left = [one for one in arrival.organizations if one not in enforcement.dropped]
     home = (left or arrival.organizations)[0]
-    also: list[Outgoing] = []
-    events: list[NewEvent] = []
-    if not enforcement.enforced:
-        # Who has not written this is not told what became of it.
-        also, events = await routes.reports(core, home, message, routed, inside=False)
-    for one in arrival.organizations:
-        results = routes.results_of(routed, one, sent=False)
-        more = {**arrival.told, **scanned.story(one)}
-        events.append(await _event(core, one, RECEIVED, message, results, "", more))
-    events += arrival.applied
+    also, events = await routes.reports(core, home, message, routed, inside=False)
     kept = enforcement.keep(routed, left)
+    await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
     charges = await charging.charges_for(core, None, None, kept, 0)
-    roles = {**_junk(scanned, kept), **enforcement.roles(kept)}
+    roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
     )
-    if not enforcement.enforced:
-        also += await _confirmations(core, message, kept, made, home)
-    return await _write(core, None, message, made, events, charges, also)
+    handled = await _rule(
+        core,
+        message,
+        kept,
+        made,
+        direction="incoming",
+        redirects=arrival.redirects,
+        alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
+    )
+    done = _as_handled(made, handled)
+    for one in arrival.organizations:
+        results = ruling.results_of(ruled, kept, one, sent=False)
+        more = {**arrival.told, **scanned.story(one), **arrivals.delivered(done, kept, one)}
+        events.append(await _event(core, one, RECEIVED, message, results, "", more))
+    events += arrival.applied
+    if handled is not None and handled.refused:
+        await core.store.write(delivery.record, events=[*events, *handled.events])
+        raise MessageRefused(handled.refused)
+    also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    return await _write(core, None, message, made, events, charges, also, handled)
 
 
-def _junk(scanned: Scan, routed: Expansion) -> dict[int, str]:
-    """The mailboxes whose Junk E-mail takes the message."""
-    return {one.mailbox: JUNK for one in routed.local if scanned.spam.get(one.organization) == FAIL}
+def _is_proven(arrival: Arrival, message: Message) -> bool:
+    """Whether the sender may be told of it: nothing says that it was forged."""
+    return not (arrival.enforcement.enforced or message.envelope.forged)
+
+
+async def _rule(
+    core: Core,
+    message: Message,
+    routed: Expansion,
+    made: Outgoing,
+    *,
+    direction: str,
+    redirects: bool,
+    alone: bool = False,
+) -> Handled | None:
+    """What the rules of those say who are delivered to now; the queue asks for the others."""
+    if not made.deliveries:
+        return None
+    people = [
+        Person(one.organization, one.mailbox, one.rcpt, one.quota - one.bytes)
+        for one in routed.local
+    ]
+    return await personal.apply(
+        core,
+        message,
+        made.deliveries,
+        people,
+        direction=direction,
+        redirects=redirects,
+        alone=alone and not made.queued,
+    )
+
+
+def _as_handled(made: Outgoing, handled: Handled | None) -> Outgoing:
+    """What is delivered once personal rules have had their say."""
+    if handled is None:
+        return made
+    return msgspec.structs.replace(made, deliveries=handled.items)
+
+
+def _without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:
+    """What was delivered, in the eyes of its sender."""
+    if handled is None or not handled.rejected:
+        return made
+    left = [item for item in made.deliveries if item.mailbox not in handled.rejected]
+    return msgspec.structs.replace(made, deliveries=left)
+
+
+async def _apply(
+    core: Core,
+    message: Message,
+    ruled: Ruled,
+    also: list[Outgoing],
+    events: list[NewEvent],
+    *,
+    proven: bool,
+) -> None:
+    """Add what follows from rules and journaling to what is written with the message."""
+    if not ruled.policies:
+        return
+    for step in (
+        await ruling.tell(core, message, ruled, proven=proven),
+        await journaling.journal(core, message, ruled),
+    ):
+        also += step[0]
+        events += step[1]
 
 
 async def _confirmations(
@@ -305,15 +411,20 @@ async def _write(
     events: list[NewEvent],
     charges: list[Charge],
     also: list[Outgoing],
+    handled: Handled | None,
 ) -> str:
+    handled = handled or Handled(made.deliveries)
     await core.store.write(
         delivery.deliver,
         grant=grant,
         content=made.content,
-        deliveries=made.deliveries,
-        queued=made.queued,
-        events=events,
-        charges=charges,
-        also=also,
+        deliveries=handled.items,
+        queued=made.queued + handled.queued,
+        events=events + handled.events,
+        charges=charges + handled.charges,
+        also=also + handled.also,
+        answers=handled.answers,
+        memories=handled.memories,
     )
+    count(events + handled.events)
     return message.stamped.trace

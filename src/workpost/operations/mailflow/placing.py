@@ -28,6 +28,7 @@ from workpost.store.tables.folders import INBOX
 
 NO_ROLES: Mapping[int, str] = {}
 NO_WISHES: Mapping[str, Wish] = {}
+NO_GATEWAYS: Mapping[str, str] = {}
 
 
 async def place(core: Core, envelope: Envelope, stamped: Stamped, summary: Summary) -> Message:
@@ -46,14 +47,16 @@ async def make_outgoing(
     home: str,
     direction: str,
     roles: Mapping[int, str] = NO_ROLES,
+    gateways: Mapping[str, str] = NO_GATEWAYS,
     direct: int | None = None,
     hold_until: int | None = None,
 ) -> Outgoing:
     """All that one transaction writes of a routed message; `home` queues what goes elsewhere.
 
-    `roles` has, by mailbox, the role of the folder that takes it where that is not the INBOX. Up to
-    `direct` mailboxes (the setting, unless it is given) have it at once. With `hold_until`, in
-    milliseconds, nobody has it before then, and its sender may take it back.
+    `roles` has, by mailbox, the role of the folder that takes it where that is not the INBOX;
+    `gateways`, by folded recipient elsewhere, the SMTP gateway of `home` that it goes through.
+    Up to `direct` mailboxes (the setting, unless it is given) have it at once. With `hold_until`,
+    in milliseconds, nobody has it before then, and its sender may take it back.
     """
     most = core.settings.mailflow.direct_recipients if direct is None else direct
     now, waiting = split_direct(routed, message.content.size, most if hold_until is None else 0)
@@ -68,6 +71,7 @@ async def make_outgoing(
             direction=direction,
             roles=roles,
             wishes=_wishes_here(message.envelope, routed),
+            gateways=gateways,
             hold_until=hold_until,
         )
     if routed.forwards:
@@ -85,22 +89,29 @@ async def _make_queue(
     direction: str,
     roles: Mapping[int, str],
     wishes: Mapping[str, Wish],
+    gateways: Mapping[str, str],
     hold_until: int | None,
 ) -> list[Queued]:
     # The fold finds people; a host elsewhere gets its local part as the sender wrote it.
     written = {fold(address): address for address in message.envelope.recipients}
-    elsewhere = [written[folded] for folded in external]
+    elsewhere: dict[str, list[str]] = {}
+    for folded in external:
+        elsewhere.setdefault(gateways.get(folded, ""), []).append(written[folded])
+    places = [(organization, "") for organization in {home, *(one.organization for one in waiting)}]
+    places += [(home, gateway) for gateway in elsewhere if gateway]
     queued: list[Queued] = []
-    for organization in sorted({home, *(one.organization for one in waiting)}):
+    for organization, gateway in sorted(places):
+        here = [] if gateway else [one for one in waiting if one.organization == organization]
         entry = await make_queued(
             core,
             message,
             organization=organization,
-            local=[one for one in waiting if one.organization == organization],
-            external=elsewhere if organization == home else [],
+            local=here,
+            external=elsewhere.get(gateway, []) if organization == home else [],
             direction=direction,
             roles=roles,
             wishes=wishes,
+            gateway=gateway,
             hold_until=hold_until,
         )
         if entry is not None:
@@ -118,11 +129,13 @@ async def make_queued(
     direction: str,
     roles: Mapping[int, str] = NO_ROLES,
     wishes: Mapping[str, Wish] = NO_WISHES,
+    gateway: str = "",
     hold_until: int | None = None,
 ) -> Queued | None:
     """The queue entry of one organization, or None when nobody waits.
 
-    `wishes` are those about people here, by folded envelope recipient.
+    `wishes` are those about people here, by folded envelope recipient; `gateway` is the one that
+    the people elsewhere are reached through.
     """
     if not local and not external:
         return None
@@ -133,6 +146,7 @@ async def make_queued(
                 one.mailbox,
                 wishes.get(one.rcpt, NO_WISH),
                 roles.get(one.mailbox, INBOX),
+                rcpt=one.rcpt if one.rcpt != fold(one.address) else "",
             )
             for one in local[start : start + BATCH]
         ]
@@ -141,10 +155,11 @@ async def make_queued(
         [StoredRecipient(address, wish=message.envelope.wishes.get(address, NO_WISH))]
         for address in external
     ]
+    stored = msgspec.structs.replace(stored_envelope(message), gateway=gateway)
     return await seal_entry(
         core,
         message,
-        stored_envelope(message),
+        stored,
         organization=organization,
         batches=batches,
         direction=direction,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -56,9 +56,7 @@ async def route(core: Core, envelope: Envelope, origin: Origin) -> Expansion:
     Raises UnknownRecipient and SenderNotAllowed (the groups do not take mail from the sender) when
     that is nowhere; who went away since RCPT TO is told of otherwise (`reports`).
     """
-    routed = await expand_envelope(core, envelope.recipients, origin)
-    if not origin.organization:
-        routed = _at_home(routed)
+    routed = await expand(core, envelope.recipients, origin)
     if routed.reaches:
         return routed
     if routed.refused:
@@ -66,6 +64,12 @@ async def route(core: Core, envelope: Envelope, origin: Origin) -> Expansion:
     if routed.unknown:
         raise UnknownRecipient(f"Nobody here receives mail as <{routed.unknown[0]}>.")
     return routed
+
+
+async def expand(core: Core, recipients: Sequence[str], origin: Origin) -> Expansion:
+    """Where a message to these recipients goes; it may be nowhere."""
+    routed = await expand_envelope(core, recipients, origin)
+    return routed if origin.organization else _at_home(routed)
 
 
 async def route_each(
@@ -101,13 +105,14 @@ def _shut_out(routed: Expansion) -> list[str]:
     """The recipients of whom a group that takes no mail from the sender is all there is."""
     if not routed.refused:
         return []
-    reached = {one.rcpt for one in (*routed.local, *routed.forwards)}
+    reached = {one.rcpt for one in routed.local} | {one.rcpt for one in routed.forwards}
     return list(dict.fromkeys(one.rcpt for one in routed.refused if one.rcpt not in reached))
 
 
 def organizations_of(routed: Expansion) -> list[str]:
     """The organizations that a message from outside concerns, empty groups' among them."""
-    concerned = {one.organization for one in (*routed.local, *routed.forwards)}
+    concerned = {one.organization for one in routed.local}
+    concerned.update(one.organization for one in routed.forwards)
     concerned.update(routed.owners[group] for group in routed.empty)
     return sorted(concerned)
 

@@ -20,17 +20,28 @@ from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
 from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import mailbox_keys, summary_of
+from workpost.formats.addresses import fold
 from workpost.formats.mime.summary import Summary
-from workpost.kernel.errors import Fault, KeyDestroyed, MailboxNotFound, QuotaExceeded
+from workpost.kernel.errors import (
+    Fault,
+    KeyDestroyed,
+    LimitExceeded,
+    MailboxNotFound,
+    QuotaExceeded,
+)
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces, confirming, trace
+from workpost.operations.mailflow import arrivals, bounces, confirming, personal, trace
 from workpost.operations.mailflow.bounces import GivenUp
-from workpost.operations.mailflow.entries import seal_batch
-from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
+from workpost.operations.mailflow.counting import count as count_mail
+from workpost.operations.mailflow.entries import Message, seal_batch
+from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
+from workpost.operations.mailflow.personal import Handled, Person
 from workpost.operations.mailflow.queueing import Lease
 from workpost.operations.mailflow.reports import About
+from workpost.operations.mailflow.trace import Stamped
 from workpost.store.content.squeezing import squeeze
+from workpost.store.content.types import Placed
 from workpost.store.core import Core
 from workpost.store.tables import mailboxes
 from workpost.store.tables.events import NewEvent
@@ -81,11 +92,16 @@ async def open_leased(core: Core, lease: Lease) -> Opened:
 
 async def settle(core: Core, opened: Opened) -> None:
     """Settle an opened row. Raises Fault when its mailboxes do not come to rest, TryLater."""
+    redirects = True
     for _ in range(ATTEMPTS):
-        settlement = await _decide(core, opened)
+        settlement = await _decide(core, opened, redirects=redirects)
         try:
-            await core.store.write_background(delivery.settle_queued, settlement=settlement)
+            if await core.store.write_background(delivery.settle_queued, settlement=settlement):
+                count_mail(settlement.events)
             return
+        except LimitExceeded:
+            # Somebody whose rules send it on has sent enough today.
+            redirects = False
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise Fault("the recipients' mailboxes keep changing")
@@ -94,17 +110,20 @@ async def settle(core: Core, opened: Opened) -> None:
 class _Sorted:
     """The recipients of a row by what becomes of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: bytes) -> None:
+        self.stored = stored
         self.ready: list[NewItem] = []
+        self.people: list[Person] = []
         self.delivered: list[StoredRecipient] = []
         self.late: list[tuple[StoredRecipient, tuple[str, str]]] = []
         self.gone: list[StoredRecipient] = []
         self.broken: list[StoredRecipient] = []
 
 
-async def _decide(core: Core, opened: Opened) -> Settlement:
+async def _decide(core: Core, opened: Opened, *, redirects: bool) -> Settlement:
     entry = opened.lease.leased
     found = await _sort(core, opened)
+    ruled = await _rule(core, opened, found, redirects=redirects)
     given_up = [GivenUp(one.address, *GONE, one.wish) for one in found.gone]
     waiting = list(found.broken)
     expired = core.env.now() - entry.created >= GIVE_UP_MS
@@ -120,9 +139,10 @@ async def _decide(core: Core, opened: Opened) -> Settlement:
         arrival=entry.created,
     )
     report, events = await bounces.give_up(core, about, given_up)
-    reports = await confirming.confirm_queued(core, about, found.delivered)
-    if found.ready:
-        events.append(await _delivered(core, opened, found.ready))
+    delivered = [one for one in found.delivered if one.mailbox not in ruled.rejected]
+    reports = await confirming.confirm_queued(core, about, delivered)
+    if ruled.items:
+        events.append(await _delivered(core, opened, ruled.items))
     rest = None
     if waiting:
         rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
@@ -130,14 +150,51 @@ async def _decide(core: Core, opened: Opened) -> Settlement:
         queue=entry.id,
         number=opened.number,
         fence=opened.lease.fence,
-        deliveries=found.ready,
+        deliveries=ruled.items,
         rest=rest,
         state=HELD if expired else WAITING,
         delay_ms=RETRY_MS,
         report=report,
-        reports=reports,
-        events=events,
+        reports=reports + ruled.also,
+        events=events + ruled.events,
+        queued=ruled.queued,
+        charges=ruled.charges,
+        answers=ruled.answers,
+        memories=ruled.memories,
     )
+
+
+async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) -> Handled:
+    """What the rules of those say who are delivered to."""
+    if not found.ready:
+        return Handled([])
+    entry, envelope = opened.lease.leased, opened.envelope
+    message = Message(
+        Stamped(envelope.trace, opened.raw, envelope.skip),
+        Envelope(
+            sender=envelope.sender,
+            recipients=[one.address for one in found.delivered],
+            smtputf8=envelope.smtputf8,
+            body=envelope.body,
+            requiretls=envelope.requiretls,
+            ret=envelope.ret,
+            envid=envelope.envid,
+        ),
+        opened.summary,
+        found.stored,
+        Placed(entry.content, len(opened.raw), 0, None),
+        opened.content_key,
+        entry.created,
+    )
+    ruled = await personal.apply(
+        core,
+        message,
+        found.ready,
+        found.people,
+        direction=entry.direction,
+        redirects=redirects,
+    )
+    return ruled or Handled(found.ready)
 
 
 async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEvent:
@@ -146,6 +203,11 @@ async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEve
         "traceId": opened.envelope.trace,
         "messageId": opened.summary.message_id,
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
+        "delivered": [
+            {"recipient": one.address, "folder": arrivals.folder_of(one.role)}
+            for one in opened.recipients
+            if one.mailbox in mailboxes
+        ],
     }
     return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
 
@@ -154,7 +216,7 @@ async def _sort(core: Core, opened: Opened) -> _Sorted:
     wanted = [one.mailbox for one in opened.recipients]
     rows = await core.store.read(mailboxes.get_mailboxes, mailboxes=wanted)
     stored = squeeze(opened.summary.pack())
-    found = _Sorted()
+    found = _Sorted(stored)
     for count, one in enumerate(opened.recipients):
         if count % YIELD == YIELD - 1:
             await asyncio.sleep(0)
@@ -164,10 +226,12 @@ async def _sort(core: Core, opened: Opened) -> _Sorted:
             found.gone.append(one)
         elif why is not None:
             found.late.append((one, why))
-        else:
+        elif row is not None:
             try:
                 found.ready.append(await _item(core, opened, stored, one))
                 found.delivered.append(one)
+                rcpt, room = one.rcpt or fold(one.address), row.quota - row.bytes
+                found.people.append(Person(row.org, one.mailbox, rcpt, room))
             except KeyDestroyed:
                 found.gone.append(one)
             except Fault as error:

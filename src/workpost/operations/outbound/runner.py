@@ -16,6 +16,7 @@ from workpost.integrations.smtp.base import Outcome
 from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
+from workpost.operations.mailflow.entries import gateway_of
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
 from workpost.operations.outbound.delivering import Delivery, Sender
@@ -202,6 +203,9 @@ class OutboundRunner:
             self._pacing.reopen(leased.route)
             return None, True
         if not close and not (leased.failures and feedback == "bad"):
+            return None, False
+        if gateway_of(leased.route):
+            # Mail through a gateway that is away does not wait: it goes back after minutes.
             return None, False
         self._pacing.close(leased.route)
         CLOSED.inc()

@@ -113,11 +113,15 @@ class _Deciding:
 
     def _defer(self, number: int, person: StoredRecipient, outcome: Outcome) -> None:
         noticed = number in self._entry.noticed
+        give_up = self._patience.give_up
+        if self._attempt.opened.envelope.gateway and not outcome.reached:
+            minutes = self._core.settings.queue.gateway_minutes
+            give_up = min(give_up, minutes * schedule.MINUTE)
         verdict = schedule.judge(
             self._age,
             noticed=noticed,
             notice_after=self._patience.notice,
-            give_up_after=self._patience.give_up,
+            give_up_after=give_up,
         )
         if verdict == "give up":
             self.done.append(number)
@@ -127,7 +131,7 @@ class _Deciding:
             self._tell(DELAYED, number, person, outcome, outcome.status)
         dice = schedule.dice_of(self._core.env)
         delay = schedule.retry_delay(self._attempts[number], self._age, dice)
-        left = self._patience.give_up - self._age
+        left = give_up - self._age
         person = msgspec.structs.replace(person, last=_last(outcome))
         self.later.append(
             Later(

@@ -7,14 +7,16 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
+from workpost.domain.organizations.smtp_gateways import open_gateway
 from workpost.formats.addresses import ascii_domain, fold_domain
 from workpost.integrations.egress.addresses import is_allowed
 from workpost.integrations.egress.client import resolve
 from workpost.integrations.smtp.base import State
 from workpost.integrations.smtp.opening import HostFailed, Login, Server
-from workpost.kernel.errors import TryLater
+from workpost.kernel.errors import ResourceNotFound, TryLater
 from workpost.kernel.listeners import parse_address
 from workpost.kernel.outbound_settings import Outbound
+from workpost.operations.mailflow.entries import gateway_of
 from workpost.operations.outbound.hosts import (
     Exchange,
     NoRoute,
@@ -35,6 +37,9 @@ from workpost.operations.outbound.tls_policy import (
 )
 from workpost.operations.outbound.tlsrpt import Failure, TlsReports
 from workpost.store.core import Core
+
+IMPLICIT_TLS = 465
+"""The port of gateways where TLS comes first (RFC 8314)."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +79,8 @@ class Map:
 
     def key(self, route: str, want: Want) -> Key:
         """What sessions are kept under: those of one key serve the same mail."""
+        if gateway_of(route):
+            return route, want.always, want.never_mind
         named = self._named(route)
         return (named or (self._settings.relay or route.lower())), want.always, want.never_mind
 
@@ -83,13 +90,38 @@ class Map:
         return routes.get(route.lower(), routes.get("*", ""))
 
     def ways(self, route: str, want: Want) -> Ways:
-        """The ways to the servers of a route. Iterating raises NoRoute where there is none."""
+        """The ways to the servers of a route. Iterating raises NoRoute where there is none.
+
+        Through a gateway also KeyDestroyed and TryLater.
+        """
+        if gateway := gateway_of(route):
+            return self._to_gateway(*gateway, want)
         if named := self._named(route):
             level = level_of(self._settings.tls, route) or "may"
             return self._to_named(named, policy_for_named(level, self._settings.ca_file, want))
         if self._settings.relay:
             return self._to_relay(want)
         return self._by_dns(route, want)
+
+    async def _to_gateway(self, organization: str, gateway_id: str, want: Want) -> Ways:
+        """To an organization's own server: never without TLS, never into our own networks."""
+        try:
+            gateway = await open_gateway(self._core, organization, gateway_id)
+        except ResourceNotFound:
+            raise NoRoute("failed", "5.4.4", "The SMTP gateway is not there any more.") from None
+        try:
+            addresses = await resolve(gateway.host, gateway.port)
+        except (OSError, UnicodeError):
+            raise NoRoute("deferred", "4.4.3", f"{gateway.host} has no address now.") from None
+        policy = policy_for_named("verify", self._settings.ca_file, want)
+        login = Login(gateway.username, gateway.password)
+        for way in self._allowed(gateway.host, addresses, policy, ""):
+            if isinstance(way, Way):
+                server = Server(
+                    gateway.host, way.server.address, gateway.port, gateway.port == IMPLICIT_TLS
+                )
+                way = Way(server=server, policy=policy, login=login)
+            yield way
 
     async def _to_relay(self, want: Want) -> Ways:
         settings = self._settings

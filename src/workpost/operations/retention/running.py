@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.domain.messages import aging
-from workpost.domain.messages.aging import START, Run
+from workpost.domain.messages import aging, recovering
+from workpost.domain.messages.aging import START, Look, Run
 from workpost.domain.organizations import retention
 from workpost.domain.organizations.retention import SCHEDULED
 from workpost.kernel import metrics
+from workpost.kernel.errors import FolderNotFound
 from workpost.kernel.logging import logger
 from workpost.kernel.principal import Grant
 from workpost.operations.audit.service_events import seal_service_event
@@ -80,18 +81,27 @@ async def _step(core: Core, lease: Lease, run: Run, mailbox: int) -> tuple[Run, 
         following = msgspec.structs.replace(following, mailbox=mailbox, mailboxes=run.mailboxes + 1)
     if seen.uids:
         before = following
-        following = await core.store.write_background(
-            aging.take_slice,
-            grant=grant,
-            lease=lease,
-            lease_ms=LEASE_MS,
-            run=before,
-            folder=seen.folder,
-            uids=seen.uids,
-        )
+        try:
+            following = await _take(core, lease, grant, before, seen)
+        except FolderNotFound:
+            await recovering.make_folder(core, grant)
+            following = await _take(core, lease, grant, before, seen)
         _MESSAGES.labels("moved").inc(following.moved - before.moved)
         _MESSAGES.labels("deleted").inc(following.deleted - before.deleted)
     return following, seen.at is None, False
+
+
+async def _take(core: Core, lease: Lease, grant: Grant, run: Run, seen: Look) -> Run:
+    return await core.store.write_background(
+        aging.take_slice,
+        grant=grant,
+        lease=lease,
+        lease_ms=LEASE_MS,
+        run=run,
+        folder=seen.folder,
+        uids=seen.uids,
+        recoverable_days=core.settings.retention.recoverable_days,
+    )
 
 
 @command

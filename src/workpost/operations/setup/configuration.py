@@ -15,6 +15,7 @@ PORTS: dict[str, tuple[int, int, str]] = {
     "submission": (587, 2587, "The same with STARTTLS."),
     "imaps": (993, 2993, "People's mail programs read here, TLS from the start."),
     "imap": (143, 2143, "The same with STARTTLS."),
+    "managesieve": (4190, 4190, "People's mail programs write their filters (Sieve) here."),
     "https": (443, 8443, "The API, and the MTA-STS policies of the domains."),
 }
 """Listener to its port, the one above 1023 in its place, and what it is for."""

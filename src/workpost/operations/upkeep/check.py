@@ -19,7 +19,7 @@ from workpost.store.content.types import INLINE
 from workpost.store.core import Core
 from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
-from workpost.store.tables import recount
+from workpost.store.tables import recount, recoverable
 from workpost.store.tables.mailboxes import PURGING
 from workpost.store.tables.recount import FolderSums, MailboxSums
 
@@ -76,6 +76,8 @@ class _Counted(msgspec.Struct, frozen=True):
     folders: list[FolderSums]
     counted: dict[int, FolderSums]
     gone: int
+    recoverable: int
+    """The folder that the mailbox's own sums leave out."""
 
 
 async def _recount(core: Core, mailbox: int) -> _Counted | None:
@@ -96,10 +98,12 @@ async def _recount(core: Core, mailbox: int) -> _Counted | None:
                 break
             after = (page[-1].folder, page[-1].uidnext - 1)
         gone = await core.store.read(recount.highest_gone, mailbox=mailbox)
+        kept = await core.store.read(recoverable.get_folder, mailbox=mailbox)
         again = await core.store.read(recount.stated_sums, mailbox=mailbox)
         if again == stated:
             row, folders = stated
-            return _Counted(row.modseq, row, folders, counted, gone)
+            place = kept.id if kept is not None else 0
+            return _Counted(row.modseq, row, folders, counted, gone, place)
     return None
 
 
@@ -148,10 +152,11 @@ async def _check_sums(core: Core, mailbox: int, report: Report, *, repair: bool)
         detail = f"{sums.total} items lie in a folder that is not there"
         report.add("stray", f"mailbox {mailbox}, folder {folder}", detail)
     every = [*right, *found.counted.values()]
+    own = [sums for sums in every if sums.folder != found.recoverable]
     whole = MailboxSums(
         mailbox,
-        sum(sums.bytes for sums in every),
-        sum(sums.total for sums in every),
+        sum(sums.bytes for sums in own),
+        sum(sums.total for sums in own),
         max([found.stated.modseq, found.gone, *(sums.modseq for sums in every)]),
     )
     wrong += [

@@ -13,14 +13,26 @@ from __future__ import annotations
 
 import asyncio
 
+from workpost.domain.mailboxes import out_of_office as away
+from workpost.domain.mailboxes import script_shell
 from workpost.domain.organizations import availability as configurations
-from workpost.domain.organizations import dkim, suppression
+from workpost.domain.organizations import dkim, smtp_gateways, suppression
 from workpost.operations.filtering import model
 from workpost.store.core import Core
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import availability, dkim_keys, rewrap, spam, suppressions
+from workpost.store.tables import (
+    availability,
+    dkim_keys,
+    out_of_office,
+    rewrap,
+    service_logs,
+    sieve_scripts,
+    spam,
+    suppressions,
+)
+from workpost.store.tables import smtp_gateways as gateway_rows
 
 PAGE = 250
 CHILDREN = 100
@@ -74,6 +86,7 @@ async def rewrap_mailbox(core: Core, organization: str, mailbox: int) -> int:
     """Wrap all of a mailbox's content keys and names by its current key; returns how many."""
     current = await core.keys.mailbox(organization, mailbox)
     moved = await _rewrap_names(core, organization, mailbox)
+    moved += await _rewrap_rules(core, organization, mailbox)
     after = 0
     while True:
         page = await core.store.read(rewrap.page_wraps, mailbox=mailbox, after=after, limit=PAGE)
@@ -128,6 +141,39 @@ async def _rewrap_names(core: Core, organization: str, mailbox: int) -> int:
     return len(folders) + len(subscriptions)
 
 
+async def _rewrap_rules(core: Core, organization: str, mailbox: int) -> int:
+    """Sieve scripts, one at a time, and the out-of-office setting."""
+    current = await core.keys.mailbox(organization, mailbox)
+    scripts = await core.store.read(sieve_scripts.old_scripts, mailbox=mailbox, below=current.gen)
+    for tag, gen, name, text in scripts:
+        old = await core.keys.mailbox(organization, mailbox, gen)
+        named = script_shell.place("sealed_name", organization, mailbox, tag)
+        written = script_shell.place("sealed", organization, mailbox, tag)
+        await core.store.write_background(
+            sieve_scripts.rewrap_script,
+            mailbox=mailbox,
+            gen=current.gen,
+            name_tag=tag,
+            old=text,
+            sealed_name=_reseal(old.key, current.key, name, named),
+            new=_reseal(old.key, current.key, text, written),
+        )
+    setting = await core.store.read(out_of_office.old_setting, mailbox=mailbox, below=current.gen)
+    if setting is None:
+        return len(scripts)
+    gen, sealed = setting
+    old = await core.keys.mailbox(organization, mailbox, gen)
+    ad = away.place(organization, mailbox)
+    await core.store.write_background(
+        out_of_office.rewrap_setting,
+        mailbox=mailbox,
+        gen=current.gen,
+        old=sealed,
+        new=_reseal(old.key, current.key, sealed, ad),
+    )
+    return len(scripts) + 1
+
+
 def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
     return sealing.seal(new, sealing.unseal(old, sealed, ad), ad)
 
@@ -135,16 +181,19 @@ def _reseal(old: bytes, new: bytes, sealed: bytes, ad: bytes) -> bytes:
 async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
-    Mailbox and tag keys, DKIM keys, passwords of availability providers, the key of learned words,
-    queue entries, suppressed addresses, events. Entries on which somebody works at this moment are
-    left for the next pass; they count as well. Returns how many were of an older generation.
+    Mailbox and tag keys, DKIM keys, passwords of availability providers and of SMTP gateways, the
+    key of learned words, queue entries, suppressed addresses, service logs, events. Entries on
+    which somebody works at this moment are left for the next pass; they count as well. Returns how
+    many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)
     moved += await _rewrap_providers(core, organization)
+    moved += await _rewrap_gateways(core, organization)
     moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
     moved += await _rewrap_suppressions(core, organization)
+    moved += await _rewrap_service_logs(core, organization)
     return moved + await _rewrap_events(core, organization)
 
 
@@ -203,6 +252,31 @@ async def _rewrap_providers(core: Core, organization: str) -> int:
         if rows:
             await core.store.write_background(
                 availability.rewrap_passwords,
+                organization=organization,
+                gen=current.gen,
+                rows=rows,
+            )
+        moved += len(rows)
+    return moved
+
+
+async def _rewrap_gateways(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = ""
+    while page := await core.store.read(
+        gateway_rows.page_passwords, organization=organization, after=after, limit=PAGE
+    ):
+        after = page[-1][0]
+        rows = []
+        for gateway, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = smtp_gateways.place(organization, gateway)
+                rows.append((gateway, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                gateway_rows.rewrap_passwords,
                 organization=organization,
                 gen=current.gen,
                 rows=rows,
@@ -298,6 +372,28 @@ async def _rewrap_events(core: Core, organization: str) -> int:
         if rows:
             await core.store.write_background(
                 rewrap.rewrap_events, organization=organization, gen=current.gen, rows=rows
+            )
+        moved += len(rows)
+    return moved
+
+
+async def _rewrap_service_logs(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = (0, 0)
+    while page := await core.store.read(
+        service_logs.page_sealed, organization=organization, after=after, limit=PAGE
+    ):
+        after = (page[-1][0], page[-1][1])
+        rows = []
+        for at, chunk, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = sealing.place("service_log", "sealed", organization, "service_log", chunk)
+                rows.append((at, chunk, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                service_logs.rewrap_chunks, organization=organization, gen=current.gen, rows=rows
             )
         moved += len(rows)
     return moved

@@ -16,6 +16,9 @@ OF_MAILBOX: dict[str, str] = {
     "subscription": "mailbox, name_tag",
     "device": "mailbox, id",
     "folder": "mailbox, id",
+    "sieve_script": "mailbox, name_tag",
+    "sieve_memory": "mailbox, kind, tag",
+    "out_of_office": "mailbox",
     "spam_lesson": "org, id",
 }
 """Tables with a column `mailbox` and their primary keys; items go before them."""
@@ -23,6 +26,8 @@ OF_MAILBOX: dict[str, str] = {
 OF_ORGANIZATION: dict[str, str] = {
     "address": "addr_fold",
     "event": "org, at, id",
+    "email_monitoring": "org",
+    "service_log": "org, at, id",
     "access_rule": "org, name",
     "device_rule": "org, id",
     "device_override": "org, entity, device_fold",
@@ -47,6 +52,9 @@ OF_ORGANIZATION: dict[str, str] = {
     "suppression": "org, tag",
     "sending_limit": "org, entity, name",
     "sent_by_user": "org, entity",
+    "flow_rule": "org, id",
+    "flow_policy": "org",
+    "smtp_gateway": "org, id",
 }
 """Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
 

@@ -2,7 +2,8 @@
 
 `uidvalidity` holds the modseq at which the folder was made; what protocols show adds the mailbox's
 epoch, so that a restored backup changes it everywhere at once. `hidden` 0 is a folder people see,
-1 one for clients' own use, 2 one being deleted whose items go in slices.
+1 one for clients' own use, 2 one being deleted whose items go in slices, 3 that of recoverable
+items (`recoverable.py`), 4 as 2, but the items become recoverable.
 """
 
 from __future__ import annotations
@@ -15,11 +16,23 @@ from workpost.store.database.unit import Reader, Tx, quick
 
 VISIBLE = 0
 DELETING = 2
+DELETING_KEPT = 4
+"""Being deleted, as DELETING, but from Deleted Items: what it holds stays recoverable."""
 
 
 INBOX = "inbox"
 JUNK = "junk"
 """Roles that delivery places mail by."""
+TRASH = "trash"
+"""Role of the folder Deleted Items."""
+
+
+class Rank(msgspec.Struct, frozen=True):
+    """What a folder is: its role, place in the tree and `hidden`."""
+
+    role: str | None
+    parent: int
+    hidden: int
 
 
 class FolderRow(msgspec.Struct, frozen=True):
@@ -193,6 +206,36 @@ def adjust_folder(
     )
 
 
+def shrink_folder(
+    tx: Tx, *, mailbox: int, folder: int, total: int, unread: int, shrink: int, modseq: int
+) -> Rank | None:
+    """Take `total` items with these sums out of a folder; returns what it is."""
+    row = tx.row(
+        "UPDATE folder SET total = total - ?, unread = unread - ?, bytes = bytes - ?, modseq = ?"
+        " WHERE mailbox = ? AND id = ? RETURNING role, parent, hidden",
+        total,
+        unread,
+        shrink,
+        modseq,
+        mailbox,
+        folder,
+    )
+    return Rank(*row) if row is not None else None
+
+
+@quick
+def lies_in(tx: Reader, *, mailbox: int, folder: int, role: str) -> bool:
+    """True when a folder, or one above it, has this role: a look-up for each level."""
+    while folder > 0:
+        row = tx.row(
+            "SELECT role, parent FROM folder WHERE mailbox = ? AND id = ?", mailbox, folder
+        )
+        if row is None or row[0] == role:
+            return row is not None
+        folder = int(row[1])
+    return False
+
+
 def rename_row(
     tx: Tx,
     *,
@@ -218,11 +261,14 @@ def rename_row(
     )
 
 
-def mark_deleting(tx: Tx, *, mailbox: int, folder: int, name_tag: bytes, modseq: int) -> None:
-    """Take a folder out of sight; its items are removed in slices afterwards."""
+def mark_deleting(
+    tx: Tx, *, mailbox: int, folder: int, hidden: int, name_tag: bytes, modseq: int
+) -> None:
+    """Take a folder out of sight, as DELETING or DELETING_KEPT; its items go in slices."""
     tx.run(
-        "UPDATE folder SET hidden = 2, parent = -1, role = NULL, name_tag = ?, modseq = ?"
+        "UPDATE folder SET hidden = ?, parent = -1, role = NULL, name_tag = ?, modseq = ?"
         " WHERE mailbox = ? AND id = ?",
+        hidden,
         name_tag,
         modseq,
         mailbox,
@@ -234,7 +280,7 @@ def list_deleting(tx: Reader, *, limit: int) -> list[tuple[str, int, int]]:
     """Folders whose deletion has begun: organization, mailbox, folder."""
     rows = tx.rows(
         "SELECT m.org, f.mailbox, f.id FROM folder f JOIN mailbox m ON m.id = f.mailbox"
-        " WHERE f.hidden = 2 LIMIT ?",
+        " WHERE f.hidden IN (2, 4) LIMIT ?",
         limit,
     )
     return [(row[0], row[1], row[2]) for row in rows]

@@ -8,7 +8,17 @@ from workpost.store.database.unit import Reader, Row, Tx, command, quick
 from workpost.store.tables.mailboxes import PURGING
 from workpost.store.tables.organizations import DELETING
 
-MAILBOX_TABLES = ("folder", "item", "summary", "item_tag", "subscription", "gone")
+MAILBOX_TABLES = (
+    "folder",
+    "item",
+    "summary",
+    "item_tag",
+    "subscription",
+    "gone",
+    "sieve_script",
+    "sieve_memory",
+    "out_of_office",
+)
 """Tables whose primary key begins with the mailbox."""
 
 

@@ -11,11 +11,25 @@ from workpost.protocols.api.actions import registry
 from workpost.protocols.api.model import load_services
 
 APPLICATION = "arn:aws:sso::111122223333:application/ssoins-1234567890abcdef/apl-1234567890abcdef"
+LOG_GROUP = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/workmail/emailevents/demo:*"
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
 ROLE_RULE = {"ImpersonationRuleId": "one", "Effect": "ALLOW", "TargetUsers": ["ada"]}
 PROVIDER = {
     "LambdaProvider": {"LambdaArn": "arn:aws:lambda:us-east-1:111122223333:function:availability"}
+}
+FLOW_RULE: dict[str, Any] = {
+    "Name": "x",
+    "Action": {"Type": "DROP"},
+    "SenderPatterns": ["*"],
+    "DestinationPatterns": ["demo.test"],
+}
+GATEWAY = {
+    "Name": "x",
+    "Host": "gateway.example",
+    "Port": 587,
+    "Username": "demo",
+    "Password": "secret",
 }
 CALLS: dict[str, dict[str, Any]] = {
     "AssociateDelegateToResource": {"ResourceId": "room", "EntityId": "ada"},
@@ -32,6 +46,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteAccessControlRule": {"Name": "default"},
     "DeleteAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
     "DeleteAvailabilityConfiguration": {"DomainName": "partner.example"},
+    "DeleteEmailMonitoringConfiguration": {},
     "DeleteGroup": {"GroupId": "everyone"},
     "DeleteIdentityProviderConfiguration": {},
     "DeleteImpersonationRole": {"ImpersonationRoleId": "role"},
@@ -46,6 +61,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteUser": {"UserId": "disabled"},
     "DeregisterFromWorkMail": {"EntityId": "ada"},
     "DeregisterMailDomain": {"DomainName": "mail.example"},
+    "DescribeEmailMonitoringConfiguration": {},
     "DescribeEntity": {"Email": "ada@demo.test"},
     "DescribeGroup": {"GroupId": "everyone"},
     "DescribeInboundDmarcSettings": {},
@@ -98,6 +114,7 @@ CALLS: dict[str, dict[str, Any]] = {
         },
         "PersonalAccessTokenConfiguration": {"Status": "ACTIVE"},
     },
+    "PutEmailMonitoringConfiguration": {"LogGroupArn": LOG_GROUP},
     "PutInboundDmarcSettings": {"Enforced": False},
     "PutMailboxPermissions": {
         "EntityId": "ada",
@@ -141,6 +158,25 @@ CALLS: dict[str, dict[str, Any]] = {
     "UpdateResource": {"ResourceId": "room", "Description": "Strange"},
     "UpdateUser": {"UserId": "ada", "City": "Strange"},
     "WipeMobileDevice": {"UserId": "ada", "DeviceId": "D1"},
+    "CreateInboundMailFlowRule": FLOW_RULE,
+    "CreateOutboundMailFlowRule": FLOW_RULE,
+    "CreateSmtpGateway": GATEWAY,
+    "DeleteInboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DeleteOutboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DeleteSmtpGateway": {"SmtpGatewayId": "gateway"},
+    "DescribeInboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DescribeOutboundMailFlowRule": {"MailFlowRuleId": "rule"},
+    "DescribeSmtpGateway": {"SmtpGatewayId": "gateway"},
+    "GetJournalingRules": {},
+    "ListInboundMailFlowRules": {},
+    "ListOutboundMailFlowRules": {},
+    "ListSmtpGateways": {},
+    "SetJournalingRules": {},
+    "TestInboundMailFlowRules": {"Sender": "a@demo.test", "Recipient": "b@demo.test"},
+    "TestOutboundMailFlowRules": {"Sender": "a@demo.test", "Recipient": "b@demo.test"},
+    "UpdateInboundMailFlowRule": {"MailFlowRuleId": "rule", **FLOW_RULE},
+    "UpdateOutboundMailFlowRule": {"MailFlowRuleId": "rule", **FLOW_RULE},
+    "UpdateSmtpGateway": {"SmtpGatewayId": "gateway", **GATEWAY},
 }
 ON_ENTITIES = {
     "AssociateDelegateToResource": ("ResourceId", "EntityId"),

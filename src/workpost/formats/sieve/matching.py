@@ -1,0 +1,153 @@
+"""Comparators (RFC 4790) and match types (RFC 5228 2.7.1, RFC 5231, the regex draft)."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+from workpost.formats.sieve import regex
+from workpost.formats.sieve.errors import SieveRunError
+from workpost.formats.sieve.limits import MAX_PATTERN, MAX_VALUE_TO_MATCH
+
+DEFAULT = "i;ascii-casemap"
+_INFINITY = float("inf")
+_DIGITS = re.compile(r"[0-9]+")
+_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+_ASCII_UPPER = {ord(letter): ord(letter) - 32 for letter in "abcdefghijklmnopqrstuvwxyz"}
+
+
+def normalized(text: str, comparator: str) -> str:
+    """What two texts have in common when a comparator holds them equal."""
+    if comparator == "i;ascii-casemap":
+        return text.translate(_ASCII_UPPER)
+    if comparator == "i;unicode-casemap":
+        return text.casefold()
+    return text
+
+
+def number_of(text: str) -> float:
+    """i;ascii-numeric: the digits at the start; what does not start with one is infinite."""
+    found = _DIGITS.match(text)
+    return float(found[0][:300]) if found is not None else _INFINITY
+
+
+class Match:
+    """How values are compared with keys in one test.
+
+    `found` are the groups of the last :matches or :regex that matched, the whole first.
+    """
+
+    def __init__(self, tags: dict[str, object]) -> None:
+        comparator = tags.get(":comparator")
+        self._comparator = comparator if isinstance(comparator, str) else DEFAULT
+        self.count = _relation(tags, ":count")
+        self._value = _relation(tags, ":value")
+        self._kind = next((k for k in (":contains", ":matches", ":regex") if k in tags), ":is")
+        self.found: list[str] | None = None
+
+    def any_of(
+        self, values: Sequence[str], keys: Sequence[str], tick: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Whether a value matches a key; with :count, whether their number does.
+
+        `tick` is called before each comparison, and may raise SieveRunError.
+        """
+        if self.count is not None:
+            number = str(len(values))
+            return any(self._related(self.count, number, key) for key in keys)
+        if self._kind == ":contains" and self._value is None:
+            # Long values are made comparable once, not for each key.
+            sought = [normalized(key, self._comparator) for key in keys]
+            for value in values:
+                tick()
+                plain = normalized(value[:MAX_VALUE_TO_MATCH], self._comparator)
+                if any(key in plain for key in sought):
+                    return True
+            return False
+        for value in values:
+            for key in keys:
+                tick()
+                if self.one(value, key):
+                    return True
+        return False
+
+    def one(self, value: str, key: str) -> bool:
+        """Whether one value matches one key."""
+        value = value[:MAX_VALUE_TO_MATCH]
+        if self._value is not None:
+            return self._related(self._value, value, key)
+        if self._kind == ":matches":
+            return self._search(_wildcards(key, self._comparator), value)
+        if self._kind == ":regex":
+            return self._search(_expression(key, self._comparator), value)
+        if self._kind == ":contains":
+            return normalized(key, self._comparator) in normalized(value, self._comparator)
+        return self._related("eq", value, key)
+
+    def _related(self, relation: str, value: str, key: str) -> bool:
+        if self._comparator == "i;ascii-numeric":
+            return _RELATIONS[relation](number_of(value), number_of(key))
+        left, right = normalized(value, self._comparator), normalized(key, self._comparator)
+        # The order of octets, which that of code points is in UTF-8.
+        return _RELATIONS[relation](left, right)
+
+    def _search(self, pattern: re2._Regexp, value: str) -> bool:
+        found = pattern.search(value)
+        if found is None:
+            return False
+        self.found = [found[0], *(group or "" for group in found.groups())]
+        return True
+
+
+def _relation(tags: dict[str, object], name: str) -> str | None:
+    relation = tags.get(name)
+    if not isinstance(relation, str):
+        return None
+    if relation.lower() not in _RELATIONS:
+        raise SieveRunError(f"{relation[:20]!r} is no relation")
+    return relation.lower()
+
+
+@lru_cache(64)
+def _wildcards(key: str, comparator: str) -> re2._Regexp:
+    """`*` takes as little as it can (RFC 5229 3.2), `?` one character, `\\` quotes."""
+    if len(key) > MAX_PATTERN:
+        raise SieveRunError("the pattern is too long")
+    out, at = [], 0
+    while at < len(key):
+        letter = key[at]
+        if letter == "\\" and at + 1 < len(key):
+            at += 1
+            out.append(re2.escape(key[at]))
+        elif letter == "*":
+            out.append("(.*?)")
+        elif letter == "?":
+            out.append("(.)")
+        else:
+            out.append(re2.escape(letter))
+        at += 1
+    try:
+        return regex.compile_pattern(
+            "\\A" + "".join(out) + "\\z", ignore_case=comparator != "i;octet", own=True
+        )
+    except ValueError as error:
+        raise SieveRunError(f"the pattern is not usable: {error}") from None
+
+
+def _expression(key: str, comparator: str) -> re2._Regexp:
+    try:
+        return regex.compile_pattern(key, ignore_case=comparator != "i;octet")
+    except ValueError as error:
+        raise SieveRunError(f"the regular expression is not usable: {error}") from None

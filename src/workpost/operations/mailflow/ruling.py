@@ -1,0 +1,334 @@
+"""The step of flow rules: what they say of each recipient, in and out (decision 41).
+
+Every message to somebody here meets the inbound rules of the recipient's organization, mail from
+people here, too; what people send meets the outbound rules of their organization before. Rules see
+the recipients of the envelope. Who is dropped or bounced is left out before the message is routed
+(again), so that it still reaches whoever is also written to in another way.
+
+The rules act after 250: a drop is silent, a bounce is a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from workpost.domain.directory.routing import Expansion, Forward, Local, Refusal, lookup_address
+from workpost.domain.directory.walking import Origin
+from workpost.domain.messages.delivery import Outgoing
+from workpost.domain.organizations import flow_rule_shell as rules
+from workpost.domain.organizations.flow_rules import (
+    BOUNCE,
+    DROP,
+    GATEWAY,
+    INBOUND,
+    JUNK,
+    NEVER_JUNK,
+    OUTBOUND,
+    Match,
+    Question,
+)
+from workpost.formats.addresses import fold, split
+from workpost.formats.mime.summary import Summary
+from workpost.operations.filtering.verdicts import FAIL, Scan
+from workpost.operations.mailflow import bounces, reports, routes, trace
+from workpost.operations.mailflow.entries import Message, stored_envelope
+from workpost.operations.mailflow.envelope import NO_WISH, Envelope
+from workpost.operations.mailflow.reports import FAILED, About, Told
+from workpost.operations.mailflow.routes import Results
+from workpost.store.core import Core
+from workpost.store.tables import folders
+from workpost.store.tables.events import NewEvent
+from workpost.store.tables.flow_rules import FlowPolicyRow
+
+APPLIED = "RULE_APPLIED"
+SENT_BOUNCED = "OUTGOING_EMAIL_BOUNCED"
+
+DROPPED, BOUNCED = "dropped", "bounced"
+"""What events tell of recipients whom a rule keeps the message from."""
+
+REFUSED = "5.7.1"
+REASONS = {
+    INBOUND: "A rule of the recipient's organization does not let the message in.",
+    OUTBOUND: "A rule of your organization does not let the message out.",
+}
+UNPROVEN = "none: the message does not prove who sent it"
+UNSCANNED = Scan()
+
+
+class Ruled(msgspec.Struct, frozen=True):
+    """What the rules say; recipients are folded.
+
+    `owners` has the organization of each recipient who lives here, `policies` what each of the
+    organizations concerned has set; `home` is the sender's, "" for mail from outside.
+    """
+
+    home: str = ""
+    owners: Mapping[str, str] = {}
+    policies: Mapping[str, FlowPolicyRow] = {}
+    outbound: Mapping[str, Match] = {}
+    inbound: Mapping[str, Match] = {}
+
+    def _with(self, action: str) -> frozenset[str]:
+        return frozenset(
+            rcpt
+            for found in (self.outbound, self.inbound)
+            for rcpt, match in found.items()
+            if match.rule.action.type == action
+        )
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """The recipients who do not get the message."""
+        return self._with(DROP) | self._with(BOUNCE)
+
+    @property
+    def gateways(self) -> dict[str, str]:
+        """The gateway of each recipient who is to be reached through one."""
+        return {
+            rcpt: match.rule.action.gateway
+            for rcpt, match in self.outbound.items()
+            if match.rule.action.type == GATEWAY
+        }
+
+    def is_junk(self, rcpt: str, *, spam: bool) -> bool:
+        """Whether mail for a recipient belongs into Junk E-mail, if filters say this of it."""
+        match = self.inbound.get(rcpt)
+        action = match.rule.action.type if match is not None else ""
+        return action == JUNK or (spam and action != NEVER_JUNK)
+
+    def roles(self, routed: Expansion, scanned: Scan = UNSCANNED) -> dict[int, str]:
+        """The mailboxes whose Junk E-mail takes the message."""
+        return {
+            one.mailbox: folders.JUNK
+            for one in routed.local
+            if self.is_junk(one.rcpt, spam=scanned.spam.get(one.organization) == FAIL)
+        }
+
+    def keepers(self, routed: Expansion, scanned: Scan = UNSCANNED) -> frozenset[str]:
+        """The organizations whose people would forward what is junk: such mail stays with them."""
+        return frozenset(
+            one.organization
+            for one in routed.forwards
+            if one.by and self.is_junk(one.rcpt, spam=scanned.spam.get(one.organization) == FAIL)
+        )
+
+
+async def rule_outgoing(
+    core: Core, home: str, envelope: Envelope, summary: Summary, routed: Expansion
+) -> Ruled:
+    """What the rules say of a message that somebody of `home` sends."""
+    return await _rule(core, home, [home], envelope, summary, routed)
+
+
+async def rule_incoming(
+    core: Core,
+    envelope: Envelope,
+    summary: Summary,
+    routed: Expansion,
+    organizations: Sequence[str],
+) -> Ruled:
+    """What the rules of `organizations` say of a message from outside; others are not asked."""
+    return await _rule(core, "", organizations, envelope, summary, routed)
+
+
+async def _rule(
+    core: Core,
+    home: str,
+    organizations: Sequence[str],
+    envelope: Envelope,
+    summary: Summary,
+    routed: Expansion,
+) -> Ruled:
+    concerned = list(dict.fromkeys(organizations))
+    if home:
+        concerned += sorted({*_organizations(routed)} - {home})
+    found = zip(concerned, await rules.policies(core, concerned), strict=True)
+    policies = {org: policy for org, policy in found if policy.version or policy.journal}
+    if not policies:
+        return Ruled(home)
+    owners = await _owners(core, envelope, routed)
+    senders, authors = _addresses(summary.sender), _addresses(summary.from_)
+    outbound: dict[str, Match] = {}
+    if home in policies:
+        question = await _question(core, home, OUTBOUND, policies[home], senders, authors)
+        outbound = _answers(question, map(fold, envelope.recipients))
+    inbound: dict[str, Match] = {}
+    for org, policy in policies.items():
+        question = await _question(core, org, INBOUND, policy, senders, authors)
+        theirs = [
+            one for one, owner in owners.items() if owner == org and not _stops(outbound, one)
+        ]
+        inbound |= _answers(question, theirs)
+    return Ruled(home, owners, policies, outbound, inbound)
+
+
+async def _question(
+    core: Core,
+    organization: str,
+    direction: str,
+    policy: FlowPolicyRow,
+    senders: Sequence[str],
+    authors: Sequence[str],
+) -> Question:
+    table = await rules.table_of(core, organization, direction, policy)
+    return Question(direction, table, senders, authors)
+
+
+def _answers(question: Question, recipients: Iterable[str]) -> dict[str, Match]:
+    answers = ((one, question.find(one)) for one in recipients)
+    return {one: match for one, match in answers if match is not None}
+
+
+def _stops(outbound: Mapping[str, Match], rcpt: str) -> bool:
+    match = outbound.get(rcpt)
+    return match is not None and match.rule.action.type in (DROP, BOUNCE)
+
+
+def _addresses(people: Sequence[tuple[str, str]]) -> list[str]:
+    return [address for _, address in people]
+
+
+def _organizations(routed: Expansion) -> set[str]:
+    here = {one.organization for one in routed.local}
+    return here | {one.organization for one in routed.forwards}
+
+
+async def _owners(core: Core, envelope: Envelope, routed: Expansion) -> dict[str, str]:
+    """Whose organization's each recipient is, of those who live here."""
+    owners = {one: routed.owners[one] for one in routed.empty}
+    known: list[Local | Forward | Refusal] = [*routed.local, *routed.forwards, *routed.refused]
+    for one in known:
+        owners.setdefault(one.rcpt, one.organization)
+    elsewhere = {*routed.external, *routed.unknown}
+    for folded in dict.fromkeys(map(fold, envelope.recipients)):
+        if folded in owners or folded in elsewhere:
+            continue
+        # People who are reached through somebody who was named before.
+        holder = await core.store.read(lookup_address, addr_fold=folded)
+        if holder is not None:
+            owners[folded] = holder.org
+    return owners
+
+
+async def keep(
+    core: Core, envelope: Envelope, origin: Origin, routed: Expansion, ruled: Ruled
+) -> Expansion:
+    """The route of those whom the rules let have the message; it may lead nowhere."""
+    withheld = ruled.withheld
+    if not withheld:
+        return routed
+    kept = [one for one in envelope.recipients if fold(one) not in withheld]
+    return await routes.expand(core, kept, origin) if kept else Expansion([], [], [], [])
+
+
+def results_of(ruled: Ruled, kept: Expansion, organization: str, *, sent: bool) -> Results:
+    """What an organization's event tells of each recipient, those left out included.
+
+    A sender does not hear of another organization's rules here.
+    """
+    results = routes.results_of(kept, organization, sent=sent)
+    if not sent and len({*ruled.owners.values()}) > 1:
+        # Whom nobody here knows may have been written to at another organization.
+        strangers = {one for one in kept.unknown if kept.owners.get(one) != organization}
+        results = {rcpt: ways for rcpt, ways in results.items() if rcpt not in strangers}
+    for found in (ruled.inbound, ruled.outbound):
+        for rcpt, match in found.items():
+            word = {DROP: DROPPED, BOUNCE: BOUNCED}.get(match.rule.action.type)
+            if word and (found is ruled.outbound or ruled.owners[rcpt] == organization):
+                results[rcpt] = {word: 1}
+            elif word and sent:
+                results[rcpt] = {routes.HERE: 1}
+    return results
+
+
+async def tell(
+    core: Core, message: Message, ruled: Ruled, *, proven: bool
+) -> tuple[list[Outgoing], list[NewEvent]]:
+    """The reports about bounced recipients, and the events of all rules that matched.
+
+    `proven` False: the message is not of whom it says; nobody is sent a report about it.
+    """
+    also: list[Outgoing] = []
+    events: list[NewEvent] = []
+    for direction, found in ((OUTBOUND, ruled.outbound), (INBOUND, ruled.inbound)):
+        by_organization: dict[str, dict[str, Match]] = {}
+        for rcpt, match in found.items():
+            org = ruled.home if direction == OUTBOUND else ruled.owners[rcpt]
+            by_organization.setdefault(org, {})[rcpt] = match
+        for org, matches in sorted(by_organization.items()):
+            events += await _applied(core, org, direction, message, matches)
+            bounced = [one for one, match in matches.items() if match.rule.action.type == BOUNCE]
+            if bounced:
+                report, told = await _bounce(core, org, direction, message, bounced, proven)
+                also += report
+                events += told
+    return also, events
+
+
+async def _applied(
+    core: Core, organization: str, direction: str, message: Message, matches: Mapping[str, Match]
+) -> list[NewEvent]:
+    """RULE_APPLIED, once for each rule, with its recipients as they were written."""
+    written = {fold(one): one for one in message.envelope.recipients}
+    by_rule: dict[str, tuple[Match, list[str]]] = {}
+    for rcpt, match in matches.items():
+        by_rule.setdefault(match.id, (match, []))[1].append(written.get(rcpt, rcpt))
+    events = []
+    for match, recipients in by_rule.values():
+        more = {
+            "recipients": recipients,
+            "ruleName": match.rule.name,
+            "ruleType": f"{direction}_RULE",
+            "ruleActions": [{"action": match.rule.action.type, "recipients": recipients}],
+        }
+        events.append(
+            await trace.make_event(
+                core,
+                organization,
+                APPLIED,
+                message.stamped,
+                message.envelope,
+                message.summary,
+                "",
+                more=more,
+            )
+        )
+    return events
+
+
+async def _bounce(
+    core: Core,
+    organization: str,
+    direction: str,
+    message: Message,
+    bounced: Sequence[str],
+    proven: bool,
+) -> tuple[list[Outgoing], list[NewEvent]]:
+    wishes = {fold(one): wish for one, wish in message.envelope.wishes.items()}
+    told = [
+        Told(
+            address=rcpt,
+            action=FAILED,
+            status=REFUSED,
+            reason=REASONS[direction],
+            wish=wishes.get(rcpt, NO_WISH),
+        )
+        for rcpt in bounced
+    ]
+    ours = message.envelope.sender if direction == OUTBOUND else bounced[0]
+    about = About(
+        organization=organization,
+        envelope=stored_envelope(message),
+        raw=message.stamped.raw,
+        summary=message.summary,
+        arrival=message.received,
+        domain=split(ours)[1],
+    )
+    report, outcome = None, {one.address: UNPROVEN for one in told}
+    if proven:
+        report, outcome = await reports.make_report(core, about, told)
+    kind = SENT_BOUNCED if direction == OUTBOUND else bounces.BOUNCED
+    events = await bounces.seal_bounces(core, kind, about, told, outcome)
+    return [report] if report is not None else [], events

@@ -1,0 +1,1 @@
+"""Recoverable items: destroyed when they were kept for their organization's period."""

@@ -1,0 +1,76 @@
+"""`workpost mailbox recoverable` as an operator types it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_routing import data, organization
+from tests.support.mailboxes import message
+from workpost.cli.mailbox import find_mailbox
+from workpost.cli.main import main
+from workpost.domain.mailboxes import shell as mailboxes
+from workpost.domain.messages import flags as bits
+from workpost.domain.messages import shell as messages
+from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.principal import Grant
+from workpost.kernel.settings import Settings
+from workpost.node.build import attached_core
+
+__all__ = ["data", "organization"]
+
+ADA = "ada@demo.test"
+
+
+@pytest.fixture
+def thrown_away(data: Path, organization: str) -> None:
+    """Two messages that ada deleted from Deleted Items."""
+
+    async def make() -> None:
+        async with attached_core(Settings(data_dir=str(data)), SystemEnvironment()) as core:
+            row = await find_mailbox(core, ADA)
+            grant = Grant.system("test", organization, row.id)
+            trash = (await mailboxes.find_folder(core, grant, "Deleted Items")).id
+            for subject in ("One", "Two"):
+                raw = message(subject)
+                await messages.append(core, grant, trash, raw, flags=bits.DELETED)
+            await messages.expunge(core, grant, trash)
+
+    asyncio.run(make())
+
+
+def test_operators_list_restore_and_purge(
+    data: Path, organization: str, thrown_away: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(verb: str, *arguments: str, code: int = 0) -> Any:
+        command = ["mailbox", "recoverable", verb, *arguments, "--data", str(data)]
+        assert main(command) == code
+        return json.loads(capsys.readouterr().out or "null")
+
+    two, one = run("list", ADA)
+    assert (one["Subject"], two["Subject"], one["From"]) == ("One", "Two", "ada@demo.test")
+    assert [item["Subject"] for item in run("list", ADA, "--limit", "1")] == ["Two"]
+    assert run("restore", ADA, "--all", "--folder", "Nowhere", code=1) is None
+    [restored] = run("restore", ADA, "--number", str(one["Number"]), "--folder", "Archive")
+    assert (restored["Number"], restored["Folder"]) == (one["Number"], "Archive")
+    assert run("purge", ADA, "--all") == {"Purged": [two["Number"]]}
+    assert run("list", ADA) == []
+    assert run("restore", ADA, "--all") == []
+
+
+def test_operators_set_the_period_of_an_organization(
+    data: Path, organization: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str, code: int = 0) -> Any:
+        command = ["mailbox", "recoverable", "period", organization, *arguments]
+        assert main([*command, "--data", str(data)]) == code
+        return json.loads(capsys.readouterr().out or "null")
+
+    assert run() == {"Days": 30, "Default": True}
+    assert run("--days", "0") == {"Days": 0, "Default": False}
+    assert run("--days", "366", code=1) is None
+    assert run("--default") == {"Days": 30, "Default": True}

@@ -1,0 +1,205 @@
+"""RFC 5228: the language, and every way to get it wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.formats.sieve.scripts import actions, holds
+from workpost.formats.sieve import limits
+from workpost.formats.sieve.checker import compile_script
+from workpost.formats.sieve.errors import SieveError
+
+
+def complaint(source: str | bytes) -> str:
+    with pytest.raises(SieveError) as caught:
+        compile_script(source if isinstance(source, bytes) else source.encode())
+    return str(caught.value)
+
+
+def test_an_empty_script_keeps() -> None:
+    assert actions("") == ["keep"]
+    assert actions("# nothing\n/* at\nall */") == ["keep"]
+
+
+def test_2_4_2_strings_multi_line_text_and_escapes() -> None:
+    assert actions('redirect "a\\b@c.test";') == ["redirect ab@c.test"]
+    source = 'require "reject"; reject text: # comment\r\nfirst\r\n..dot\r\n.\r\n;'
+    assert actions(source) == ["reject first\r\n.dot\r\n"]
+
+
+def test_2_4_1_numbers_have_units() -> None:
+    assert holds("size :under 1K")
+    assert not holds("size :over 1K")
+    assert holds("size :over 1")
+    assert holds("size :under 1g")
+
+
+def test_3_1_if_elsif_else() -> None:
+    for first, second, wanted in (
+        ("true", "true", "a"),
+        ("false", "true", "b"),
+        ("false", "false", "c"),
+    ):
+        source = (
+            f'require "fileinto"; if {first} {{ fileinto "a"; }} elsif {second} {{ fileinto "b"; }}'
+            ' else { fileinto "c"; }'
+        )
+        assert actions(source) == [f"fileinto {wanted}"]
+
+
+def test_3_3_stop_ends_the_script_and_keeps_what_was_decided() -> None:
+    assert actions("stop; discard;") == ["keep"]
+    assert actions("discard; stop; keep;") == []
+
+
+def test_4_2_redirect_and_keep() -> None:
+    assert actions('redirect "bart@example.test";') == ["redirect bart@example.test"]
+    assert actions('redirect "bart@example.test"; keep;') == ["redirect bart@example.test", "keep"]
+    assert actions('redirect "no address";')[0].startswith("error: redirect")
+
+
+def test_actions_that_are_equal_happen_once() -> None:
+    source = 'require "fileinto"; fileinto "a"; fileinto "a"; fileinto "b"; keep; keep;'
+    assert actions(source) == ["fileinto a", "fileinto b", "keep"]
+
+
+def test_5_allof_anyof_not_and_their_order() -> None:
+    assert holds("allof (true, not false, anyof (false, true))")
+    assert not holds("anyof (false, not true)")
+
+
+def test_5_1_address_parts() -> None:
+    assert holds('address :is :all "from" "ada+work@example.test"')
+    assert holds('address :domain :is ["to", "cc"] "lists.example"')
+    assert holds('address :localpart "cc" "BARBARA"')
+    assert not holds('address :is "from" "Ada Example <ada+work@example.test>"')
+
+
+def test_5_4_envelope_needs_its_capability_and_knows_from_and_to() -> None:
+    assert holds('envelope :is "from" "ada@example.test"', "envelope")
+    assert holds('envelope :domain "to" "example.test"', "envelope")
+    assert holds('envelope "from" ""', "envelope", sender="")
+    source = 'require "envelope"; if envelope "auth" "x" { discard; }'
+    assert actions(source) == ["error: the envelope has no 'auth'"]
+    assert "needs require" in complaint('if envelope "from" "x" { stop; }')
+
+
+def test_5_5_exists_wants_all_and_5_7_header_decodes() -> None:
+    assert holds('exists ["From", "date"]')
+    assert not holds('exists ["From", "X-None"]')
+    assert holds('header :contains "subject" "Jörg"')
+    assert holds('header :is "x-spam-score" "3"')
+    assert not holds('header :is "x-none" ""')
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("*money*", True),
+        ("*MONEY*", True),
+        ("J?rg says*", True),
+        ("money", False),
+        ("*\\\\*", False),
+        ("", False),
+        ("*", True),
+        ("**?*", True),
+    ],
+)
+def test_2_7_1_matches(pattern: str, wanted: bool) -> None:
+    assert holds(f'header :matches "subject" "{pattern}"') is wanted
+
+
+def test_2_7_3_comparators() -> None:
+    assert not holds('header :comparator "i;octet" :contains "subject" "MONEY"')
+    assert holds('header :comparator "i;ascii-casemap" :contains "subject" "MONEY"')
+    assert not holds('header :contains "subject" "JÖRG"')
+    assert holds(
+        'header :comparator "i;unicode-casemap" :contains "subject" "JÖRG"',
+        "comparator-i;unicode-casemap",
+    )
+    assert holds(
+        'header :comparator "i;ascii-numeric" :is "x-spam-score" "003"',
+        "comparator-i;ascii-numeric",
+    )
+
+
+def test_2_4_2_4_encoded_characters() -> None:
+    assert holds('header :contains "subject" "${unicode:4A f6}rg"', "encoded-character")
+    assert holds('header :contains "subject" "J${hex:c3 B6}rg"', "encoded-character")
+    assert not holds('header :contains "subject" "J${hex:c3 B6}rg"')
+    for wrong in ("${unicode: D800}", "${unicode:110000}", "${hex: c3}", "${hex: 0}"):
+        source = f'require "encoded-character"; redirect "{wrong}@a.test";'
+        assert complaint(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("keep", "';' is missing before the end"),
+        ("keep\n\n;;", "line 3"),
+        ("frobnicate;", "there is no command frobnicate"),
+        ("if frob { keep; }", "there is no test frob"),
+        ('fileinto "x";', 'needs require "fileinto"'),
+        ('require "x-unknown";', '"x-unknown" is not supported'),
+        ('keep; require "fileinto";', "require comes before"),
+        ("else { keep; }", "follows no if"),
+        ("if true { keep; } keep; elsif true { keep; }", "follows no if"),
+        ("if true keep;", "true takes no test"),
+        ("if { keep; }", "takes one test"),
+        ("if not { keep; }", "takes one test"),
+        ("if allof { keep; }", "list of tests"),
+        ("keep { keep; }", "takes no block"),
+        ("if true;", "needs a block"),
+        ("redirect;", "too few"),
+        ('redirect "a@b.test" "c@d.test";', "too many"),
+        ("redirect 3;", "needs a string"),
+        ('redirect ["a@b.test"];', "needs a string"),
+        ('redirect :copy "a@b.test";', 'needs require "copy"'),
+        ("redirect :frob;", "takes no :frob"),
+        ('if size "x" { stop; }', "needs a number"),
+        ("if size 3 { stop; }", ":over or :under"),
+        ("if size :over :under 3 { stop; }", "exclude each other"),
+        ('if header :is :contains "a" "b" { stop; }', "exclude each other"),
+        ('if header :is :is "a" "b" { stop; }', "given twice"),
+        ('if header :comparator "i;frob" "a" "b" { stop; }', "no comparator"),
+        ("if header :comparator { stop; }", "needs a string"),
+        ('if header "a" :is "b" { stop; }', "stands behind"),
+        ('redirect "a', "has no end"),
+        ("/* a", "comment has no end"),
+        ("keep; text:\r\nabc", "has no end"),
+        ("keep;\x00", "NUL"),
+        ("if size :over 99999999999999999999 { stop; }", "too large"),
+        ("if size :over 9999999999G { stop; }", "too large"),
+        ('redirect ["a",];', "where a string is expected"),
+        ("{", "stands where a command"),
+        ("if true { keep;", "stands where a command"),
+        ("keep ä;", "not understood"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(source: str, words: str) -> None:
+    said = complaint(source)
+    assert said.startswith("line ") or "NUL" in said
+    assert any(each in said for each in words.split("|")), said
+
+
+def test_limits_of_a_script() -> None:
+    assert "UTF-8" in complaint(b"keep; # \xff")
+    assert "octets" in complaint(b"#" * (limits.MAX_SCRIPT + 1))
+    deep = "if true {" * (limits.MAX_NESTING + 2) + "}" * (limits.MAX_NESTING + 2)
+    assert "levels" in complaint(deep)
+    assert "levels" in complaint("if " + "not " * 5_000 + "true { keep; }")
+    assert "commands" in complaint("keep;" * (limits.MAX_COMMANDS + 1))
+    many = ",".join(['"a"'] * (limits.MAX_STRINGS + 1))
+    assert "strings" in complaint(f"if exists [{many}] {{ keep; }}")
+    fifteen = "if true {" * limits.MAX_NESTING + "discard;" + "}" * limits.MAX_NESTING
+    assert actions(fifteen) == []
+
+
+def test_10_a_script_is_no_mail_bomb_and_a_broken_one_keeps() -> None:
+    many = "".join(f'redirect "a{n}@b.test";' for n in range(limits.MAX_REDIRECTS + 1))
+    assert actions(many) == [f"error: there are more than {limits.MAX_REDIRECTS} redirects"]
+    filed = "".join(f'fileinto "{n}";' for n in range(limits.MAX_ACTIONS + 1))
+    assert "actions" in actions(f'require "fileinto"; {filed}')[0]
+    keys = ",".join(f'"none {n}"' for n in range(300))
+    work = f'if header :contains ["x-spam-score", "received"] [{keys}, "nowhere"] {{ stop; }}' * 30
+    assert actions(work) == ["error: the script works too long"]

@@ -1,0 +1,179 @@
+"""Journaling: one report of each message in or out, for archives and for who audits them."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from email.message import Message as Mail
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.operations.mailflow.mails import envelope, received, stories
+from tests.operations.mailflow.rulings import STRANGER, add_rule, by, counts, in_folder, outside
+from tests.support.directories import Directory, new_directory
+from tests.support.mailboxes import message
+from workpost.domain.organizations import journaling as settings
+from workpost.domain.organizations.flow_rules import DROP, INBOUND
+from workpost.domain.organizations.journaling import Journaling
+from workpost.formats.mime.journal import compose_journal
+from workpost.kernel.principal import Grant
+from workpost.operations.mailflow import journaling, pipeline
+from workpost.operations.mailflow.listing import list_queue
+
+ARCHIVE = "journal@archive.example"
+
+
+async def set_journaling(house: Directory, recipient: str, fallback: str) -> None:
+    await settings.set_journaling(house.core, house.grant, Journaling(recipient, fallback))
+
+
+async def the_report(house: Directory) -> Mail:
+    """What lies in the mailbox of Grace, who keeps the journal here."""
+    (raw,) = await received(house, "grace@demo.test")
+    return message_from_bytes(raw)
+
+
+def lines_of(report: Mail) -> list[str]:
+    payload: Any = report.get_payload()
+    text = payload[0].get_payload(decode=True)
+    return [str(line) for line in text.decode().splitlines()]
+
+
+def original_of(report: Mail) -> Mail:
+    payload: Any = report.get_payload()
+    assert payload[1].get_content_type() == "message/rfc822"
+    original: Mail = payload[1].get_payload()[0]
+    return original
+
+
+async def test_a_message_sent_has_one_report_whatever_its_recipients(
+    house: Directory, ada: Grant
+) -> None:
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    raw = (
+        b"From: ada@demo.test\r\nTo: Bob <bob@elsewhere.example>\r\nCc: eve@other.example\r\n"
+        b"Message-ID: <one@demo.test>\r\nSubject: Plans\r\n\r\nGood morning.\r\n"
+    )
+    to = envelope("bob@elsewhere.example", "eve@other.example", "hidden@other.example")
+    await pipeline.submit(house.core, ada, to, raw)
+    report = await the_report(house)
+    assert report["From"] == "amazonjournaling@demo.test"
+    assert (report["To"], report["Subject"]) == ("grace@demo.test", "Plans")
+    assert report["X-MS-Journal-Report"] == ""
+    assert report.get_content_type() == "multipart/mixed"
+    assert lines_of(report) == [
+        "Sender: ada@demo.test",
+        "Subject: Plans",
+        "Message-Id: <one@demo.test>",
+        "To: bob@elsewhere.example",
+        "Cc: eve@other.example",
+        "Bcc: hidden@other.example",
+    ]
+    assert original_of(report)["Message-ID"] == "<one@demo.test>"
+    (told,) = await stories(house, journaling.INITIATED)
+    assert told["journalingAddress"] == "grace@demo.test"
+    assert told["recipients"] == to.recipients
+
+
+async def test_a_message_received_has_one_report_though_a_rule_drops_it(
+    house: Directory,
+) -> None:
+    await set_journaling(house, ARCHIVE, "ada@demo.test")
+    await add_rule(house, INBOUND, DROP)
+    await pipeline.receive(house.core, outside("grace@demo.test", "ada@demo.test"), by())
+    assert await counts(house) == (0, 0)
+    (waiting,) = await list_queue(house.core)
+    assert (waiting["recipient"], waiting["sender"]) == (ARCHIVE, "ada@demo.test")
+    (told,) = await stories(house, journaling.INITIATED)
+    assert told["journalingAddress"] == ARCHIVE
+
+
+async def test_each_organization_hears_of_its_own_people(house: Directory) -> None:
+    other = await new_directory(house.core, "other")
+    await other.user("lin")
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    await pipeline.receive(house.core, outside("ada@demo.test", "lin@other.test"), by())
+    report = await the_report(house)
+    assert lines_of(report)[-1] == "Recipient: ada@demo.test"
+    assert not any("lin" in line for line in lines_of(report))
+    assert await stories(other, journaling.INITIATED) == []
+
+
+async def test_the_report_itself_is_neither_journaled_nor_ruled(
+    house: Directory, ada: Grant
+) -> None:
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    await add_rule(house, INBOUND, DROP)
+    await pipeline.submit(house.core, ada, envelope(STRANGER), message())
+    assert len(await received(house, "grace@demo.test")) == 1
+    assert len(await stories(house, journaling.INITIATED)) == 1
+
+
+async def test_who_is_named_for_that_hears_of_a_report_that_fails(
+    house: Directory, ada: Grant
+) -> None:
+    await set_journaling(house, "nobody@demo.test", "grace@demo.test")
+    await pipeline.submit(house.core, ada, envelope(STRANGER), message())
+    (notice,) = await in_folder(house, "grace@demo.test")
+    assert b"nobody@demo.test" in notice
+    assert b"Delivery Status Notification (Failure)" in notice
+
+
+async def test_changes_count_at_once(house: Directory, ada: Grant) -> None:
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    await pipeline.submit(house.core, ada, envelope(STRANGER), message())
+    await set_journaling(house, "", "")
+    await pipeline.submit(house.core, ada, envelope(STRANGER), message())
+    assert len(await received(house, "grace@demo.test")) == 1
+
+
+anything = st.text(st.characters(), max_size=60) | st.just("x" * 2_000)
+
+
+@given(anything, anything, anything, st.binary(max_size=200))
+def test_a_report_holds_whatever_a_message_says(
+    subject: str, sender: str, message_id: str, original: bytes
+) -> None:
+    raw = compose_journal(
+        from_="amazonjournaling@demo.test",
+        to='"journal of all"@archive.example',
+        epoch=1_767_225_600,
+        message_id="one@demo.test",
+        sender=sender,
+        on_behalf="grace@demo.test",
+        subject=subject,
+        original_id=message_id,
+        recipients=[("To", "bob@elsewhere.example")],
+        original=original,
+    )
+    report = message_from_bytes(raw)
+    assert set(report.keys()) <= {
+        "Date", "From", "To", "Subject", "Message-ID", "X-MS-Journal-Report", "Auto-Submitted",
+        "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+    }  # fmt: skip
+    assert report["To"] == '"journal of all"@archive.example'
+    assert original in raw
+    told = lines_of(report)
+    assert [line.partition(":")[0] for line in told] == [
+        "Sender", "On-Behalf-Of", "Subject", "Message-Id", "To",
+    ]  # fmt: skip
+
+
+def test_a_report_tells_subjects_in_any_script() -> None:
+    report = message_from_bytes(
+        compose_journal(
+            from_="amazonjournaling@demo.test",
+            to=ARCHIVE,
+            epoch=1_767_225_600,
+            message_id="one@demo.test",
+            sender="ada@demo.test",
+            on_behalf="",
+            subject="Grüße\r\nBcc: eve@other.example",
+            original_id="two@demo.test",
+            recipients=[("To", "bob@elsewhere.example")],
+            original="Subject: é\r\n\r\nGrüße\r\n".encode(),
+        )
+    )
+    assert report["Bcc"] is None
+    assert lines_of(report)[1] == "Subject: Grüße Bcc: eve@other.example"
