@@ -186,7 +186,9 @@ class _Slow:
                 first = _start_of_local(outside, at)
                 name = " ".join(word for word, _ in outside[:first])
                 local = "".join(word for word, _ in outside[first:at])
-                domain = "".join(word for word, _ in outside[at + 1 :])
+                behind = _end_of_domain(outside, at)
+                domain = "".join(word for word, _ in outside[at + 1 : behind])
+                name = name or " ".join(word for word, _ in outside[behind:])
                 out.append(Mailbox(name or self._comment or None, None, local, domain))
         self._outside, self._inside, self._behind, self._comment = [], [], [], ""
         self._seen_angle = self._angle = False
@@ -203,7 +205,7 @@ def _address(words: list[tuple[str, bool]]) -> tuple[str | None, str, str]:
     if at is None:
         return route, "".join(word for word, _ in words), ""
     local = "".join(word for word, _ in words[:at])
-    return route, local, "".join(word for word, _ in words[at + 1 :])
+    return route, local, "".join(word for word, _ in words[at + 1 : _end_of_domain(words, at)])
 
 
 def _last_at(words: list[tuple[str, bool]]) -> int | None:
@@ -222,3 +224,11 @@ def _start_of_local(words: list[tuple[str, bool]], at: int) -> int:
     while first > 0 and (words[first][0].startswith(".") or words[first - 1][0].endswith(".")):
         first -= 1
     return first
+
+
+def _end_of_domain(words: list[tuple[str, bool]], at: int) -> int:
+    """What follows a domain without a dot is not part of it: `a@bank.test x` is of bank.test."""
+    end = min(at + 2, len(words))
+    while end < len(words) and (words[end][0].startswith(".") or words[end - 1][0].endswith(".")):
+        end += 1
+    return end

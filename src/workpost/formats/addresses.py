@@ -100,6 +100,14 @@ def split(address: str) -> tuple[str, str]:
     return (local, domain) if at else (address, "")
 
 
+def with_a_labels(address: str) -> str:
+    """An address with its domain as the DNS has it; the local part stays as it is written."""
+    if address.isascii():
+        return address
+    local, domain = split(address)
+    return f"{local}@{ascii_domain(fold_domain(domain))}"
+
+
 def base_of_subaddress(address: str) -> str | None:
     """Return `ada@demo.test` for `ada+lists@demo.test` (RFC 5233), None if there is no such base.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from workpost.formats.addresses import with_a_labels
 from workpost.formats.dates import format_date
 
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+./:=?^_`{|}~\[\]-]")
@@ -25,8 +26,9 @@ def _token(value: str, limit: int = 255) -> str:
 
 @lru_cache(KNOWN_ADDRESSES)
 def _address(value: str) -> str:
-    # Quoted local parts are kept readable, never able to end the angle brackets.
-    return _NOT_ADDRESS.sub("?", value[:320])
+    # Quoted local parts are kept readable, never able to end the angle brackets. With A-labels, so
+    # that a message in ASCII stays one that every server takes (RFC 6531 3.7.3).
+    return _NOT_ADDRESS.sub("?", with_a_labels(value[:320]))
 
 
 def received_header(

@@ -20,6 +20,10 @@ from workpost.formats.mime.summary import summarize
         (b"From: group: a@one.test, b@two.test;", ["one.test", "two.test"]),
         ("From: a@bücher.example".encode(), ["xn--bcher-kva.example"]),
         (b"From: a@XN--BCHER-KVA.example", ["xn--bcher-kva.example"]),
+        (b"From: ceo@bank.test x", ["bank.test"]),  # words behind a domain are not its end
+        (b"From: ceo@bank.test =?utf-8?q?x?=", ["bank.test"]),
+        (b"From: CEO <ceo@bank.test (c) x>", ["bank.test"]),
+        (b"From: ceo @ bank . test", ["bank.test"]),
         (b"From: nobody", []),
         (b"Subject: none", []),
         (b"X: y\r\n\r\nFrom: in@the.body", []),

@@ -158,6 +158,9 @@ async def test_a_signer_far_from_the_author_costs_no_question() -> None:
         (["[192.0.2.1]"], ""),
         (["[example.test]"], "quarantine"),
         (["a..b"], "quarantine"),
+        (["example.test>"], "quarantine"),  # From: =?utf-8?q?CEO_=3Cceo=40example=2Etest=3E?=
+        (["example.test/"], "quarantine"),
+        (["example.test,"], "quarantine"),
         (["fine.test", "example..test"], "quarantine"),
     ],
 )

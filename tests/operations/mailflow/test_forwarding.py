@@ -104,6 +104,16 @@ async def test_what_goes_out_names_the_forwarder_and_not_our_return_path(
     assert forwarding.as_sent(passing, b"R: x\nSubject: y\n") == b"Subject: y\n"
 
 
+def test_delivered_to_is_ascii_and_known_when_it_comes_back() -> None:
+    by = "grace@bücher.example"
+    forwarded = StoredEnvelope(
+        trace="", sender="", smtputf8=False, size=0, skip=0, forwarded=Forwarded("", by)
+    )
+    sent = forwarding.as_sent(forwarded, message("Lunch?"))
+    assert sent.isascii()
+    assert forwarding.passed(forwarding.header_of(sent)) == {by}
+
+
 async def test_a_sender_of_ours_is_not_rewritten(house: Directory, ada: Grant) -> None:
     await forward(house, "grace", BOB)
     await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message())

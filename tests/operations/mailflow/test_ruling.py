@@ -38,6 +38,7 @@ from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline, ruling
 from workpost.operations.mailflow.listing import list_queue
 from workpost.store.database.unit import Tx, command
+from workpost.store.tables import flow_rules
 
 SPAM = (
     b'From: "service@bank.example" <x@sender.example>\r\nSubject: YOUR ACCOUNT IS LOCKED\r\n'
@@ -277,7 +278,7 @@ async def one_message(house: Directory, made: list[Any], author: str) -> None:
 @command
 def _raise(tx: Tx, *, org: str) -> None:
     """The rules of before went without a word."""
-    rules.table.raise_version(tx, org=org)
+    flow_rules.raise_version(tx, org=org)
 
 
 def test_every_recipient_ends_where_the_words_say(run: Run[Any], house: Directory) -> None:

@@ -14,6 +14,7 @@ from tests.support.mailboxes import ada, house, mail_core
 from tests.support.smtp_sink import SmtpSink
 from tests.support.stores import Run
 from workpost.operations.outbound.leasing import LOOK_EACH, Patience, look, take_due
+from workpost.operations.upkeep.expiry import expire
 from workpost.store.database.unit import Tx, command
 
 __all__ = ["ada", "house", "mail_core"]
@@ -110,6 +111,21 @@ async def test_a_dead_probe_leaves_the_destination_to_the_next(world: World) -> 
     world.runner._healthy_since -= 60
     await world.work()
     assert len(world.sink.messages) == 6
+
+
+async def test_a_destination_that_nothing_waits_for_is_forgotten_after_a_day(world: World) -> None:
+    await close_destination(world, 6)
+    await world.house.change("DELETE FROM queue_rcpt")
+    routes = "SELECT route FROM queue_route WHERE route = ?"
+    await expire(world.core)
+    assert await world.house.run(routes, DEAD) == [(DEAD,)]
+    await world.house.change("UPDATE queue_route SET until = 1")
+    await world.submit(f"late@{DEAD}")
+    await expire(world.core)
+    assert await world.house.run(routes, DEAD) == [(DEAD,)]
+    await world.house.change("DELETE FROM queue_rcpt")
+    await expire(world.core)
+    assert await world.house.run(routes, DEAD) == []
 
 
 @command

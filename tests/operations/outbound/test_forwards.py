@@ -13,6 +13,7 @@ from tests.support.mailboxes import house, mail_core, message
 from tests.support.smtp_sink import SmtpSink
 from tests.support.stores import Run
 from workpost.domain.directory.mail_routing import set_forwarding
+from workpost.integrations.dns.memory import MemoryResolver
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 
@@ -56,6 +57,26 @@ async def test_it_names_the_forwarder_on_top_and_is_sent_under_a_sender_of_ours(
     await world.work()
     assert len(world.sink.messages) == 1
     assert len(await received(world.house, "grace@demo.test")) == 1
+
+
+@pytest.mark.parametrize("sender", [AL, "ada@demo.test"])
+async def test_what_claims_to_be_of_ours_stays_here_unless_that_is_proven(
+    world: World, sender: str
+) -> None:
+    # message() is From ada@demo.test: under a sender of demo.test it would pass DMARC elsewhere.
+    mail = Envelope(
+        sender=sender, recipients=["grace@demo.test"], helo="far.example", peer="198.51.100.7"
+    )
+    await pipeline.receive(world.core, mail, message("Pay this"))
+    await world.work()
+    assert world.sink.messages == []
+    assert len(await received(world.house, "grace@demo.test")) == 1
+    resolver = world.core.resolver
+    assert isinstance(resolver, MemoryResolver)
+    resolver.records[("TXT", "demo.test")] = ["v=spf1 ip4:198.51.100.7 -all"]
+    await pipeline.receive(world.core, mail, message("Lunch?"))
+    await world.work()
+    assert len(world.sink.messages) == (0 if sender == AL else 1)
 
 
 async def test_its_bounce_goes_to_whoever_wrote_it(world: World) -> None:

@@ -135,3 +135,13 @@ async def test_mail_of_ones_own_is_signed_by_ones_own_organization(world: World)
     await pipeline.submit(world.core, ada, envelope(THERE), message("Lunch?"))
     await OutboundRunner(world.core, Transport(world.core), signers).idle()
     assert signers.asked == [(world.house.organization, "demo.test")]
+
+
+async def test_our_own_fields_keep_no_message_from_a_server_without_utf8(world: World) -> None:
+    world.sink.script.extensions = ()
+    await world.submit("bob@bücher.example", smtputf8=True)
+    await OutboundRunner(world.core, Transport(world.core), Signers()).idle()
+    [got] = world.sink.messages
+    assert got.recipients == ["bob@xn--bcher-kva.example"]
+    assert b"for <bob@xn--bcher-kva.example>" in got.content
+    assert got.content.isascii()

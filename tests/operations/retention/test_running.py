@@ -185,6 +185,7 @@ async def test_a_message_that_changed_after_it_was_looked_at_is_not_harmed(
         "run": aging.Run(0),
         "folder": seen.folder,
         "uids": seen.uids,
+        "recoverable_days": 30,
     }
     run = await core.store.write_background(aging.take_slice, **values)
     assert (run.moved, run.deleted) == (0, 2)

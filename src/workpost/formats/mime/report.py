@@ -15,7 +15,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 
-from workpost.formats.addresses import ascii_domain, fold_domain, split
+from workpost.formats.addresses import split, unquote_local, with_a_labels
 from workpost.formats.dates import format_date
 
 MAX_FIELD = 900
@@ -104,10 +104,8 @@ _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 def _halves(address: str) -> tuple[str, str]:
     """Local part, without its quotes, and domain, with A-labels. Raises ValueError."""
-    local, domain = split(address)
-    if local.startswith('"'):
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    return local, domain if domain.isascii() else ascii_domain(fold_domain(domain))
+    local, domain = split(with_a_labels(address))
+    return unquote_local(local), domain
 
 
 def report_fields(

@@ -6,13 +6,7 @@ import re
 
 import msgspec
 
-from workpost.formats.addresses import (
-    AddressError,
-    ascii_domain,
-    fold_domain,
-    parse_mailbox,
-    split,
-)
+from workpost.formats.addresses import AddressError, parse_mailbox, split, with_a_labels
 from workpost.integrations.smtp.base import Mail, MailRecipient
 from workpost.integrations.smtp.offers import Offer
 
@@ -98,10 +92,7 @@ def _is_international(mail: Mail) -> bool:
 
 def _spell(address: str, utf8: bool) -> bytes:
     """An address in octets; without SMTPUTF8 with A-labels. Raises UnicodeError."""
-    if not utf8 and not address.isascii():
-        local, domain = split(address)
-        address = f"{local}@{ascii_domain(fold_domain(domain))}"
-    return address.encode("utf-8" if utf8 else "ascii")
+    return address.encode() if utf8 else with_a_labels(address).encode("ascii")
 
 
 def _parameters(mail: Mail, offer: Offer, utf8: bool) -> bytes:

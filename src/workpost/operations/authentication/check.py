@@ -111,6 +111,15 @@ def is_forged(found: Authentication) -> bool:
     return found.dmarc.result == "fail" and _is_related(found.dmarc.domain, domain)
 
 
+def is_proven(found: Authentication, domain: str) -> bool:
+    """Whether an author of a domain (A-labels) is who he says, with a DMARC record or without."""
+    if found.dmarc.result == "pass":
+        return True
+    if found.spf.result == "pass" and _is_related(found.spf.domain, domain):
+        return True
+    return any(each.result == "pass" and _is_related(each.domain, domain) for each in found.dkim)
+
+
 def server_name(core: Core) -> str:
     """The authserv-id of our Authentication-Results fields."""
     return core.settings.authentication.server_name or core.settings.host_name

@@ -42,6 +42,8 @@ LATE = "the DNS took too long"
 
 Found = list[tuple[str, DmarcRecord]]
 
+_NAME = re.compile(r"[a-z0-9_.-]+")
+"""What names of mail domains are made of. The DNS takes more, and has nothing about `bank.test>`."""
 _HOST = re.compile(r"[a-z0-9-]+|\[(?:ipv6:)?[0-9a-f.:]+\]")
 _ORDER = (
     ("pass", frozenset(("", *POLICIES))),
@@ -89,19 +91,24 @@ async def check_dmarc(
     `sample` (0 to 99) is a random number of the message: a policy for P per cent of the mail counts
     where it is lower than P (RFC 7489 6.6.4). Never raises.
     """
-    domains = [each for each in dict.fromkeys(author_domains) if is_domain(each)]
+    domains = [each for each in dict.fromkeys(author_domains) if _is_author(each)]
     results = await _check_each(_Walks(resolver), domains[:MAX_AUTHORS], spf, dkim, sample)
     if len(domains) > MAX_AUTHORS:
         reason = "From has authors in too many domains"
         results.append(DmarcResult("permerror", domains[0], QUARANTINE, reason))
     # Mail programs show an address that is none, too. A machine without a domain deceives nobody.
-    others = [each for each in author_domains if not is_domain(each)]
+    others = [each for each in author_domains if not _is_author(each)]
     if not author_domains or not all(map(_HOST.fullmatch, others)):
         reason = "From names no author, or one without a domain"
         results.append(DmarcResult("permerror", policy=QUARANTINE, reason=reason))
     elif not results:
         results.append(DmarcResult("permerror", reason="From names no author with a domain"))
     return max(results, key=_severity)
+
+
+def _is_author(name: str) -> bool:
+    """Whether an author's domain can have a policy."""
+    return is_domain(name) and _NAME.fullmatch(name) is not None
 
 
 def _severity(result: DmarcResult) -> int:

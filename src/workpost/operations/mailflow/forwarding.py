@@ -12,9 +12,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workpost.domain.directory.return_path import forwarding_domain, forwarding_sender
+from workpost.domain.directory.return_path import forwarding_domain, forwarding_sender, is_ours
 from workpost.domain.directory.routing import Forward
-from workpost.formats.addresses import fold
+from workpost.formats.addresses import fold, with_a_labels
+from workpost.formats.mailauth.authors import AuthorsError, author_domains
+from workpost.operations.authentication.check import Authentication, is_proven
 from workpost.operations.mailflow.envelope import Forwarded, StoredEnvelope
 from workpost.store.core import Core
 
@@ -81,12 +83,32 @@ async def group_forwards(core: Core, sender: str, forwards: Sequence[Forward]) -
     return groups
 
 
+async def claims_our_name(core: Core, authentication: Authentication | None, raw: bytes) -> bool:
+    """Whether a message from outside names an author of a domain of ours, and nothing proves it.
+
+    Such mail is not forwarded: under a sender of that domain, and from our address, it would pass
+    SPF and so DMARC wherever it comes.
+    """
+    if authentication is None:
+        return False
+    try:
+        authors = author_domains(raw)
+    except AuthorsError:
+        return True
+    for domain in authors:
+        proven = is_proven(authentication, domain)
+        if not proven and await core.store.read(is_ours, sender=f"@{domain}"):
+            return True
+    return False
+
+
 def as_sent(envelope: StoredEnvelope, raw: bytes) -> bytes:
     """What is sent of a queued message: without what is ours alone, with the forwarder on top.
 
-    Delivered-To is how a forwarder knows the message if it comes back.
+    Delivered-To is how a forwarder knows the message if it comes back; its domain has A-labels, so
+    that it does not ask for a server that takes UTF-8.
     """
     own = raw[envelope.skip :]
     if envelope.forwarded is None or not envelope.forwarded.by:
         return own
-    return b"Delivered-To: " + envelope.forwarded.by.encode() + b"\r\n" + own
+    return b"Delivered-To: " + with_a_labels(envelope.forwarded.by).encode() + b"\r\n" + own

@@ -37,9 +37,11 @@ from workpost.operations.authentication.check import authenticate, is_forged, is
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import Scan
 from workpost.operations.mailflow import (
+    arrivals,
     charging,
     confirming,
     enforcing,
+    forwarding,
     journaling,
     personal,
     placing,
@@ -49,6 +51,7 @@ from workpost.operations.mailflow import (
     trace,
     viruses,
 )
+from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
@@ -59,7 +62,7 @@ from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
-RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
+RECEIVED = arrivals.RECEIVED
 
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
@@ -139,10 +142,10 @@ async def receive(
     if is_from_outside(core, envelope):
         authentication = await authenticate(core, envelope, raw)
         envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
-    forwards = True
+    forwards = not await forwarding.claims_our_name(core, authentication, raw)
     keepers: frozenset[str] = frozenset()
     origin = _origin(None, envelope, raw, forwards, keepers)
-    routed = route or await routes.route(core, envelope, origin)
+    routed = (route if forwards else None) or await routes.route(core, envelope, origin)
     organizations = routes.organizations_of(routed)
     scanned = await scan(core, envelope, raw, authentication, organizations)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
@@ -218,11 +221,6 @@ def _check(core: Core, raw: bytes) -> None:
     routes.check_hops(core, raw)
 
 
-def _is_forwarded(routed: Expansion) -> bool:
-    """Whether people forward the message who could keep it here instead."""
-    return any(one.by for one in routed.forwards)
-
-
 def _origin(
     grant: Grant | None,
     envelope: Envelope,
@@ -250,8 +248,6 @@ async def _send(
     charges = await charging.charges_for(core, grant, standing, kept, named)
     also, events = await routes.reports(core, home, message, kept, inside=True)
     results = ruling.results_of(ruled, kept, home, sent=True)
-    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity))
-    await _apply(core, message, ruled, also, events, proven=True)
     made = await placing.make_outgoing(
         core,
         message,
@@ -262,7 +258,14 @@ async def _send(
         gateways=ruled.gateways,
         hold_until=hold_until,
     )
+    await _apply(core, message, ruled, also, events, proven=True)
     handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
+    done = _as_handled(made, handled)
+    told = arrivals.delivered(done, kept, home)
+    if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
+        told["arrived"] = inside
+    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity, told))
+    events += await arrivals.tell_others(core, home, message, done, kept)
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
     return await _write(core, grant, message, made, events, charges, also, handled)
 
@@ -275,11 +278,6 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     home = (left or arrival.organizations)[0]
     also, events = await routes.reports(core, home, message, routed, inside=False)
     kept = enforcement.keep(routed, left)
-    for one in arrival.organizations:
-        results = ruling.results_of(ruled, kept, one, sent=False)
-        more = {**arrival.told, **scanned.story(one)}
-        events.append(await _event(core, one, RECEIVED, message, results, "", more))
-    events += arrival.applied
     await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
     charges = await charging.charges_for(core, None, None, kept, 0)
     roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
@@ -295,6 +293,12 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         redirects=arrival.redirects,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
+    done = _as_handled(made, handled)
+    for one in arrival.organizations:
+        results = ruling.results_of(ruled, kept, one, sent=False)
+        more = {**arrival.told, **scanned.story(one), **arrivals.delivered(done, kept, one)}
+        events.append(await _event(core, one, RECEIVED, message, results, "", more))
+    events += arrival.applied
     if handled is not None and handled.refused:
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
@@ -333,6 +337,13 @@ async def _rule(
         redirects=redirects,
         alone=alone and not made.queued,
     )
+
+
+def _as_handled(made: Outgoing, handled: Handled | None) -> Outgoing:
+    """What is delivered once personal rules have had their say."""
+    if handled is None:
+        return made
+    return msgspec.structs.replace(made, deliveries=handled.items)
 
 
 def _without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:
@@ -400,19 +411,20 @@ async def _write(
     events: list[NewEvent],
     charges: list[Charge],
     also: list[Outgoing],
-    ruled: Handled | None,
+    handled: Handled | None,
 ) -> str:
-    ruled = ruled or Handled(made.deliveries)
+    handled = handled or Handled(made.deliveries)
     await core.store.write(
         delivery.deliver,
         grant=grant,
         content=made.content,
-        deliveries=ruled.items,
-        queued=made.queued + ruled.queued,
-        events=events + ruled.events,
-        charges=charges + ruled.charges,
-        also=also + ruled.also,
-        answers=ruled.answers,
-        memories=ruled.memories,
+        deliveries=handled.items,
+        queued=made.queued + handled.queued,
+        events=events + handled.events,
+        charges=charges + handled.charges,
+        also=also + handled.also,
+        answers=handled.answers,
+        memories=handled.memories,
     )
+    count(events + handled.events)
     return message.stamped.trace

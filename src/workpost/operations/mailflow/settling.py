@@ -30,8 +30,9 @@ from workpost.kernel.errors import (
     QuotaExceeded,
 )
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces, confirming, personal, trace
+from workpost.operations.mailflow import arrivals, bounces, confirming, personal, trace
 from workpost.operations.mailflow.bounces import GivenUp
+from workpost.operations.mailflow.counting import count as count_mail
 from workpost.operations.mailflow.entries import Message, seal_batch
 from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
@@ -95,7 +96,8 @@ async def settle(core: Core, opened: Opened) -> None:
     for _ in range(ATTEMPTS):
         settlement = await _decide(core, opened, redirects=redirects)
         try:
-            await core.store.write_background(delivery.settle_queued, settlement=settlement)
+            if await core.store.write_background(delivery.settle_queued, settlement=settlement):
+                count_mail(settlement.events)
             return
         except LimitExceeded:
             # Somebody whose rules send it on has sent enough today.
@@ -139,8 +141,8 @@ async def _decide(core: Core, opened: Opened, *, redirects: bool) -> Settlement:
     report, events = await bounces.give_up(core, about, given_up)
     delivered = [one for one in found.delivered if one.mailbox not in ruled.rejected]
     reports = await confirming.confirm_queued(core, about, delivered)
-    if found.ready:
-        events.append(await _delivered(core, opened, found.ready))
+    if ruled.items:
+        events.append(await _delivered(core, opened, ruled.items))
     rest = None
     if waiting:
         rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
@@ -202,6 +204,11 @@ async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEve
         "traceId": opened.envelope.trace,
         "messageId": opened.summary.message_id,
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
+        "delivered": [
+            {"recipient": one.address, "folder": arrivals.folder_of(one.role)}
+            for one in opened.recipients
+            if one.mailbox in mailboxes
+        ],
     }
     return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
 

@@ -135,6 +135,17 @@ def clear_trouble(tx: Tx, *, route: str) -> bool:
     return bool(tx.run("DELETE FROM queue_route WHERE route = ?", route))
 
 
+def forget_troubles(tx: Tx, *, before: int, limit: int) -> int:
+    """Forget destinations that nobody has tried since, and nothing waits for; returns how many."""
+    return tx.run(
+        "DELETE FROM queue_route WHERE route IN (SELECT t.route FROM queue_route t"
+        " WHERE t.until <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM queue_rcpt r WHERE r.route = t.route) LIMIT ?)",
+        before,
+        limit,
+    )
+
+
 def put_off(
     tx: Tx, *, route: str, now: int, dues: Sequence[int], untold: int, created_after: int
 ) -> int:
