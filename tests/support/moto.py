@@ -1,4 +1,4 @@
-"""A real S3 and KMS endpoint for the tests: moto's server in a process of its own."""
+"""A real S3, KMS and CloudWatch Logs endpoint for the tests: moto's server in a process of its own."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class MotoServer:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": self.url,
             "AWS_ENDPOINT_URL_KMS": self.url,
+            "AWS_ENDPOINT_URL_LOGS": self.url,
         }
 
     @property
@@ -37,7 +38,7 @@ class MotoServer:
         return self._peer.pid
 
     def reset(self) -> None:
-        """Forget every bucket and key."""
+        """Forget every bucket, key and log group."""
         request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
         urllib.request.urlopen(request, timeout=10).close()
 

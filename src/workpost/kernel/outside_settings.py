@@ -175,7 +175,7 @@ class Identity(Section, frozen=True, kw_only=True):
 
 
 class Outside(Section, frozen=True, kw_only=True):
-    """What buckets, KMS keys and roles that the API names stand for; others do not exist."""
+    """What buckets, KMS keys, roles and log groups of the API stand for; others do not exist."""
 
     buckets: Annotated[
         tuple[
@@ -212,6 +212,25 @@ class Outside(Section, frozen=True, kw_only=True):
         Meta(
             description="`ACCOUNT ARN [PROFILE]`: a role; its credentials and endpoint are those "
             "of the AWS SDK's profile, or of the default one.",
+            extra=LIVE,
+        ),
+    ] = ()
+    log_groups: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Meta(
+                    pattern=r"^[0-9]{12} +[.\-_/#A-Za-z0-9]{1,512}\*? +"
+                    r"(folder|logs( +[^ ]{1,256})?)$"
+                ),
+            ],
+            ...,
+        ],
+        Meta(
+            description="`ACCOUNT GROUP folder`: a log group kept as files in `outside/logs/` of "
+            "the data directory, a line of JSON for each event; `ACCOUNT GROUP logs [PROFILE]`: "
+            "one at the CloudWatch Logs endpoint of the AWS SDK, by a profile if given. GROUP is a "
+            "name; one that ends in `*` stands for all that begin so.",
             extra=LIVE,
         ),
     ] = ()

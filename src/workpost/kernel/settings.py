@@ -25,6 +25,7 @@ from workpost.kernel.filter_settings import Filter
 from workpost.kernel.limit_settings import Limits
 from workpost.kernel.listener_settings import LISTENERS, UNIX, Addresses, Listeners
 from workpost.kernel.mail_settings import Authentication, Dkim, Dmarc
+from workpost.kernel.monitoring_settings import Monitoring
 from workpost.kernel.operator_settings import Acme, Doctor, MtaSts
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import (
@@ -263,6 +264,7 @@ class Settings(Section, frozen=True, kw_only=True):
     queue: Queue = Queue()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()
+    monitoring: Monitoring = Monitoring()
     exports: Exports = Exports()
     retention: Retention = Retention()
     egress: Egress = Egress()

@@ -29,6 +29,7 @@ from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
 from workpost.operations.mailflow.runner import LocalRunner
 from workpost.operations.mailflow.signing import sign
+from workpost.operations.monitoring.shipping import build_shippers
 from workpost.operations.outbound.runner import OutboundRunner
 from workpost.operations.outbound.transport import Transport
 from workpost.operations.upkeep.sweep import sweep_forever
@@ -123,6 +124,7 @@ def _start_jobs(plan: Plan, core: Core, keeper: CertificateKeeper) -> list[async
             jobs.append(lambda: OutboundRunner(core, Transport(core), sign).run())
         jobs.append(build_jobs(core).run)
         jobs += [runner.run for runner in build_sync_runners(core)]
+        jobs += [runner.run for runner in build_shippers(core)]
         jobs += [build_long_jobs(core).run for _ in range(plan.settings.exports.at_once)]
         jobs.append(DomainVerifier(core, build_resolver(plan.settings)).run)
     if plan.upkeep:

@@ -6,7 +6,7 @@ the name is nobody else's until it deregisters it. `operations/domains` looks in
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -228,3 +228,14 @@ def settle_by_hand(
         _refuse_foreign(tx, row.org, name)
     settled = settle(tx, row, ownership=ownership, dkim=dkim, seen=seen)
     return settled.state, settled.dkim
+
+
+@quick
+def owned_domains(tx: Reader, *, organization: str, names: Sequence[str]) -> set[str]:
+    """Those of some (folded) domains that an organization has verified."""
+    found = set()
+    for name in names:
+        row = domains.get_verified(tx, name=name)
+        if row is not None and row.org == organization:
+            found.add(name)
+    return found

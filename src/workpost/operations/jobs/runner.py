@@ -30,26 +30,34 @@ log = logger("jobs")
 
 
 class JobRunner:
-    """Works on the jobs that it has handlers for; one per process, woken by hints."""
+    """Works on the jobs that it has handlers for; one per process, woken by hints.
+
+    `every` so many seconds the schedulers make jobs of what became due.
+    """
 
     def __init__(
-        self, core: Core, handlers: Mapping[str, Handler], schedulers: tuple[Scheduler, ...] = ()
+        self,
+        core: Core,
+        handlers: Mapping[str, Handler],
+        schedulers: tuple[Scheduler, ...] = (),
+        every: float = SCHEDULE_SECONDS,
     ) -> None:
         self._core = core
         self._handlers = handlers
         self._schedulers = schedulers
+        self._every = every
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
         """Run until cancelled."""
         hear: Callable[[int], None] = lambda _: self._wake.set()  # noqa: E731
         watches = [self._core.store.watch(KIND, kind, hear) for kind in self._handlers]
-        scheduled = -SCHEDULE_SECONDS
+        scheduled = -self._every
         try:
             while True:
                 self._wake.clear()
                 try:
-                    if self._core.env.monotonic() - scheduled >= SCHEDULE_SECONDS:
+                    if self._core.env.monotonic() - scheduled >= self._every:
                         scheduled = self._core.env.monotonic()
                         await self.schedule()
                     worked = await self.work_one()
@@ -64,7 +72,7 @@ class JobRunner:
 
     async def _rest(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), min(IDLE_SECONDS, self._every))
         except TimeoutError:
             return
 

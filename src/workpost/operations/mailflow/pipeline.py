@@ -37,6 +37,7 @@ from workpost.operations.authentication.check import authenticate, is_forged, is
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.filtering.verdicts import Scan
 from workpost.operations.mailflow import (
+    arrivals,
     charging,
     confirming,
     enforcing,
@@ -59,7 +60,7 @@ from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
 SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
-RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
+RECEIVED = arrivals.RECEIVED
 
 ATTEMPTS = 4
 """How often routing is repeated when a mailbox fills up or access changes under our hands."""
@@ -249,8 +250,6 @@ async def _send(
     named = len(message.envelope.recipients)
     charges = await charging.charges_for(core, grant, standing, kept, named)
     also, events = await routes.reports(core, home, message, kept, inside=True)
-    results = ruling.results_of(ruled, kept, home, sent=True)
-    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity))
     await _apply(core, message, ruled, also, events, proven=True)
     made = await placing.make_outgoing(
         core,
@@ -263,6 +262,13 @@ async def _send(
         hold_until=hold_until,
     )
     handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
+    items = handled.items if handled is not None else made.deliveries
+    told = arrivals.delivered(items, arrivals.people_of(kept, home))
+    if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
+        told["arrived"] = inside
+    results = ruling.results_of(ruled, kept, home, sent=True)
+    submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
+    events = [submitted, *await arrivals.tell_others(core, home, message, items, kept), *events]
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
     return await _write(core, grant, message, made, events, charges, also, handled)
 
@@ -275,10 +281,6 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     home = (left or arrival.organizations)[0]
     also, events = await routes.reports(core, home, message, routed, inside=False)
     kept = enforcement.keep(routed, left)
-    for one in arrival.organizations:
-        results = ruling.results_of(ruled, kept, one, sent=False)
-        more = {**arrival.told, **scanned.story(one)}
-        events.append(await _event(core, one, RECEIVED, message, results, "", more))
     events += arrival.applied
     await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
     charges = await charging.charges_for(core, None, None, kept, 0)
@@ -295,6 +297,12 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         redirects=arrival.redirects,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
+    items = handled.items if handled is not None else made.deliveries
+    for one in arrival.organizations:
+        results = ruling.results_of(ruled, kept, one, sent=False)
+        placed = arrivals.delivered(items, arrivals.people_of(kept, one))
+        more = {**arrival.told, **scanned.story(one), **placed}
+        events.append(await _event(core, one, RECEIVED, message, results, "", more))
     if handled is not None and handled.refused:
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)

@@ -30,7 +30,7 @@ from workpost.kernel.errors import (
     QuotaExceeded,
 )
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import bounces, confirming, personal, trace
+from workpost.operations.mailflow import arrivals, bounces, confirming, personal, trace
 from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.entries import Message, seal_batch
 from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient
@@ -139,8 +139,8 @@ async def _decide(core: Core, opened: Opened, *, redirects: bool) -> Settlement:
     report, events = await bounces.give_up(core, about, given_up)
     delivered = [one for one in found.delivered if one.mailbox not in ruled.rejected]
     reports = await confirming.confirm_queued(core, about, delivered)
-    if found.ready:
-        events.append(await _delivered(core, opened, found.ready))
+    if ruled.items:
+        events.append(await _delivered(core, opened, ruled.items))
     rest = None
     if waiting:
         rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
@@ -195,12 +195,14 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
     return ruled or Handled(found.ready)
 
 
-async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEvent:
-    mailboxes = {item.mailbox for item in ready}
+async def _delivered(core: Core, opened: Opened, placed: list[NewItem]) -> NewEvent:
+    people = {one.mailbox: one.address for one in opened.recipients}
+    mailboxes = {item.mailbox for item in placed}
     story = {
         "traceId": opened.envelope.trace,
         "messageId": opened.summary.message_id,
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
+        **arrivals.delivered(placed, people),
     }
     return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
 

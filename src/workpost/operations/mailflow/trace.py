@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from workpost.domain.organizations.mail_domains import owned_domains
+from workpost.formats.addresses import fold_domain, split
 from workpost.formats.mailauth.results import strip_results
 from workpost.formats.mime.summary import Summary
 from workpost.formats.trace import received_header, return_path
@@ -31,6 +33,8 @@ class Stamped(msgspec.Struct, frozen=True):
 
 
 NOTHING: Mapping[str, object] = {}
+MAX_AUTHORS = 10
+"""Addresses of From that an event tells."""
 
 
 def stamp(
@@ -74,12 +78,17 @@ async def make_event(
 ) -> NewEvent:
     """The sealed event of a message, for the organization it concerns.
 
-    `more` is told, too.
+    Who sends knows all recipients; with `actor` empty the organization gets the message and is told
+    of its own only. `more` is told, too.
     """
+    recipients: Sequence[str] = envelope.recipients
+    if not actor:
+        recipients = await own_recipients(core, organization, recipients)
     story: dict[str, object] = {
         "traceId": stamped.trace,
         "from": envelope.sender,
-        "recipients": envelope.recipients,
+        "author": [address for _, address in summary.from_[:MAX_AUTHORS]],
+        "recipients": recipients,
         "messageId": summary.message_id,
         "subject": summary.subject[:256],
         "size": len(stamped.raw),
@@ -87,7 +96,21 @@ async def make_event(
         "peer": envelope.peer,
         **more,
     }
+    if summary.sender != summary.from_:
+        story["sender"] = [address for _, address in summary.sender[:1]]
     return await seal_event(core, organization, kind, story)
+
+
+async def own_recipients(core: Core, organization: str, recipients: Sequence[str]) -> list[str]:
+    """Those of a message's recipients that are in domains of an organization.
+
+    An event of a message for several organizations tells each of its own: who else got it, and that
+    they are served here, is nothing to it.
+    """
+    names = sorted({fold_domain(split(each)[1]) for each in recipients if "@" in each})
+    own = await core.store.read(owned_domains, organization=organization, names=names)
+    # `postmaster` without a domain is somebody's only where one organization is served.
+    return [each for each in recipients if "@" not in each or fold_domain(split(each)[1]) in own]
 
 
 async def seal_event(

@@ -1,8 +1,8 @@
 """What is kept for a time and then forgotten.
 
-Tombstones, trace events, the audit log, expired personal access tokens and ended exports for 90
-days, client tokens for one, tokens of impersonation roles for 15 minutes, what personal rules
-remember for as long as each says.
+Tombstones, trace events, the audit log, service logs that no log group took, expired personal
+access tokens and ended exports for 90 days, client tokens for one, tokens of impersonation roles
+for 15 minutes, what personal rules remember for as long as each says.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -16,7 +16,7 @@ from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
-from workpost.store.tables import access_tokens, events, items, mailboxes, sieve_memory
+from workpost.store.tables import access_tokens, events, items, mailboxes, service_logs, sieve_memory
 
 KEPT_MS = 90 * 24 * 3_600_000
 SLICE = 500
@@ -62,6 +62,12 @@ def drop_access_tokens(tx: Tx, *, before: int) -> int:
     return access_tokens.delete_expired_tokens(tx, before=before, limit=SLICE)
 
 
+@command
+def drop_service_logs(tx: Tx, *, before: int) -> int:
+    """Drop one slice of lines that no log group took for so long; returns how many went."""
+    return service_logs.delete_old_chunks(tx, before=before, limit=SLICE)
+
+
 async def expire(core: Core) -> int:
     """Forget everything that is old enough; returns how many slices of work there were."""
     before = core.env.now() - KEPT_MS
@@ -80,6 +86,8 @@ async def expire(core: Core) -> int:
         if not after:
             break
     while await core.store.write_background(drop_events, before=before):
+        slices += 1
+    while await core.store.write_background(drop_service_logs, before=before):
         slices += 1
     while await core.store.write_background(drop_access_tokens, before=before):
         slices += 1

@@ -27,6 +27,7 @@ from workpost.store.tables import (
     dkim_keys,
     out_of_office,
     rewrap,
+    service_logs,
     sieve_scripts,
     spam,
     suppressions,
@@ -181,9 +182,9 @@ async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
     Mailbox and tag keys, DKIM keys, passwords of availability providers and of SMTP gateways, the
-    key of learned words, queue entries, suppressed addresses, events. Entries on which somebody
-    works at this moment are left for the next pass; they count as well. Returns how many were of an
-    older generation.
+    key of learned words, queue entries, suppressed addresses, service logs, events. Entries on
+    which somebody works at this moment are left for the next pass; they count as well. Returns how
+    many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_dkim_keys(core, organization)
@@ -192,6 +193,7 @@ async def rewrap_organization(core: Core, organization: str) -> int:
     moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
     moved += await _rewrap_suppressions(core, organization)
+    moved += await _rewrap_service_logs(core, organization)
     return moved + await _rewrap_events(core, organization)
 
 
@@ -370,6 +372,28 @@ async def _rewrap_events(core: Core, organization: str) -> int:
         if rows:
             await core.store.write_background(
                 rewrap.rewrap_events, organization=organization, gen=current.gen, rows=rows
+            )
+        moved += len(rows)
+    return moved
+
+
+async def _rewrap_service_logs(core: Core, organization: str) -> int:
+    current = await core.keys.organization(organization)
+    moved = 0
+    after = (0, 0)
+    while page := await core.store.read(
+        service_logs.page_sealed, organization=organization, after=after, limit=PAGE
+    ):
+        after = (page[-1][0], page[-1][1])
+        rows = []
+        for at, chunk, gen, sealed in page:
+            if gen < current.gen:
+                old = await core.keys.organization(organization, gen)
+                ad = sealing.place("service_log", "sealed", organization, "service_log", chunk)
+                rows.append((at, chunk, sealed, _reseal(old.key, current.key, sealed, ad)))
+        if rows:
+            await core.store.write_background(
+                service_logs.rewrap_chunks, organization=organization, gen=current.gen, rows=rows
             )
         moved += len(rows)
     return moved

@@ -26,6 +26,8 @@ OF_MAILBOX: dict[str, str] = {
 OF_ORGANIZATION: dict[str, str] = {
     "address": "addr_fold",
     "event": "org, at, id",
+    "email_monitoring": "org",
+    "service_log": "org, at, id",
     "access_rule": "org, name",
     "device_rule": "org, id",
     "device_override": "org, entity, device_fold",

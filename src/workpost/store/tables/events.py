@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from workpost.store.database.unit import Reader, Row, Tx
@@ -18,15 +20,17 @@ class NewEvent(msgspec.Struct, frozen=True, array_like=True):
 
 
 def insert_event(tx: Tx, event: NewEvent) -> None:
-    """Append an event at the transaction's time."""
+    """Append an event at the transaction's time; it is unsent where the organization monitors."""
     tx.run(
-        "INSERT INTO event (org, at, id, kind, gen, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO event (org, at, id, kind, gen, sealed, unsent) VALUES (?, ?, ?, ?, ?, ?,"
+        " (SELECT count(*) FROM email_monitoring WHERE org = ?))",
         event.org,
         tx.env.now(),
         event.id,
         event.kind,
         event.gen,
         event.sealed,
+        event.org,
     )
 
 
@@ -49,3 +53,33 @@ def delete_events(tx: Tx, *, before: int, limit: int) -> int:
         before,
         limit,
     )
+
+
+def page_unsent(tx: Reader, *, org: str, limit: int) -> list[Row]:
+    """The oldest rows (at, id, kind, gen, sealed) that are not in the log group yet."""
+    return tx.rows(
+        "SELECT at, id, kind, gen, sealed FROM event WHERE org = ? AND unsent = 1"
+        " ORDER BY at, id LIMIT ?",
+        org,
+        limit,
+    )
+
+
+def mark_sent(tx: Tx, *, org: str, places: Sequence[tuple[int, int]]) -> None:
+    """Note that events, by (at, id), are in the log group."""
+    tx.many(
+        "UPDATE event SET unsent = 0 WHERE org = ? AND at = ? AND id = ? AND unsent = 1",
+        [(org, at, event) for at, event in places],
+    )
+
+
+def next_unsent(tx: Reader, *, after: str) -> str | None:
+    """The next organization, by id, that has unsent events."""
+    row = tx.row("SELECT min(org) FROM event WHERE unsent = 1 AND org > ?", after)
+    return str(row[0]) if row is not None and row[0] is not None else None
+
+
+def oldest_unsent(tx: Reader, *, org: str) -> int | None:
+    """The time of the oldest unsent event."""
+    row = tx.row("SELECT at FROM event WHERE org = ? AND unsent = 1 ORDER BY at, id LIMIT 1", org)
+    return int(row[0]) if row is not None else None

@@ -60,6 +60,11 @@ def insert_job(
     return bool(added)
 
 
+def is_there(tx: Reader, *, dedupe: str) -> bool:
+    """Whether a job with this `dedupe` exists, waiting or leased."""
+    return tx.row("SELECT 1 FROM job WHERE dedupe = ?", dedupe) is not None
+
+
 def hasten_job(tx: Tx, *, dedupe: str, due: int) -> None:
     """Let a waiting job that would be due later be due at `due`."""
     row = tx.row(

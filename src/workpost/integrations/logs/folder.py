@@ -1,0 +1,98 @@
+"""A folder that stands for a log group: the embedded `LogGroup`.
+
+A stream is a folder in it with a file for each day (UTC) on which something was written, a line of
+JSON for each event. Files that are older than the retention go. What lies here is the tenant's own
+copy: nothing is sealed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from workpost.integrations.logs.base import GroupMissing, Line
+from workpost.kernel.errors import TryLater
+
+SUFFIX = ".jsonl"
+RETENTION = ".retention"
+FOR_GOOD = (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError)
+
+
+class FolderGroup:
+    """The folder; implements `LogGroup`. `now` tells milliseconds since the epoch."""
+
+    def __init__(self, root: Path, now: Callable[[], int]) -> None:
+        self._root = root
+        self._now = now
+
+    def check(self) -> None:
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _translated(error) from error
+
+    def create(self, retention_days: int) -> None:
+        self.check()
+        try:
+            path = self._root / RETENTION
+            if not path.exists() or path.read_text() != str(retention_days):
+                path.write_text(str(retention_days))
+        except OSError as error:
+            raise _translated(error) from error
+
+    def put(self, stream: str, lines: Sequence[Line]) -> int:
+        today = datetime.fromtimestamp(self._now() // 1000, UTC).date()
+        path = self._root.joinpath(*stream.split("/")) / f"{today.isoformat()}{SUFFIX}"
+        try:
+            fresh = not path.exists()
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _append(path, b"".join(line + b"\n" for _, line in lines))
+            if fresh:
+                _sync(path.parent)
+                self._forget(path.parent, today.isoformat())
+        except OSError as error:
+            raise _translated(error) from error
+        return 0
+
+    def _forget(self, folder: Path, today: str) -> None:
+        """Remove the files of a stream that are older than the retention."""
+        try:
+            days = int((self._root / RETENTION).read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        oldest = (datetime.fromisoformat(today) - timedelta(days=days)).date().isoformat()
+        for path in folder.glob(f"*{SUFFIX}"):
+            if path.name < oldest:
+                path.unlink(missing_ok=True)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Append whole lines; the rest of one that a crash cut short is ended first."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _translated(error: OSError) -> Exception:
+    text = f"the folder of the log group cannot be written: {error.strerror}"
+    return GroupMissing(text) if isinstance(error, FOR_GOOD) else TryLater(text)

@@ -1,0 +1,1 @@
+"""What is told to log groups: mail events in the shape of WorkMail, and audit logs."""
