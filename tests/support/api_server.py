@@ -22,6 +22,7 @@ from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_jobs
+from workpost.operations.monitoring.shipping import build_shippers
 from workpost.protocols.api.build import build_front
 from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
@@ -116,8 +117,8 @@ class ApiServer:
 
     def work(self) -> int:
         """Work on all jobs that are due."""
-        runners = (build_jobs, build_long_jobs, build_sync_jobs)
-        return sum(self.run(build(self.core).run_due()) for build in runners)
+        made = [build(self.core) for build in (build_jobs, build_long_jobs, build_sync_jobs)]
+        return sum(self.run(each.run_due()) for each in (*made, *build_shippers(self.core, 1)))
 
     def clear(self) -> None:
         """Empty every table but those of the machinery."""

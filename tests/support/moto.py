@@ -30,7 +30,7 @@ class MotoServer:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": self.url,
             "AWS_ENDPOINT_URL_KMS": self.url,
-            "AWS_ENDPOINT_URL_LOGS": self.url,
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self.url,
         }
 
     @property

@@ -15,7 +15,7 @@ from tests.support.directories import Directory, new_directory
 from tests.support.mailboxes import message
 from tests.support.moto import MotoServer
 from workpost.domain.organizations import monitoring
-from workpost.domain.organizations.deletion import delete_organization
+from workpost.domain.organizations.shell import delete_organization
 from workpost.integrations.logs import folder as folders
 from workpost.kernel.errors import InvalidParameter, ResourceNotFound, TryLater
 from workpost.kernel.principal import Grant
@@ -93,10 +93,7 @@ async def test_another_organization_here_hears_of_what_is_sent_to_it(
 ) -> None:
     other = await new_directory(house.core, "other")
     await other.user("eve")
-    monitored.map("/mail/* folder")
     theirs = Monitored(other, monitored.data)
-    account = house.core.settings.outside.log_groups[0].split()[0]
-    assert account == house.account
     theirs.map("/mail/* folder")
     await theirs.put()
     recipients = envelope("grace@demo.test", "eve@other.test")
@@ -313,13 +310,13 @@ async def test_cloudwatch_logs_that_is_down_or_empty_delays(
     group = "/aws/workmail/emailevents/demo"
     await monitored.put(group)
     await tell(house, "INCOMING_EMAIL_BOUNCED", traceId="a")
-    there = os.environ["AWS_ENDPOINT_URL_LOGS"]
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LOGS", "http://127.0.0.1:9")
+    there = os.environ["AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:9")
     await monitored.ship()
     assert await monitored.unsent() == 1
     with pytest.raises(TryLater):
         await monitored.put("/mail/events")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LOGS", there)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", there)
     client = boto3.client("logs")
     client.delete_log_group(logGroupName=group)
     await monitored.again()

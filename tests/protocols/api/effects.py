@@ -40,6 +40,7 @@ EFFECTS: dict[str, str] = {
     "DeleteAccessControlRule": LOGINS,
     "DeleteAlias": MAIL,
     "DeleteAvailabilityConfiguration": "the provider is not asked any more",
+    "DeleteEmailMonitoringConfiguration": "no mail event is told any more",
     "DeleteGroup": "its names are free again",
     "DeleteIdentityCenterApplication": "nobody signs in through it any more",
     "DeleteIdentityProviderConfiguration": "logins: passwords count again, tokens are dead",
@@ -58,6 +59,7 @@ EFFECTS: dict[str, str] = {
     "DisassociateDelegateFromResource": "kept with the resource",
     "DisassociateMemberFromGroup": "delivery to the group; permissions through the group",
     "PutAccessControlRule": LOGINS,
+    "PutEmailMonitoringConfiguration": "each step of a message is a line in the log group",
     "PutIdentityProviderConfiguration": "logins by password and by token, signing in",
     "PutInboundDmarcSettings": (
         "mail from outside that fails DMARC: refused or in Junk E-mail, as its domain asks"
@@ -155,6 +157,12 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateResource": ("organizations.reserved_names",),
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
+    "PutEmailMonitoringConfiguration": (
+        "outside.log_groups",
+        "outside.roles",
+        "monitoring.every_seconds",
+        "monitoring.retention_days",
+    ),
     "PutIdentityProviderConfiguration": ("identity.providers",),
     "PutInboundDmarcSettings": (
         "authentication.server_name",

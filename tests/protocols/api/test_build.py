@@ -65,5 +65,5 @@ def test_page_tokens_outlive_restarts_and_rotations(bare_core: Core, run: Run[An
 
 async def test_actions_of_later_versions_are_known_as_such(bare_core: Core) -> None:
     dispatcher = await build_dispatcher(bare_core)
-    assert "PutEmailMonitoringConfiguration" in dispatcher.not_yet
+    assert "GetRawMessageContent" in dispatcher.not_yet
     assert "DescribeUser" not in dispatcher.not_yet

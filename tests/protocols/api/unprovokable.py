@@ -18,6 +18,8 @@ LOOKED_UP_TOKEN = "Every well-formed id is looked up; taking away what is not th
 NO_ORGANIZATION = "The action names no organization."
 
 UNPROVOKABLE: dict[str, dict[str, str]] = {
+    "DeleteEmailMonitoringConfiguration": {INVALID: "It has no member but the organization."},
+    "DescribeEmailMonitoringConfiguration": {INVALID: "It has no member but the organization."},
     "DeleteIdentityCenterApplication": {"OrganizationStateException": NO_ORGANIZATION},
     "DeleteIdentityProviderConfiguration": {INVALID: "It has no member but the organization."},
     "DeleteMailboxPermissions": {

@@ -3,7 +3,7 @@
 It needs what the role of WorkMail's guide has, `logs:CreateLogStream` and `logs:PutLogEvents`;
 `logs:DescribeLogGroups` to check a group, and for groups of the default name `logs:CreateLogGroup`
 and `logs:PutRetentionPolicy`. Endpoint, region and credentials are found as the AWS SDK finds them
-(`AWS_ENDPOINT_URL_LOGS`, profiles, instance roles).
+(`AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, profiles, instance roles).
 """
 
 from __future__ import annotations

@@ -248,9 +248,10 @@ def _open_page(keys: dict[int, bytes], organization: str, page: Sequence[Row]) -
                     kind, story, organization=organization, at=at, longest=MAX_LINE
                 )
             ]
-        except (KeyError, Fault, msgspec.DecodeError):
+        except Exception as error:  # whatever it holds: no event keeps the others waiting
             UNREADABLE.inc()
-            log.error("an event does not open", organization=organization, event=event)
+            name = type(error).__name__
+            log.error("an event is not told", organization=organization, id=event, error=name)
         opened.append(((at, event), lines))
     return opened
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.api_server import ApiServer, Tenant
 from tests.support.exports import Exporter
 from tests.support.identity import Center, configure
+from tests.support.log_groups import LogGroups
 from tests.support.outside_directory import Outside
 from tests.support.slapd import Slapd
 from tests.support.stores import ENGINES, settings_of
@@ -58,6 +59,16 @@ def exporter(api: ApiServer, demo: Tenant) -> Iterator[Exporter]:
     """The organization `demo`, whose account has a bucket for exports."""
     settings = api.core.settings
     made = Exporter(api, demo)
+    made.map()
+    yield made
+    msgspec.structs.force_setattr(api.core, "settings", settings)
+
+
+@pytest.fixture
+def log_groups(api: ApiServer, demo: Tenant, tmp_path: Path) -> Iterator[LogGroups]:
+    """The organization `demo`, whose account has log groups in folders."""
+    settings = api.core.settings
+    made = LogGroups(api, demo, tmp_path / "data")
     made.map()
     yield made
     msgspec.structs.force_setattr(api.core, "settings", settings)

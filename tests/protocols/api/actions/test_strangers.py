@@ -11,6 +11,7 @@ from workpost.protocols.api.actions import registry
 from workpost.protocols.api.model import load_services
 
 APPLICATION = "arn:aws:sso::111122223333:application/ssoins-1234567890abcdef/apl-1234567890abcdef"
+LOG_GROUP = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/workmail/emailevents/demo:*"
 ENTITY = "76f10bc1-7875-4f5e-b4f8-a31808b8109e"
 ALL = [name for service in load_services().values() for name in service.operations]
 ROLE_RULE = {"ImpersonationRuleId": "one", "Effect": "ALLOW", "TargetUsers": ["ada"]}
@@ -45,6 +46,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteAccessControlRule": {"Name": "default"},
     "DeleteAlias": {"EntityId": ENTITY, "Alias": "new@demo.test"},
     "DeleteAvailabilityConfiguration": {"DomainName": "partner.example"},
+    "DeleteEmailMonitoringConfiguration": {},
     "DeleteGroup": {"GroupId": "everyone"},
     "DeleteIdentityProviderConfiguration": {},
     "DeleteImpersonationRole": {"ImpersonationRoleId": "role"},
@@ -59,6 +61,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "DeleteUser": {"UserId": "disabled"},
     "DeregisterFromWorkMail": {"EntityId": "ada"},
     "DeregisterMailDomain": {"DomainName": "mail.example"},
+    "DescribeEmailMonitoringConfiguration": {},
     "DescribeEntity": {"Email": "ada@demo.test"},
     "DescribeGroup": {"GroupId": "everyone"},
     "DescribeInboundDmarcSettings": {},
@@ -111,6 +114,7 @@ CALLS: dict[str, dict[str, Any]] = {
         },
         "PersonalAccessTokenConfiguration": {"Status": "ACTIVE"},
     },
+    "PutEmailMonitoringConfiguration": {"LogGroupArn": LOG_GROUP},
     "PutInboundDmarcSettings": {"Enforced": False},
     "PutMailboxPermissions": {
         "EntityId": "ada",
