@@ -20,6 +20,7 @@ from workpost.node.health import Ops
 from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
+from workpost.operations.audit.trail import ServiceTrail
 from workpost.protocols.api.build import Front, build_front
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.imap.limits import Limits as ImapLimits
@@ -72,7 +73,7 @@ async def build_core(
         await store.close()
         raise
     contents = open_contents(settings, store)
-    return Core(
+    core = Core(
         store=store,
         keys=keys,
         contents=contents,
@@ -80,11 +81,14 @@ async def build_core(
         env=env,
         settings=settings,
     )
+    core.trail = ServiceTrail(core)
+    return core
 
 
 async def close_core(core: Core) -> None:
     """Settle and close what `build_core` opened, and the connections to directories."""
     close_sources()
+    await core.trail.close()
     await core.store.close()
     await core.keys.close()
 

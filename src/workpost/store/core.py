@@ -8,6 +8,7 @@ import msgspec
 
 from workpost.kernel.clock import Environment
 from workpost.kernel.settings import Settings
+from workpost.kernel.trail import NO_TRAIL, Trail
 from workpost.store.database.store import Store
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Core(msgspec.Struct, kw_only=True):
     """The store, the keys, the contents, the DNS, the environment and the settings of a process.
 
-    Only `settings` is ever replaced: SIGHUP brings live ones, so nobody keeps a copy.
+    Only `settings` is ever replaced: SIGHUP brings live ones, so nobody keeps a copy. `trail` is
+    told who got in and who did what (audit logs); tools have none.
     """
 
     store: Store
@@ -28,3 +30,4 @@ class Core(msgspec.Struct, kw_only=True):
     resolver: Resolver
     env: Environment
     settings: Settings
+    trail: Trail = NO_TRAIL

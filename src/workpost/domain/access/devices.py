@@ -29,6 +29,7 @@ from workpost.kernel.errors import (
     ResourceNotFound,
 )
 from workpost.kernel.principal import Grant, Right
+from workpost.kernel.trail import tell_access_control
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import devices as table
@@ -243,17 +244,26 @@ async def see_device(
     """
     if not DEVICE_ID.fullmatch(device):
         raise InvalidParameter("A device id is 1 to 32 letters and digits.")
-    known = await core.store.read(peek, grant=grant, device=device, reported=reported, name=name)
-    if known is not None:
-        return known
-    return await core.store.write(
-        note_device,
-        grant=grant,
-        device=device,
-        reported=reported,
-        name=name,
-        limit=core.settings.limits.devices_per_mailbox,
+    seen = await core.store.read(peek, grant=grant, device=device, reported=reported, name=name)
+    if seen is None:
+        seen = await core.store.write(
+            note_device,
+            grant=grant,
+            device=device,
+            reported=reported,
+            name=name,
+            limit=core.settings.limits.devices_per_mailbox,
+        )
+    tell_access_control(
+        core.trail,
+        grant.organization,
+        grant.principal,
+        user_id=grant.entity,
+        rules=[rule for rule, _ in seen.verdict.matched],
+        granted=seen.verdict.allowed,
+        scope="DeviceAccessControl",
     )
+    return seen
 
 
 async def offer_policy(core: Core, grant: Grant, device: str) -> Offer | None:

@@ -7,6 +7,8 @@ role's own rules cover the mailbox.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from workpost.domain.access.impersonation import RIGHTS, ImpersonationRole, decide, read_role
@@ -15,6 +17,7 @@ from workpost.domain.access.role_shell import TARGETS, hash_token
 from workpost.formats import addresses as syntax
 from workpost.kernel.errors import AccessDenied, AuthenticationFailed, MailboxNotFound
 from workpost.kernel.principal import Grant, Principal
+from workpost.kernel.trail import Scope, tell_access_control
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, quick
 from workpost.store.tables import addresses, entities
@@ -70,16 +73,12 @@ def _assumed(
     return Assumed(role_id, read_role(row.role), actor, person, expires)
 
 
-def _grant(found: Assumed | None, address: str) -> Grant:
+def _grant(core: Core, found: Assumed | None, address: str) -> Grant:
     if found is None:
         raise AuthenticationFailed("The token is not valid.")
     person = found.person
     if person is None or not person.enabled:
         raise MailboxNotFound("There is no such mailbox.")
-    if not person.verdict(protocol=PROTOCOL, address=address, role=found.id).allowed:
-        raise AccessDenied("The organization's access-control rules do not allow this.")
-    if not decide(found.role, person.entity).allowed:
-        raise AccessDenied("The rules of the impersonation role do not allow this.")
     principal = Principal(
         actor=found.actor,
         organization=person.organization,
@@ -88,6 +87,16 @@ def _grant(found: Assumed | None, address: str) -> Grant:
         protocol=PROTOCOL,
         address=address,
     )
+    rules = person.verdict(protocol=PROTOCOL, address=address, role=found.id)
+    _tell(core, principal, person, rules.matched, "AccessControl", granted=rules.allowed)
+    if not rules.allowed:
+        raise AccessDenied("The organization's access-control rules do not allow this.")
+    own = decide(found.role, person.entity)
+    scope: Scope = "ImpersonationAccessControl"
+    matched = [rule.impersonation_rule_id for rule in own.matched]
+    _tell(core, principal, person, matched, scope, granted=own.allowed)
+    if not own.allowed:
+        raise AccessDenied("The rules of the impersonation role do not allow this.")
     return Grant(
         principal=principal,
         organization=person.organization,
@@ -97,6 +106,26 @@ def _grant(found: Assumed | None, address: str) -> Grant:
         policy_version=person.policy_version,
         password_version=person.password_version,
         expires=found.expires,
+    )
+
+
+def _tell(
+    core: Core,
+    principal: Principal,
+    person: Person,
+    rules: Sequence[str],
+    scope: Scope,
+    *,
+    granted: bool,
+) -> None:
+    tell_access_control(
+        core.trail,
+        person.organization,
+        principal,
+        user_id=person.entity,
+        rules=rules,
+        granted=granted,
+        scope=scope,
     )
 
 
@@ -115,7 +144,7 @@ async def impersonate(core: Core, *, token: str, target: str, address: str) -> G
         raise AuthenticationFailed("The token is not valid.")
     organization, digest = known
     found = await core.store.read(find_assumed, org=organization, hash=digest, address=target)
-    return _grant(found, address)
+    return _grant(core, found, address)
 
 
 async def impersonate_again(core: Core, grant: Grant) -> Grant:
@@ -124,7 +153,8 @@ async def impersonate_again(core: Core, grant: Grant) -> Grant:
     Raises what `impersonate` raises; AuthenticationFailed also when the token has expired and when
     the person has another mailbox by now.
     """
-    fresh = _grant(await core.store.read(find_again, grant=grant), grant.principal.address)
+    found = await core.store.read(find_again, grant=grant)
+    fresh = _grant(core, found, grant.principal.address)
     own = grant.principal.on_behalf_of == grant.entity
     if own and fresh.mailbox != grant.mailbox:
         raise AuthenticationFailed("The mailbox is another one by now.")

@@ -15,6 +15,7 @@ from workpost.store.database.unit import Reader, quick
 from workpost.store.tables import (
     access_tokens,
     addresses,
+    domains,
     entities,
     identities,
     mailboxes,
@@ -147,6 +148,13 @@ def _is_active(tx: Reader, row: EntityRow) -> bool:
         return False
     mailbox = mailboxes.get_mailbox(tx, mailbox=row.mailbox)
     return mailbox is not None and mailbox.state == mailboxes.ACTIVE
+
+
+@quick
+def owner_of_domain(tx: Reader, *, domain: str) -> str | None:
+    """The organization that has a (folded) domain verified."""
+    row = domains.get_verified(tx, name=domain)
+    return row.org if row is not None else None
 
 
 @quick

@@ -8,7 +8,13 @@ import logging
 import msgspec
 
 from workpost.domain.access.impersonating import impersonate, impersonate_again
-from workpost.domain.access.login import Person, find_person, get_person, holds_address
+from workpost.domain.access.login import (
+    Person,
+    find_person,
+    get_person,
+    holds_address,
+    owner_of_domain,
+)
 from workpost.domain.access.permissions import (
     SharedMailbox,
     find_shared,
@@ -22,6 +28,7 @@ from workpost.domain.access.tokens import permits
 from workpost.domain.access.verified import verified
 from workpost.domain.directory import external, passwords, users
 from workpost.domain.organizations.policy import check_grant
+from workpost.formats.addresses import fold_domain
 from workpost.kernel.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -32,6 +39,7 @@ from workpost.kernel.errors import (
     WorkpostError,
 )
 from workpost.kernel.principal import OWNER, Grant, Principal, Right
+from workpost.kernel.trail import tell_access_control, tell_login
 from workpost.store.core import Core
 from workpost.store.tables.access_tokens import TokenRow
 
@@ -78,22 +86,50 @@ async def log_in(
     principal = Principal(actor="", protocol=protocol, address=address)
     token = person.token if person is not None else None
     if person is not None and token is not None and person.may_use(token, core.env.now()):
-        return await _enter_by_token(core, person, token, principal)
+        return await _enter_by_token(core, person, token, principal, username)
     fits = await _check(core, person, passwords.normalize(password))
     if person is None or not fits or not person.enabled:
+        await _tell_failure(core, person, principal, username, fits=fits)
         raise AuthenticationFailed(WRONG)
-    return _grant(person, principal)
+    tell_login(core.trail, person.organization, principal, username, user_id=person.entity)
+    return _grant(core, person, principal)
+
+
+async def _tell_failure(
+    core: Core, person: Person | None, principal: Principal, username: str, *, fits: bool
+) -> None:
+    """Tell the organization of the person, or of the domain, that somebody did not get in."""
+    if person is not None:
+        failure = "The user is disabled." if fits else "The password is wrong."
+        owner, user = person.organization, person.entity
+    else:
+        failure, user = "The user does not exist.", ""
+        domain = fold_domain(username.rpartition("@")[2])[:MAX_USERNAME]
+        owner = await core.store.read(owner_of_domain, domain=domain) or ""
+    tell_login(core.trail, owner, principal, username, user_id=user, failure=failure)
 
 
 async def _enter_by_token(
-    core: Core, person: Person, token: TokenRow, principal: Principal
+    core: Core, person: Person, token: TokenRow, principal: Principal, username: str
 ) -> Grant:
     """The grant that a token which works opens."""
+    failure = "" if person.enabled else "The user is disabled."
+    if not failure and not permits(token.scopes, principal.protocol):
+        failure = f"The token has no scope for {principal.protocol}."
+    tell_login(
+        core.trail,
+        person.organization,
+        principal,
+        username,
+        user_id=person.entity,
+        token=token.id,
+        failure=failure,
+    )
     if not person.enabled:
         raise AuthenticationFailed(WRONG)
-    if not permits(token.scopes, principal.protocol):
-        raise AccessDenied(f"The token has no scope for {principal.protocol}.")
-    grant = _grant(person, msgspec.structs.replace(principal, scope=token.scopes))
+    if failure:
+        raise AccessDenied(failure)
+    grant = _grant(core, person, msgspec.structs.replace(principal, scope=token.scopes))
     await note_use(core, token)
     return msgspec.structs.replace(grant, token=token.id, expires=token.expires or 0)
 
@@ -110,7 +146,7 @@ async def enter_by_identity(
     person = await core.store.read(get_person, organization=organization, entity=entity)
     if person is None or not person.enabled or not person.signs_in_as(identity, provider):
         raise AuthenticationFailed("There is no mailbox for who has signed in.")
-    grant = _grant(person, Principal(actor="", protocol=WEB, address=address))
+    grant = _grant(core, person, Principal(actor="", protocol=WEB, address=address))
     return msgspec.structs.replace(grant, identity=identity, provider=provider)
 
 
@@ -174,8 +210,17 @@ async def _replace_hash(core: Core, person: Person, password: bytes) -> None:
         log.warning("a password's hash was not renewed: %s", error)
 
 
-def _grant(person: Person, principal: Principal) -> Grant:
-    if not person.verdict(protocol=principal.protocol, address=principal.address).allowed:
+def _grant(core: Core, person: Person, principal: Principal) -> Grant:
+    verdict = person.verdict(protocol=principal.protocol, address=principal.address)
+    tell_access_control(
+        core.trail,
+        person.organization,
+        principal,
+        user_id=person.entity,
+        rules=verdict.matched,
+        granted=verdict.allowed,
+    )
+    if not verdict.allowed:
         raise AccessDenied("The organization's access-control rules do not allow this.")
     return Grant(
         principal=msgspec.structs.replace(
@@ -223,7 +268,7 @@ async def _renew_own(core: Core, grant: Grant, foreign: str) -> Grant:
         or not _is_still_open(person, grant, core.env.now())
     ):
         raise AuthenticationFailed("The login is not valid any more.")
-    own = _grant(person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
+    own = _grant(core, person, msgspec.structs.replace(grant.principal, on_behalf_of=""))
     return msgspec.structs.replace(
         own,
         token=grant.token,

@@ -11,6 +11,7 @@ from workpost.domain.access.token_text import RANDOM_BYTES, write_token
 from workpost.domain.access.tokens import NewToken, check_name, check_scopes
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
+from workpost.kernel.trail import tell_token
 from workpost.store.core import Core
 from workpost.store.tables.access_tokens import TokenRow
 
@@ -41,6 +42,15 @@ async def create_own_token(
         limit=core.settings.limits.tokens_per_user,
     )
     log.info("the personal access token %s was created", id)
+    tell_token(
+        core.trail,
+        grant,
+        "create",
+        user=grant.entity,
+        name=name,
+        scopes=chosen.split(),
+        expires=expires,
+    )
     return NewToken(id, text, expires)
 
 
@@ -67,6 +77,9 @@ async def create_token(
         limit=core.settings.limits.tokens_per_user,
     )
     log.info("the personal access token %s was created", id)
+    tell_token(
+        core.trail, grant, "create", user=user, name=name, scopes=chosen.split(), expires=expires
+    )
     return NewToken(id, text, expires)
 
 
@@ -88,6 +101,7 @@ async def delete_own_token(core: Core, grant: Grant, token: str) -> None:
 
     Raises ResourceNotFound, also for another's, and what `list_own_tokens` raises.
     """
+    tell_token(core.trail, grant, "delete", user=grant.entity, name=token)
     await core.store.write(tokens.delete_own_token, grant=grant, token=token)
     log.info("the personal access token %s was deleted by its owner", token)
 
@@ -112,6 +126,7 @@ async def list_tokens(
 
 async def delete_token(core: Core, grant: Grant, token: str) -> None:
     """Delete a token, if it is there; what it has opened ends within two seconds."""
+    tell_token(core.trail, grant, "delete", user="", name=token)
     await core.store.write(tokens.delete_token, grant=grant, token=token)
     log.info("the personal access token %s was deleted", token)
 

@@ -23,6 +23,8 @@ from workpost.formats.availability.values import (
 from workpost.integrations.egress.client import Bounds, EgressFailed, Problem, Response, post
 from workpost.integrations.lambda_.base import FunctionFailed, Invocation, Trouble
 from workpost.integrations.lambda_.mapping import find_function
+from workpost.kernel.errors import TryLater
+from workpost.kernel.trail import tell_availability
 from workpost.store.core import Core
 from workpost.store.tables import organizations
 
@@ -116,6 +118,28 @@ async def ask(core: Core, provider: Provider, question: Question) -> list[Mailbo
 
     Takes at most SECONDS, waiting for its turn included. Raises ProviderFailed, TryLater.
     """
+    failure = ""
+    try:
+        return await _ask(core, provider, question)
+    except ProviderFailed as error:
+        failure = str(error)
+        raise
+    except TryLater as error:
+        failure = error.message
+        raise
+    finally:
+        tell_availability(
+            core.trail,
+            question.organization,
+            user_id=question.requester.user_id,
+            domain=question.mailboxes[0].rpartition("@")[2] if question.mailboxes else "",
+            function="" if isinstance(provider, EwsProvider) else provider.arn,
+            endpoint=provider.url if isinstance(provider, EwsProvider) else "",
+            failure=failure,
+        )
+
+
+async def _ask(core: Core, provider: Provider, question: Question) -> list[MailboxAnswer]:
     own, shared = _gate(question.organization, OF_ORGANIZATION), _gate("", AT_ONCE)
     try:
         async with asyncio.timeout(SECONDS), own, shared:

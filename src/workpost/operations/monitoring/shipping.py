@@ -248,7 +248,8 @@ def _open_page(keys: dict[int, bytes], organization: str, page: Sequence[Row]) -
                     kind, story, organization=organization, at=at, longest=MAX_LINE
                 )
             ]
-        except Exception as error:  # whatever it holds: no event keeps the others waiting
+        except (LookupError, TypeError, ValueError, AttributeError, Fault) as error:
+            # Whatever it holds: no event keeps the others waiting.
             UNREADABLE.inc()
             name = type(error).__name__
             log.error("an event is not told", organization=organization, id=event, error=name)
