@@ -84,7 +84,7 @@ def moto_process() -> Iterator[MotoServer]:
 
 @pytest.fixture
 def moto_server(moto_process: MotoServer, monkeypatch: pytest.MonkeyPatch) -> MotoServer:
-    """An empty S3, KMS and CloudWatch Logs, with the environment that makes the AWS SDK talk to them."""
+    """Empty S3, KMS and CloudWatch Logs, with the environment that leads the AWS SDK there."""
     moto_process.reset()
     for name, value in moto_process.environment.items():
         monkeypatch.setenv(name, value)

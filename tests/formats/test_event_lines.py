@@ -191,16 +191,12 @@ def test_recipients_that_do_not_fit_are_counted() -> None:
     assert line["event"] == {"eventName": "RULE_APPLIED", "fieldsOmitted": True}
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=10,
-)
 KINDS = st.sampled_from(["ORGANIZATION_EMAIL_RECEIVED", "OUTGOING_EMAIL_SUBMITTED", "X"])
 KEYS = st.sampled_from(["recipients", "from", "subject", "spfVerdict", "messageId", "author"])
 
 
-@given(KINDS, st.dictionaries(KEYS, st.text(max_size=9) | st.lists(st.text(max_size=9)), max_size=6))
+@given(
+    KINDS, st.dictionaries(KEYS, st.text(max_size=9) | st.lists(st.text(max_size=9)), max_size=6)
+)
 def test_any_story_of_texts_is_told(kind: str, story: dict[str, Any]) -> None:
     assert lines(kind, story)[0]["event"]["eventName"] == kind

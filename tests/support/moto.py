@@ -1,4 +1,4 @@
-"""A real S3, KMS and CloudWatch Logs endpoint for the tests: moto's server in a process of its own."""
+"""S3, KMS and CloudWatch Logs for the tests: moto's server in a process of its own."""
 
 from __future__ import annotations
 

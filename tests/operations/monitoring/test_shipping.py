@@ -321,7 +321,5 @@ async def test_cloudwatch_logs_that_is_down_or_empty_delays(
     client.delete_log_group(logGroupName=group)
     await monitored.again()
     assert await monitored.unsent() == 0
-    answer = client.get_log_events(
-        logGroupName=group, logStreamName=f"{house.organization}/events"
-    )
+    answer = client.get_log_events(logGroupName=group, logStreamName=f"{house.organization}/events")
     assert len(answer["events"]) == 1

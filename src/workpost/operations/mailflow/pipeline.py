@@ -50,6 +50,7 @@ from workpost.operations.mailflow import (
     trace,
     viruses,
 )
+from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
@@ -423,4 +424,5 @@ async def _write(
         answers=ruled.answers,
         memories=ruled.memories,
     )
+    count(events + ruled.events)
     return message.stamped.trace

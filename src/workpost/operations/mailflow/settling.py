@@ -32,6 +32,7 @@ from workpost.kernel.errors import (
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow import arrivals, bounces, confirming, personal, trace
 from workpost.operations.mailflow.bounces import GivenUp
+from workpost.operations.mailflow.counting import count as count_mail
 from workpost.operations.mailflow.entries import Message, seal_batch
 from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
@@ -95,7 +96,8 @@ async def settle(core: Core, opened: Opened) -> None:
     for _ in range(ATTEMPTS):
         settlement = await _decide(core, opened, redirects=redirects)
         try:
-            await core.store.write_background(delivery.settle_queued, settlement=settlement)
+            if await core.store.write_background(delivery.settle_queued, settlement=settlement):
+                count_mail(settlement.events)
             return
         except LimitExceeded:
             # Somebody whose rules send it on has sent enough today.

@@ -7,7 +7,7 @@ those that it brought in our name (RFC 8601 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from workpost.formats.mailauth.results import strip_results
 from workpost.formats.mime.summary import Summary
 from workpost.formats.trace import received_header, return_path
 from workpost.operations.authentication.check import Authentication, server_name
+from workpost.operations.mailflow.counting import tally_of
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.store.core import Core
 from workpost.store.keys import sealing
@@ -131,4 +132,4 @@ async def seal_event(
         msgspec.json.encode(story),
         sealing.place("event", "sealed", organization, "event", event),
     )
-    return NewEvent(event, organization, kind, key.gen, sealed)
+    return NewEvent(event, organization, kind, key.gen, sealed, tally_of(kind, story))

@@ -30,16 +30,19 @@ async def check(
         raise TryLater("Messages cannot be looked at for viruses now.")
     if verdict != FAIL:
         return
-    story = {
+    told = {
         "from": envelope.sender,
-        "recipients": envelope.recipients,
         "peer": envelope.peer,
         "actor": actor,
         "virusVerdict": verdict,
         "virus": name,
     }
-    events = [
-        await trace.seal_event(core, organization, REFUSED, story) for organization in organizations
-    ]
+    events = []
+    for organization in organizations:
+        recipients = envelope.recipients
+        if not actor:
+            recipients = await trace.own_recipients(core, organization, recipients)
+        story = {**told, "recipients": recipients}
+        events.append(await trace.seal_event(core, organization, REFUSED, story))
     await core.store.write(delivery.record, events=events)
     raise MessageRefused(f"The message contains a virus: {name}.")

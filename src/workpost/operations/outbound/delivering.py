@@ -20,6 +20,7 @@ from workpost.formats.mime.summary import Summary
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
 from workpost.kernel.errors import Fault, KeyDestroyed, TryLater, WorkpostError
 from workpost.kernel.logging import logger
+from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.opening import OpenedEntry, open_entry
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
@@ -213,6 +214,7 @@ class Delivery:
         written = await self._core.store.write(end_attempt, ending=ending)
         told = {*ending.done, *(each.number for each in ending.later)}
         if set(written) >= told:
+            count(ending.events)
             return left - told
         log.error(
             "recipients were lost to another runner",

@@ -30,6 +30,7 @@ from workpost.protocols.imap.counters import COMMANDS
 from workpost.protocols.imap.errors import Refused, SessionEnd, refusal
 from workpost.protocols.imap.handler import Handler
 from workpost.protocols.imap.selection import Selection
+from workpost.protocols.imap.telling import tell_denied
 from workpost.protocols.imap.wire import commands, encoder, framing, parser
 from workpost.protocols.imap.wire.errors import WireError
 from workpost.protocols.listening.limits import is_loopback
@@ -155,10 +156,10 @@ class Session:
         mailbox that is not shared.
         """
         try:
-            return await function(self.core, await self._grant_to(owner), *args, **kwargs)
+            return await function(self.core, await self.grant_to(owner), *args, **kwargs)
         except StaleGrant:
             await self.renew()
-            return await function(self.core, await self._grant_to(owner), *args, **kwargs)
+            return await function(self.core, await self.grant_to(owner), *args, **kwargs)
 
     async def ask_across(
         self,
@@ -170,21 +171,21 @@ class Session:
         """As `ask_in`, from the mailbox of the selected folder to that of `owner`."""
         source = self.selected.owner
         try:
-            grants = await self._grant_to(source), await self._grant_to(owner)
+            grants = await self.grant_to(source), await self.grant_to(owner)
             return await function(self.core, *grants, *args, **kwargs)
         except StaleGrant:
             await self.renew()
-            grants = await self._grant_to(source), await self._grant_to(owner)
+            grants = await self.grant_to(source), await self.grant_to(owner)
             return await function(self.core, *grants, *args, **kwargs)
 
     async def read_selected(self, query: Callable[..., R], **values: Any) -> R:
         """Answer a query on the mailbox of the selected folder, as `ask_selected` does."""
         owner = self.selected.owner
         try:
-            return await self.core.store.read(query, grant=await self._grant_to(owner), **values)
+            return await self.core.store.read(query, grant=await self.grant_to(owner), **values)
         except StaleGrant:
             await self.renew()
-            return await self.core.store.read(query, grant=await self._grant_to(owner), **values)
+            return await self.core.store.read(query, grant=await self.grant_to(owner), **values)
 
     async def renew(self) -> None:
         """Ask access again. Raises SessionEnd when the person may not stay.
@@ -198,11 +199,12 @@ class Session:
             raise SessionEnd("Please log in again") from None
         if self.selection is not None:
             try:
-                await self._grant_to(self.selection.owner)
+                await self.grant_to(self.selection.owner)
             except FolderNotFound:
                 raise SessionEnd("The selected mailbox is not shared with you now") from None
 
-    async def _grant_to(self, owner: str) -> Grant:
+    async def grant_to(self, owner: str) -> Grant:
+        """The grant to the mailbox of `owner`. Raises FolderNotFound when it is not shared."""
         if not owner:
             return self._granted()
         known = self._others.get(owner)
@@ -229,7 +231,7 @@ class Session:
     async def select(self, selection: Selection) -> None:
         """A folder is selected, and heard of when it is in another's mailbox."""
         if selection.owner:
-            mailbox = (await self._grant_to(selection.owner)).mailbox
+            mailbox = (await self.grant_to(selection.owner)).mailbox
             self._foreign = self.core.store.watch("mailbox", str(mailbox), self._hear)
             self._heard = True
         self.selection = selection
@@ -323,6 +325,8 @@ class Session:
         except (Refused, WireError) as error:
             return error.status, error.text, error.code
         except WorkpostError as error:
+            if isinstance(error, AccessDenied):
+                await tell_denied(self, command)
             answer = refusal(error)
             if isinstance(error, (TryLater, Fault)):
                 log.warning("imap.failure", error=type(error).__name__, reason=error.message)

@@ -9,9 +9,11 @@ from workpost.domain.access import shell as access
 from workpost.kernel.errors import (
     AccessDenied,
     AuthenticationFailed,
+    SenderNotAllowed,
     WorkpostError,
 )
 from workpost.kernel.principal import Grant
+from workpost.kernel.trail import tell_mailbox_access
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.client_names import ClientNames
 from workpost.operations.mailflow.envelope import Envelope, Wish
@@ -132,6 +134,10 @@ class MailFlowService:
                 trace = await pipeline.submit(self._core, login.grant, envelope, content, route)
             except (AccessDenied, AuthenticationFailed):
                 raise Refused(*LOG_IN_AGAIN) from None
+            except SenderNotAllowed:
+                self._tell_sent(login.grant, allowed=False)
+                raise
+            self._tell_sent(login.grant, trace)
             return Accepted(f"Accepted as {trace}")
         envelope = _envelope(transaction, content, name)
         refused = {}
@@ -142,6 +148,16 @@ class MailFlowService:
                 raise Refused(*GONE)
         trace = await pipeline.receive(self._core, envelope, content, route)
         return Accepted(f"Accepted as {trace}", refused)
+
+    def _tell_sent(self, grant: Grant, trace: str = "", *, allowed: bool = True) -> None:
+        tell_mailbox_access(
+            self._core.trail,
+            grant,
+            "submit_email_for_sending",
+            object_type="Message",
+            item=trace,
+            allowed=allowed,
+        )
 
 
 def _envelope(transaction: Transaction, content: bytes, client_name: str = "") -> Envelope:

@@ -17,6 +17,8 @@ class NewEvent(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     gen: int
     sealed: bytes
+    tally: tuple[int, ...] = ()
+    """What is counted once it is written (`operations/mailflow/counting.py`); not kept."""
 
 
 def insert_event(tx: Tx, event: NewEvent) -> None:

@@ -26,9 +26,7 @@ def send(api: ApiServer, *recipients: str) -> None:
     api.run(submit())
 
 
-def test_mail_is_told_to_the_log_group(
-    api: ApiServer, demo: Tenant, log_groups: LogGroups
-) -> None:
+def test_mail_is_told_to_the_log_group(api: ApiServer, demo: Tenant, log_groups: LogGroups) -> None:
     demo.user("ada")
     demo.user("grace")
     log_groups.put()

@@ -8,6 +8,7 @@ from workpost.domain.messages import shell as messages
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import split_flags, target_folder
+from workpost.protocols.imap.telling import tell_items
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -29,5 +30,9 @@ async def append(session: Session, command: commands.Append) -> Done:
         flags=flags,
         keywords=keywords,
         received=received,
+    )
+    folder = target.folder
+    await tell_items(
+        session, "create", [done.uid], owner=target.owner, folder=folder.id, path=folder.path
     )
     return Done("APPEND completed", f"APPENDUID {done.uidvalidity} {done.uid}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workpost.domain.messages import shell as messages
 from workpost.protocols.imap.handler import Done
+from workpost.protocols.imap.telling import tell_selected
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ async def close(session: Session, _command: commands.Close) -> Done:
     """RFC 3501 6.4.2: expunge without telling, unless the folder was opened read-only."""
     selection = session.selected
     if not selection.read_only:
-        await session.ask_selected(messages.expunge, selection.folder)
+        removed = await session.ask_selected(messages.expunge, selection.folder)
+        await tell_selected(session, "delete", removed)
     session.deselect()
     return Done("CLOSE completed")
 

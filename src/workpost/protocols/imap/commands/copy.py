@@ -11,9 +11,11 @@ from workpost.domain.messages.changes import SLICE
 from workpost.domain.messages.shell import Copied
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
+from workpost.kernel.trail import Action
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import Found, message_numbers, require_writable, target_folder
+from workpost.protocols.imap.telling import tell_items, tell_selected
 from workpost.protocols.imap.wire import commands, encoder
 from workpost.protocols.imap.wire.sequence import format_numbers
 from workpost.store.core import Core
@@ -36,6 +38,7 @@ async def copy(session: Session, command: commands.Copy) -> Done:
     if not uids:
         return Done("COPY completed")
     copied = await _copy(session, uids, target)
+    await _tell(session, "copy", "copy_to", copied.pairs, target)
     return Done("COPY completed", _copyuid(copied) if copied.pairs else "")
 
 
@@ -65,7 +68,22 @@ async def _move(session: Session, uids: list[int], target: Found) -> Done:
             target.owner, _move_across, folder, some, target.folder.id
         ):
             session.connection.send(encoder.status_line(b"*", "OK", "Moved", _copyuid(moved)))
+            await _tell(session, "move", "move_to", moved.pairs, target)
     return Done("MOVE completed")
+
+
+async def _tell(
+    session: Session, out: Action, into: Action, pairs: Sequence[tuple[int, int]], target: Found
+) -> None:
+    await tell_selected(session, out, [old for old, _ in pairs])
+    await tell_items(
+        session,
+        into,
+        [new for _, new in pairs],
+        owner=target.owner,
+        folder=target.folder.id,
+        path=target.folder.path,
+    )
 
 
 def slices(uids: Sequence[int]) -> Iterator[Sequence[int]]:

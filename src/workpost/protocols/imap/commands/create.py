@@ -8,6 +8,7 @@ from workpost.domain.mailboxes import shell as mailboxes
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import SPECIAL_USES, place_of
+from workpost.protocols.imap.telling import tell_folder
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -23,5 +24,6 @@ async def create(session: Session, command: commands.Create) -> Done:
         raise Refused("This special use is not possible", "USEATTR")
     place = place_of(command.mailbox.removesuffix("/"))
     role = roles[0] if roles else ""
-    await session.ask_in(place.owner, mailboxes.create_folder, place.path, role)
+    made = await session.ask_in(place.owner, mailboxes.create_folder, place.path, role)
+    await tell_folder(session, "create", owner=place.owner, path=made.path, folder=made.id)
     return Done("CREATE completed")

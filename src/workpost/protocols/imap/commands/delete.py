@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workpost.domain.messages import shell as messages
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import place_of
+from workpost.protocols.imap.telling import tell_folder
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -17,4 +18,5 @@ async def delete(session: Session, command: commands.Delete) -> Done:
     """Delete a folder with its messages; one with folders below it is refused."""
     place = place_of(command.mailbox)
     await session.ask_in(place.owner, messages.delete_folder, place.path)
+    await tell_folder(session, "delete", owner=place.owner, path=place.path)
     return Done("DELETE completed")

@@ -8,6 +8,7 @@ from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import shell as messages
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import require_writable
+from workpost.protocols.imap.telling import tell_selected
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ async def expunge(session: Session, command: commands.Expunge) -> Done:
     if command.uids is not None:
         ranges = selection.tracker.numbers(command.uids, by_uid=True)
         uids = list(selection.tracker.uids(ranges))
-    await session.ask_selected(messages.expunge, selection.folder, uids)
+    removed = await session.ask_selected(messages.expunge, selection.folder, uids)
+    await tell_selected(session, "delete", removed)
     if not session.condstore:
         return Done("EXPUNGE completed")
     # Read before the view is refreshed, so that nothing below it is left untold.

@@ -20,6 +20,7 @@ from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import Window, message_numbers, windows
 from workpost.protocols.imap.rows import Keywords, Row, columns_of, meta_rows
+from workpost.protocols.imap.telling import tell_listed
 from workpost.protocols.imap.wire import commands, encoder, sequence
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ async def fetch(session: Session, command: commands.Fetch) -> Done:
             await fetch_sections(session, window, attributes, command)
         else:
             await _fetch_rows(session, window, attributes, command.changed_since)
+    if not command.sections:
+        await tell_listed(session)
     return Done("FETCH completed")
 
 

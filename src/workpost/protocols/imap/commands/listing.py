@@ -16,6 +16,7 @@ from workpost.protocols.imap.commands.status import status_answer
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.patterns import matches, reaches
 from workpost.protocols.imap.resolve import SPECIAL_USES
+from workpost.protocols.imap.telling import tell_folder
 from workpost.protocols.imap.wire import commands, encoder
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ async def list_mailboxes(session: Session, command: commands.List) -> Done:
         await _subscriptions(session, patterns)
     else:
         await _folders(session, command, patterns)
+    await tell_folder(session, "read_hierarchy", owner="", path="")
     return Done(f"{name} completed")
 
 

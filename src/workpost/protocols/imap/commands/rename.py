@@ -11,6 +11,7 @@ from workpost.protocols.imap.commands.copy import move_slice, slices
 from workpost.protocols.imap.errors import Refused
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import place_of
+from workpost.protocols.imap.telling import tell_folder
 from workpost.protocols.imap.wire import commands
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ async def rename(session: Session, command: commands.Rename) -> Done:
         await _empty_inbox(session, old.owner, new.path)
     else:
         await session.ask_in(old.owner, mailboxes.rename_folder, old.path, new.path)
+    await tell_folder(session, "update", owner=old.owner, path=old.path)
     return Done("RENAME completed")
 
 

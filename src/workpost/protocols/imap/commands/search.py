@@ -8,6 +8,7 @@ from workpost.domain.messages import searching
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import SYSTEM_BITS, message_numbers
 from workpost.protocols.imap.selection import Selection
+from workpost.protocols.imap.telling import tell_listed
 from workpost.protocols.imap.wire import commands, encoder
 from workpost.protocols.imap.wire.sequence import MAX_NUMBER
 
@@ -21,6 +22,7 @@ async def search(session: Session, command: commands.Search) -> Done:
     session.condstore |= command.modseq
     key = _translate(selection, command.key)
     found = await session.ask_selected(searching.search, selection.folder, key)
+    await tell_listed(session)
     number = selection.tracker.number
     known = [(uid, place, modseq) for uid, modseq in found if (place := number(uid))]
     shown = [uid if command.uid else place for uid, place, _ in known]

@@ -25,6 +25,7 @@ from workpost.protocols.imap.commands.store import change_slice
 from workpost.protocols.imap.errors import SessionEnd
 from workpost.protocols.imap.resolve import Window
 from workpost.protocols.imap.rows import columns_of
+from workpost.protocols.imap.telling import tell_selected
 from workpost.protocols.imap.wire import commands, encoder, sequence
 from workpost.protocols.imap.wire.commands import Section
 
@@ -103,6 +104,9 @@ async def _send_message(
         connection.send(separator + section.label + b" ")
         separator = b" "
         await _send_section(session, meta, section, layout)
+    await tell_selected(session, "read", [meta.uid])
+    if row is not None:
+        await tell_selected(session, "update_read_state", [meta.uid])
     connection.send(b")\r\n")
     await connection.drain()
 

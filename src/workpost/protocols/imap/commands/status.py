@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from workpost.domain.mailboxes.shell import Folder
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import find_folder
+from workpost.protocols.imap.telling import tell_folder
 from workpost.protocols.imap.wire import commands, encoder
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 async def status(session: Session, command: commands.Status) -> Done:
     """Counters of a folder that need not be selected."""
-    folder = (await find_folder(session, command.mailbox)).folder
+    owner, folder = await find_folder(session, command.mailbox)
+    await tell_folder(session, "read_summary", owner=owner, path=folder.path, folder=folder.id)
     if "HIGHESTMODSEQ" in command.items:
         session.condstore = True
     session.connection.send(status_answer(command.mailbox, folder, command.items))

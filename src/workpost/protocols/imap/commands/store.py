@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from workpost.domain.messages import flags as bits
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import Changed
 from workpost.domain.messages.flags import Action
 from workpost.kernel.principal import Grant
+from workpost.kernel.trail import Action as Told
 from workpost.protocols.imap.commands.copy import slices
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import message_numbers, require_writable, split_flags
+from workpost.protocols.imap.telling import tell_selected
 from workpost.protocols.imap.wire import commands, encoder
 from workpost.protocols.imap.wire.sequence import format_numbers
 from workpost.store.core import Core
@@ -35,6 +38,7 @@ async def store(session: Session, command: commands.Store) -> Done:
     uids = [uid for uid in tracker.uids(numbers) if not tracker.is_gone(uid)]
     failed: list[int] = []
     action = _ACTIONS[command.mode]
+    told: Told = "update_read_state" if (flags, keywords) == (bits.SEEN, []) else "update"
     for some in slices(uids):
         for changed in await session.ask_selected(
             change_slice,
@@ -46,6 +50,7 @@ async def store(session: Session, command: commands.Store) -> Done:
             command.unchanged_since,
         ):
             _answer(session, changed, silent=command.silent, known=action == "set")
+            await tell_selected(session, told, [row.uid for row in changed.rows])
             failed += changed.failed
         await session.connection.drain()
     if not failed:
