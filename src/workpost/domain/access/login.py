@@ -151,10 +151,10 @@ def _is_active(tx: Reader, row: EntityRow) -> bool:
 
 
 @quick
-def owner_of_domain(tx: Reader, *, domain: str) -> str | None:
-    """The organization that has a (folded) domain verified."""
+def owner_of_domain(tx: Reader, *, domain: str) -> str:
+    """The organization that has a (folded) domain verified, "" when nobody has."""
     row = domains.get_verified(tx, name=domain)
-    return row.org if row is not None else None
+    return row.org if row is not None else ""
 
 
 @quick

@@ -1,4 +1,4 @@
-"""The metrics of WorkMail that count mail (Administrator Guide, monitoring with CloudWatch metrics).
+"""The metrics of WorkMail that count mail (Administrator Guide, CloudWatch metrics).
 
 An event carries what it counts, and whoever has written it calls `count` after the commit.
 """
