@@ -13,12 +13,14 @@ import pytest
 from tests.protocols.api.actions.providers import ARN, PASSWORD, USER, exchange, function
 from tests.support.directories import Directory, bare_core, demo
 from tests.support.outside import Asked, OutsideServer, Reply
+from tests.support.trails import Remembered
 from workpost.domain.organizations import availability
 from workpost.domain.organizations.availability import EwsProvider, LambdaProvider, Provider
 from workpost.formats.availability import values
 from workpost.formats.availability.values import MailboxAnswer, Requester, Window
 from workpost.kernel.errors import InvalidParameter, OrganizationStateInvalid, TryLater
 from workpost.kernel.outside_settings import Egress, Function, Lambda
+from workpost.kernel.trail import AVAILABILITY, NO_TRAIL
 from workpost.operations.availability import asking
 from workpost.operations.availability.query import MAX_WINDOW_MS, query
 
@@ -231,3 +233,27 @@ async def test_many_questions_at_once(house: Directory, server: OutsideServer) -
 
 def test_a_provider_does_not_show_its_password(server: OutsideServer) -> None:
     assert PASSWORD not in repr(ews(server))
+
+
+async def test_each_question_is_told_to_the_audit_log(
+    house: Directory, server: OutsideServer
+) -> None:
+    trail = house.core.trail = Remembered()
+    await configure(house, "exchange.example", ews(server))
+    await configure(house, "partner.example", LambdaProvider(ARN))
+    await query(house.core, house.organization, GRACE, ["bob@exchange.example"], WINDOW)
+    await query(house.core, house.organization, GRACE, ["eve@partner.example"], WINDOW)
+    server.answer = lambda asked: (500, {}, b"")
+    await query(house.core, house.organization, GRACE, ["bob@exchange.example"], WINDOW)
+    first, second, third = trail.of(AVAILABILITY)
+    assert first == {
+        "user_id": GRACE.user_id,
+        "type": "EWS",
+        "domain": "exchange.example",
+        "ews_endpoint": f"http://127.0.0.1:{server.port}/ews",
+        "availability_event_successful": True,
+    }
+    assert (second["type"], second["function_arn"]) == ("LAMBDA", ARN)
+    assert third["availability_event_successful"] is False
+    assert third["error_message"].startswith("status")
+    house.core.trail = NO_TRAIL
