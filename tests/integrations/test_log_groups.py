@@ -1,0 +1,106 @@
+"""Log groups: a folder, and CloudWatch Logs at moto's server; limits of PutLogEvents."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.moto import REGION, MotoServer
+from workpost.integrations.logs import aws
+from workpost.integrations.logs.aws import CloudWatchGroup
+from workpost.integrations.logs.base import (
+    MAX_BYTES,
+    MAX_LINES,
+    OVERHEAD,
+    SPAN_MS,
+    GroupMissing,
+    Line,
+    batches,
+)
+from workpost.integrations.logs.folder import FolderGroup
+from workpost.kernel.errors import TryLater
+
+DAY_MS = 24 * 3_600_000
+NAME = "/mail/events"
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+some_lines = st.lists(
+    st.tuples(st.integers(0, 3 * DAY_MS), st.integers(1, 260_000).map(lambda n: b"x" * n)),
+    max_size=12,
+).map(sorted)
+
+
+@given(some_lines)
+def test_batches_are_what_one_call_takes(lines: list[Line]) -> None:
+    made = list(batches(lines))
+    assert [line for batch in made for line in batch] == lines
+    for batch in made:
+        assert 1 <= len(batch) <= MAX_LINES
+        assert sum(len(line) + OVERHEAD for _, line in batch) <= MAX_BYTES
+        assert batch[-1][0] - batch[0][0] < SPAN_MS
+
+
+def test_many_short_lines_are_cut_by_number() -> None:
+    made = list(batches([(1, b"x")] * (MAX_LINES + 1)))
+    assert [len(batch) for batch in made] == [MAX_LINES, 1]
+
+
+def test_a_group_at_cloudwatch_takes_lines_however_late(moto_server: MotoServer) -> None:
+    group = CloudWatchGroup(NAME, REGION, "", now)
+    with pytest.raises(GroupMissing):
+        group.check()
+    group.create(30)
+    group.create(30)
+    group.check()
+    lines = [(now() - 30 * DAY_MS, b"late"), (now() - 20 * DAY_MS, b"later"), (now(), b"now")]
+    assert group.put("org/events", lines) == 0
+    answer = boto3.client("logs").get_log_events(
+        logGroupName=NAME, logStreamName="org/events", startFromHead=True
+    )
+    assert [event["message"] for event in answer["events"]] == ["late", "later", "now"]
+
+
+def test_a_stream_that_was_deleted_is_made_anew(moto_server: MotoServer) -> None:
+    group = CloudWatchGroup(NAME, REGION, "", now)
+    group.create(30)
+    group.put("org/events", [(now(), b"1")])
+    boto3.client("logs").delete_log_stream(logGroupName=NAME, logStreamName="org/events")
+    with pytest.raises(GroupMissing):
+        group.put("org/events", [(now(), b"2")])
+    assert group.put("org/events", [(now(), b"2")]) == 0
+
+
+def test_an_endpoint_that_does_not_answer_is_asked_later(
+    moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:9")
+    with pytest.raises(TryLater):
+        CloudWatchGroup(NAME, REGION, "", now).put("org/events", [(now(), b"1")])
+
+
+def test_a_profile_that_is_not_there_is_asked_later(moto_server: MotoServer) -> None:
+    with pytest.raises(TryLater):
+        CloudWatchGroup(NAME, REGION, "nobody", now).check()
+
+
+def test_lines_that_cloudwatch_refused_are_counted() -> None:
+    assert aws._refused({}, 5) == 0
+    assert aws._refused({"tooOldLogEventEndIndex": 2}, 5) == 2
+    assert aws._refused({"expiredLogEventEndIndex": 3, "tooNewLogEventStartIndex": 4}, 5) == 4
+
+
+def test_a_folder_that_cannot_be_is_no_group(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    group = FolderGroup(tmp_path / "file", now)
+    for ask in (group.check, lambda: group.create(1), lambda: group.put("s", [(1, b"x")])):
+        with pytest.raises(GroupMissing):
+            ask()
