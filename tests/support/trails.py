@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workpost.kernel.trail import Trail
+from workpost.kernel.trail import ACCESS_TOKENS, Trail
 
 
 class Remembered(Trail):
@@ -22,3 +22,13 @@ class Remembered(Trail):
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [record for each, _, record in self.told if each == kind]
+
+
+def told_of(trail: Remembered) -> list[tuple[str, str]]:
+    """(action, name or id) of each personal access token that was told of, with its fields."""
+    told = trail.of(ACCESS_TOKENS)
+    for each in told:
+        assert each["protocol"] == "webapp"
+        assert each["user"] == each["user_id"]
+        assert ("expires_time" in each, "scopes" in each) == ((each["action"] == "create"),) * 2
+    return [(each["action"], each["name"]) for each in told]
