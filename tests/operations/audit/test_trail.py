@@ -20,6 +20,7 @@ from workpost.kernel.principal import Grant
 from workpost.kernel.trail import ACCESS_CONTROL, AUTHENTICATION, NO_TRAIL, tell_token
 from workpost.operations.audit import trail as trails
 from workpost.operations.audit.trail import ServiceTrail
+from workpost.operations.upkeep.rotation import rewrap_organization
 
 GROUP = "/mail/audit"
 
@@ -130,3 +131,28 @@ async def test_a_log_group_that_is_not_mapped_any_more_delays(
     [line] = monitored.lines(GROUP, AUTHENTICATION)
     assert line["auth_failed_reason"] == "The password is wrong."
     assert 'wrong"' not in json.dumps(line)
+
+
+async def test_lines_are_told_after_keys_were_rotated(
+    monitored: Monitored, house: Directory, trail: ServiceTrail
+) -> None:
+    await fail(house)
+    await trail.flush()
+    await house.core.keys.rotate_organization(house.organization)
+    assert await rewrap_organization(house.core, house.organization) >= 1
+    assert await house.run("SELECT gen FROM service_log") == [(2,)]
+    await monitored.ship()
+    assert len(monitored.lines(GROUP, AUTHENTICATION)) == 1
+
+
+async def test_lines_that_do_not_open_keep_no_others_waiting(
+    monitored: Monitored, house: Directory, trail: ServiceTrail
+) -> None:
+    await fail(house)
+    await trail.flush()
+    await house.change("UPDATE service_log SET id = id + 1")
+    await fail(house)
+    await trail.flush()
+    await monitored.ship()
+    assert len(monitored.lines(GROUP, AUTHENTICATION)) == 1
+    assert await house.run("SELECT id FROM service_log") == []

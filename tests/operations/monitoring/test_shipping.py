@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import Any
@@ -197,6 +198,39 @@ async def test_a_backlog_of_many_pages_is_told_in_portions(
         await tell(house, "INCOMING_EMAIL_BOUNCED", traceId=str(n))
     assert await monitored.ship() == 1
     assert [line["traceId"] for line in monitored.lines()] == [str(n) for n in range(10)]
+
+
+async def test_nodes_that_ship_at_once_tell_each_event_once(
+    monitored: Monitored, house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipping, "PAGE", 3)
+    await monitored.put()
+    for n in range(12):
+        await tell(house, "INCOMING_EMAIL_BOUNCED", traceId=str(n))
+    nodes = shipping.build_shippers(house.core, 3)
+    assert sum(await asyncio.gather(*(node.run_due() for node in nodes))) >= 1
+    assert [line["traceId"] for line in monitored.lines()] == [str(n) for n in range(12)]
+
+
+async def test_a_node_that_lost_its_lease_marks_nothing(
+    monitored: Monitored, house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await monitored.put()
+    await tell(house, "INCOMING_EMAIL_BOUNCED", traceId="a")
+    put = shipping._put
+
+    async def slow(*args: Any) -> None:
+        await put(*args)
+        await house.change("UPDATE job SET fence = fence + 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shipping, "_put", slow)
+        await monitored.ship()
+    assert await monitored.unsent() == 1
+    await house.change("UPDATE job SET lease_until = 0")
+    await monitored.ship()
+    assert [line["traceId"] for line in monitored.lines()] == ["a", "a"]
+    assert await monitored.unsent() == 0
 
 
 async def test_an_event_that_does_not_open_keeps_no_other_waiting(

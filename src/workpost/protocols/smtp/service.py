@@ -98,7 +98,11 @@ class MailFlowService:
             if transaction.role is Role.MX:
                 self._names.begin(transaction.peer.host)
             return
-        await check_sender(self._core, login.grant, _text(transaction))
+        try:
+            await check_sender(self._core, login.grant, _text(transaction))
+        except SenderNotAllowed:
+            self._tell_sent(login.grant, allowed=False)
+            raise
 
     async def _renew(self, login: GrantedLogin) -> None:
         """Ask access again. Raises Refused, with the end of the session, for a no."""
