@@ -14,10 +14,12 @@ import pytest
 from tests.support.directories import PASSWORD, Directory, bare_core
 from tests.support.mailboxes import house, inbox, log_in, mail_core
 from tests.support.stores import Run
+from tests.support.trails import Remembered
 from workpost.domain.access import permissions, rule_shell
 from workpost.domain.access.rules import AccessRule
 from workpost.domain.directory import shell as directory
 from workpost.domain.messages import shell as messages
+from workpost.kernel.trail import MAILBOX_ACCESS, NO_TRAIL
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.service import MailFlowService
@@ -84,6 +86,28 @@ async def test_without_permission_nobody_sends_for_others(house: Directory, port
         ("grace@demo.test", f"{ADA}\r\n{GRACE}"),
     ):
         assert (await asyncio.to_thread(send, client, envelope, header))[0] == 550
+
+
+async def test_what_people_send_and_may_not_send_is_in_the_audit_log(
+    house: Directory, port: int
+) -> None:
+    trail = house.core.trail = Remembered()
+    client = await asyncio.to_thread(enter, port)
+    for envelope, header in (
+        ("grace@demo.test", "From: grace@demo.test"),
+        ("ada@demo.test", ADA),
+        ("grace@demo.test", ADA),
+    ):
+        await asyncio.to_thread(send, client, envelope, header)
+    house.core.trail = NO_TRAIL
+    assert [
+        (each["action"], each["protocol"], each["action_allowed"], "item_id" in each)
+        for each in trail.of(MAILBOX_ACCESS)
+    ] == [
+        ("submit_email_for_sending", "SMTP", True, True),
+        ("submit_email_for_sending", "SMTP", False, False),
+        ("submit_email_for_sending", "SMTP", False, False),
+    ]
 
 
 async def test_send_as_shows_the_owner_in_both_fields(house: Directory, port: int) -> None:
