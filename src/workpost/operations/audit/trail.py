@@ -85,7 +85,7 @@ class ServiceTrail(Trail):
         wanted = self._core.settings.monitoring.audit_logs
         if not organization or not wanted or not any(kind in entry for entry in wanted):
             return
-        if len(self._waiting) >= MAX_LINES:
+        if len(self._waiting) + sum(chunk.lines for chunk in self._sealed) >= MAX_LINES:
             DROPPED.inc()
             return
         told = {key: _short(value) for key, value in record.items() if value not in ("", [])}
