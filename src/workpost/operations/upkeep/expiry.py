@@ -16,7 +16,14 @@ from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
-from workpost.store.tables import access_tokens, events, items, mailboxes, service_logs, sieve_memory
+from workpost.store.tables import (
+    access_tokens,
+    events,
+    items,
+    mailboxes,
+    service_logs,
+    sieve_memory,
+)
 
 KEPT_MS = 90 * 24 * 3_600_000
 SLICE = 500
