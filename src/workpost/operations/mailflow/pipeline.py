@@ -296,6 +296,8 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
     if handled is not None and handled.refused:
+        # What is refused is not journaled: its report is not written, either.
+        events = [one for one in events if one.kind != journaling.INITIATED]
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
