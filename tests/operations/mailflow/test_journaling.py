@@ -123,6 +123,20 @@ async def test_who_is_named_for_that_hears_of_a_report_that_fails(
     assert b"Delivery Status Notification (Failure)" in notice
 
 
+async def test_a_report_that_an_archive_sends_back_makes_no_other(
+    house: Directory, ada: Grant
+) -> None:
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    await pipeline.submit(house.core, ada, envelope(STRANGER), message())
+    (report,) = await received(house, "grace@demo.test")
+    await pipeline.receive(house.core, outside("ada@demo.test"), report)
+    assert len(await received(house, "grace@demo.test")) == 1
+    # Whoever only writes such an id is journaled like everybody.
+    forged = f"Message-ID: <{'0' * 16}.{'0' * 20}@demo.test>\r\n"
+    await pipeline.receive(house.core, outside("ada@demo.test"), by(headers=forged))
+    assert len(await received(house, "grace@demo.test")) == 2
+
+
 async def test_what_somebodys_script_refuses_is_not_journaled(house: Directory) -> None:
     await set_journaling(house, ARCHIVE, "ada@demo.test")
     grace = await log_in(house.core, "grace@demo.test")
