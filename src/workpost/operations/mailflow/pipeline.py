@@ -301,6 +301,8 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         more = {**arrival.told, **scanned.story(one), **placed}
         events.append(await _event(core, one, RECEIVED, message, results, "", more))
     if handled is not None and handled.refused:
+        # What is refused is not journaled: its report is not written, either.
+        events = [one for one in events if one.kind != journaling.INITIATED]
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
@@ -420,5 +422,5 @@ async def _write(
         answers=handled.answers,
         memories=handled.memories,
     )
-    count(events + ruled.events)
+    count(events + handled.events)
     return message.stamped.trace
