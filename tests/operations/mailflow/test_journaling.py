@@ -6,17 +6,20 @@ from email import message_from_bytes
 from email.message import Message as Mail
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.operations.mailflow.mails import envelope, received, stories
 from tests.operations.mailflow.rulings import STRANGER, add_rule, by, counts, in_folder, outside
 from tests.support.directories import Directory, new_directory
-from tests.support.mailboxes import message
+from tests.support.mailboxes import log_in, message
+from workpost.domain.mailboxes import script_shell as scripts
 from workpost.domain.organizations import journaling as settings
 from workpost.domain.organizations.flow_rules import DROP, INBOUND
 from workpost.domain.organizations.journaling import Journaling
 from workpost.formats.mime.journal import compose_journal
+from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import journaling, pipeline
 from workpost.operations.mailflow.listing import list_queue
@@ -118,6 +121,32 @@ async def test_who_is_named_for_that_hears_of_a_report_that_fails(
     (notice,) = await in_folder(house, "grace@demo.test")
     assert b"nobody@demo.test" in notice
     assert b"Delivery Status Notification (Failure)" in notice
+
+
+async def test_a_report_that_an_archive_sends_back_makes_no_other(
+    house: Directory, ada: Grant
+) -> None:
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    await pipeline.submit(house.core, ada, envelope(STRANGER), message())
+    (report,) = await received(house, "grace@demo.test")
+    await pipeline.receive(house.core, outside("ada@demo.test"), report)
+    assert len(await received(house, "grace@demo.test")) == 1
+    # Whoever only writes such an id is journaled like everybody.
+    forged = f"Message-ID: <{'0' * 16}.{'0' * 20}@demo.test>\r\n"
+    await pipeline.receive(house.core, outside("ada@demo.test"), by(headers=forged))
+    assert len(await received(house, "grace@demo.test")) == 2
+
+
+async def test_what_somebodys_script_refuses_is_not_journaled(house: Directory) -> None:
+    await set_journaling(house, ARCHIVE, "ada@demo.test")
+    grace = await log_in(house.core, "grace@demo.test")
+    source = b'require "reject"; reject "Not today";'
+    await scripts.put_script(house.core, grace, "rules", source)
+    await scripts.activate_script(house.core, grace, "rules")
+    with pytest.raises(MessageRefused):
+        await pipeline.receive(house.core, outside("grace@demo.test"), by())
+    assert await list_queue(house.core) == []
+    assert await stories(house, journaling.INITIATED) == []
 
 
 async def test_changes_count_at_once(house: Directory, ada: Grant) -> None:

@@ -18,7 +18,7 @@ from workpost.domain.mailboxes.out_of_office import OutOfOffice, put_out_of_offi
 from workpost.domain.messages import shell as messages
 from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
-from workpost.operations.filtering.scan import scan
+from workpost.operations.filtering import scan as filtering
 from workpost.operations.filtering.verdicts import FAIL
 from workpost.operations.mailflow import filing, personal, pipeline
 from workpost.operations.mailflow.envelope import Envelope
@@ -458,6 +458,8 @@ async def test_junk_is_left_to_the_filter(
 ) -> None:
     grace = House(house, queued=False)
     await grace.rules('require "fileinto"; fileinto "Archive";')
+
+    scan = filtering.scan
 
     async def all_junk(*arguments: Any) -> Any:
         found = await scan(*arguments)

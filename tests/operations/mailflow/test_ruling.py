@@ -38,7 +38,7 @@ from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline, ruling
 from workpost.operations.mailflow.listing import list_queue
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import flow_rules
+from workpost.store.tables import flow_rules as table
 
 SPAM = (
     b'From: "service@bank.example" <x@sender.example>\r\nSubject: YOUR ACCOUNT IS LOCKED\r\n'
@@ -240,8 +240,8 @@ random_rules = st.lists(
 @command
 def forget(tx: Tx) -> None:
     """Take all mail and all rules away."""
-    for table in ("item", "summary", "event", "queue", "queue_rcpt", "content", "flow_rule"):
-        tx.run(f"DELETE FROM {table}")
+    for name in ("item", "summary", "event", "queue", "queue_rcpt", "content", "flow_rule"):
+        tx.run(f"DELETE FROM {name}")
 
 
 async def one_message(house: Directory, made: list[Any], author: str) -> None:
@@ -278,13 +278,11 @@ async def one_message(house: Directory, made: list[Any], author: str) -> None:
 @command
 def _raise(tx: Tx, *, org: str) -> None:
     """The rules of before went without a word."""
-    flow_rules.raise_version(tx, org=org)
+    table.raise_version(tx, org=org)
 
 
 def test_every_recipient_ends_where_the_words_say(run: Run[Any], house: Directory) -> None:
-    @settings(
-        max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(random_rules, st.sampled_from(AUTHORS))
     def check(made: list[Any], author: str) -> None:
         run(one_message(house, made, author))

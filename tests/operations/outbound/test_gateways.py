@@ -17,6 +17,9 @@ from workpost.domain.organizations.flow_rule_shell import delete
 from workpost.domain.organizations.flow_rules import DEFAULT, GATEWAY, OUTBOUND
 from workpost.domain.organizations.smtp_gateways import Gateway
 
+pytestmark = pytest.mark.parametrize("shared_settings", ["sqlite"], indirect=True)
+"""What differs between engines is in the tests of the actions."""
+
 HERE = "localhost"
 LOGIN = ("demo", "s3cret é")
 

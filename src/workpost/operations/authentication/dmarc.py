@@ -43,7 +43,7 @@ LATE = "the DNS took too long"
 Found = list[tuple[str, DmarcRecord]]
 
 _NAME = re.compile(r"[a-z0-9_.-]+")
-"""What names of mail domains are made of. The DNS takes more, and has nothing about `bank.test>`."""
+"""What names of mail domains are made of; the DNS takes more, and has nothing of `bank.test>`."""
 _HOST = re.compile(r"[a-z0-9-]+|\[(?:ipv6:)?[0-9a-f.:]+\]")
 _ORDER = (
     ("pass", frozenset(("", *POLICIES))),

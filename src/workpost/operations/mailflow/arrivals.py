@@ -6,9 +6,11 @@ transaction; those that wait have events of their own when they are delivered to
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.mailboxes.provision import STANDARD_FOLDERS
-from workpost.domain.messages.delivery import Outgoing
+from workpost.domain.messages.prepare import NewItem
 from workpost.formats.addresses import fold
 from workpost.operations.mailflow import routes, trace
 from workpost.operations.mailflow.entries import Message
@@ -20,19 +22,28 @@ RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
 _NAMES = {role: name for name, role in STANDARD_FOLDERS}
 
 
-def folder_of(role: str) -> str:
-    """The name of the folder of a role, as every mailbox has it in the beginning."""
-    return _NAMES.get(role, _NAMES[INBOX])
+def folder_of(item: NewItem) -> str:
+    """The name of an item's folder, as every mailbox has it in the beginning.
+
+    "" where a personal rule has named the folder: RULE_APPLIED tells it.
+    """
+    if item.folder or item.chain:
+        return ""
+    return _NAMES.get(item.role, _NAMES[INBOX])
 
 
-def delivered(made: Outgoing, routed: Expansion, organization: str) -> dict[str, object]:
-    """The mailboxes of an organization that are delivered to at once, each with its folder."""
-    roles = {item.mailbox: item.role for item in made.deliveries}
+def people_of(routed: Expansion, organization: str) -> dict[int, str]:
+    """The addresses of the people of an organization whom a message reaches, by mailbox."""
+    return {one.mailbox: one.address for one in routed.local if one.organization == organization}
+
+
+def delivered(items: Sequence[NewItem], people: Mapping[int, str]) -> dict[str, object]:
+    """The mailboxes among `people` that are delivered to, with each folder that takes an item."""
     return {
         "delivered": [
-            {"recipient": one.address, "folder": folder_of(roles[one.mailbox])}
-            for one in routed.local
-            if one.organization == organization and one.mailbox in roles
+            {"recipient": people[item.mailbox], "folder": folder_of(item)}
+            for item in items
+            if item.mailbox in people
         ]
     }
 
@@ -44,7 +55,7 @@ def arrived(message: Message, routed: Expansion, organization: str) -> list[str]
 
 
 async def tell_others(
-    core: Core, home: str, message: Message, made: Outgoing, routed: Expansion
+    core: Core, home: str, message: Message, items: Sequence[NewItem], routed: Expansion
 ) -> list[NewEvent]:
     """The events of other organizations here that a person of `home` has sent to."""
     return [
@@ -58,7 +69,7 @@ async def tell_others(
             "",
             more={
                 "results": routes.results_of(routed, each, sent=False),
-                **delivered(made, routed, each),
+                **delivered(items, people_of(routed, each)),
             },
         )
         for each in routes.organizations_of(routed)

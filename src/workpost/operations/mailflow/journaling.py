@@ -2,10 +2,14 @@
 
 The report is written in the transaction of its message, so there is exactly one. It is sent under
 the address that is to hear of failures, to whom reports about it go by themselves; no rule sees it,
-and it is not journaled itself.
+and it is not journaled itself, not even when an archive sends it back: its Message-ID proves whose
+it is.
 """
 
 from __future__ import annotations
+
+import hmac
+import re
 
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.return_path import forwarding_domain
@@ -20,10 +24,15 @@ from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
+from workpost.store.keys import sealing
 from workpost.store.tables.events import NewEvent
 from workpost.store.tables.flow_rules import FlowPolicyRow
 
 INITIATED = "JOURNALING_INITIATED"
+PURPOSE = "journal"
+TAG = 10
+"""Bytes of the proof in a report's Message-ID."""
+_REPORT_ID = re.compile(rf"([0-9a-f]{{16}})\.([0-9a-f]{{{2 * TAG}}})@.*")
 
 
 async def journal(
@@ -34,6 +43,9 @@ async def journal(
     events: list[NewEvent] = []
     for organization, policy in sorted(ruled.policies.items()):
         if not policy.journal:
+            continue
+        returned = organization != ruled.home
+        if returned and await _is_report(core, organization, message.summary.message_id):
             continue
         recipients = _recipients(message, ruled, organization)
         reports, told = await _report(core, message, organization, policy, recipients)
@@ -83,7 +95,16 @@ async def _report(
     recipients: list[Recipient],
 ) -> tuple[list[Outgoing], list[NewEvent]]:
     domain = await core.store.read(forwarding_domain, organization=organization, by="")
-    text = _compose(core, message, domain or core.settings.host_name, policy, recipients)
+    number = f"{core.env.new_id():016x}"
+    proof = await _proof(core, organization, number)
+    text = _compose(
+        core,
+        message,
+        domain or core.settings.host_name,
+        policy,
+        recipients,
+        f"{number}.{proof}@{core.settings.host_name}",
+    )
     envelope = Envelope(
         sender=policy.fallback,
         recipients=[policy.journal],
@@ -101,12 +122,26 @@ async def _report(
     return also, events
 
 
+async def _proof(core: Core, organization: str, number: str) -> str:
+    key = await core.keys.token_key(PURPOSE)
+    return sealing.tag(key, PURPOSE, f"{organization}\0{number}")[:TAG].hex()
+
+
+async def _is_report(core: Core, organization: str, message_id: str) -> bool:
+    """Whether a message is a report that the organization made, by its id without brackets."""
+    found = _REPORT_ID.fullmatch(message_id)
+    if found is None:
+        return False
+    return hmac.compare_digest(found[2], await _proof(core, organization, found[1]))
+
+
 def _compose(
     core: Core,
     message: Message,
     domain: str,
     policy: FlowPolicyRow,
     recipients: list[Recipient],
+    message_id: str,
 ) -> bytes:
     summary = message.summary
     author = summary.from_[0][1] if summary.from_ else message.envelope.sender
@@ -115,7 +150,7 @@ def _compose(
         from_=f"{AUTHOR}@{ascii_domain(domain)}",
         to=policy.journal,
         epoch=core.env.now() / 1000,
-        message_id=f"{core.env.new_id():016x}@{core.settings.host_name}",
+        message_id=message_id,
         sender=sender,
         on_behalf=author if fold(author) != fold(sender) else "",
         subject=summary.subject,

@@ -247,7 +247,7 @@ async def _send(
     named = len(message.envelope.recipients)
     charges = await charging.charges_for(core, grant, standing, kept, named)
     also, events = await routes.reports(core, home, message, kept, inside=True)
-    results = ruling.results_of(ruled, kept, home, sent=True)
+    await _apply(core, message, ruled, also, events, proven=True)
     made = await placing.make_outgoing(
         core,
         message,
@@ -258,14 +258,14 @@ async def _send(
         gateways=ruled.gateways,
         hold_until=hold_until,
     )
-    await _apply(core, message, ruled, also, events, proven=True)
     handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
-    done = _as_handled(made, handled)
-    told = arrivals.delivered(done, kept, home)
+    items = handled.items if handled is not None else made.deliveries
+    told = arrivals.delivered(items, arrivals.people_of(kept, home))
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
         told["arrived"] = inside
-    events.append(await _event(core, home, SUBMITTED, message, results, grant.entity, told))
-    events += await arrivals.tell_others(core, home, message, done, kept)
+    results = ruling.results_of(ruled, kept, home, sent=True)
+    submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
+    events = [submitted, *await arrivals.tell_others(core, home, message, items, kept), *events]
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
     return await _write(core, grant, message, made, events, charges, also, handled)
 
@@ -278,6 +278,7 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
     home = (left or arrival.organizations)[0]
     also, events = await routes.reports(core, home, message, routed, inside=False)
     kept = enforcement.keep(routed, left)
+    events += arrival.applied
     await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
     charges = await charging.charges_for(core, None, None, kept, 0)
     roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
@@ -293,13 +294,15 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         redirects=arrival.redirects,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
-    done = _as_handled(made, handled)
+    items = handled.items if handled is not None else made.deliveries
     for one in arrival.organizations:
         results = ruling.results_of(ruled, kept, one, sent=False)
-        more = {**arrival.told, **scanned.story(one), **arrivals.delivered(done, kept, one)}
+        placed = arrivals.delivered(items, arrivals.people_of(kept, one))
+        more = {**arrival.told, **scanned.story(one), **placed}
         events.append(await _event(core, one, RECEIVED, message, results, "", more))
-    events += arrival.applied
     if handled is not None and handled.refused:
+        # What is refused is not journaled: its report is not written, either.
+        events = [one for one in events if one.kind != journaling.INITIATED]
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
@@ -337,13 +340,6 @@ async def _rule(
         redirects=redirects,
         alone=alone and not made.queued,
     )
-
-
-def _as_handled(made: Outgoing, handled: Handled | None) -> Outgoing:
-    """What is delivered once personal rules have had their say."""
-    if handled is None:
-        return made
-    return msgspec.structs.replace(made, deliveries=handled.items)
 
 
 def _without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:

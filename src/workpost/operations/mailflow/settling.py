@@ -198,17 +198,14 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
     return ruled or Handled(found.ready)
 
 
-async def _delivered(core: Core, opened: Opened, ready: list[NewItem]) -> NewEvent:
-    mailboxes = {item.mailbox for item in ready}
+async def _delivered(core: Core, opened: Opened, placed: list[NewItem]) -> NewEvent:
+    people = {one.mailbox: one.address for one in opened.recipients}
+    mailboxes = {item.mailbox for item in placed}
     story = {
         "traceId": opened.envelope.trace,
         "messageId": opened.summary.message_id,
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
-        "delivered": [
-            {"recipient": one.address, "folder": arrivals.folder_of(one.role)}
-            for one in opened.recipients
-            if one.mailbox in mailboxes
-        ],
+        **arrivals.delivered(placed, people),
     }
     return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
 
