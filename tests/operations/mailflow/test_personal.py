@@ -181,6 +181,8 @@ async def test_editheader_gives_this_mailbox_its_own_content_rfc5293(grace: Hous
     [hers] = await grace.folder("INBOX", "ada@demo.test")
     assert (mine["X-Seen-By"], mine["Subject"]) == ("grace", None)
     assert (hers["X-Seen-By"], hers["Subject"]) == (None, "Hello")
+    told = [one for story in await stories(grace.house) for one in story.get("delivered", ())]
+    assert sorted(one["recipient"] for one in told) == ["ada@demo.test", GRACE]
 
 
 async def test_the_envelope_is_that_of_the_message_rfc5233(grace: House) -> None:

@@ -86,6 +86,11 @@ class Handled(msgspec.Struct):
     rejected: set[int] = set()
     refused: str = ""
 
+    @property
+    def placed(self) -> list[NewItem]:
+        """All items that mailboxes get, those with a content of their own among them."""
+        return [*self.items, *(item for one in self.also for item in one.deliveries)]
+
 
 async def apply(
     core: Core,

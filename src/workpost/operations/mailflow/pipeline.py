@@ -259,7 +259,7 @@ async def _send(
         hold_until=hold_until,
     )
     handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
-    items = handled.items if handled is not None else made.deliveries
+    items = handled.placed if handled is not None else made.deliveries
     told = arrivals.delivered(items, arrivals.people_of(kept, home))
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
         told["arrived"] = inside
@@ -294,7 +294,7 @@ async def _take_in(core: Core, message: Message, arrival: Arrival) -> str:
         redirects=arrival.redirects,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
-    items = handled.items if handled is not None else made.deliveries
+    items = handled.placed if handled is not None else made.deliveries
     for one in arrival.organizations:
         results = ruling.results_of(ruled, kept, one, sent=False)
         placed = arrivals.delivered(items, arrivals.people_of(kept, one))

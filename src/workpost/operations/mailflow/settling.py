@@ -141,8 +141,8 @@ async def _decide(core: Core, opened: Opened, *, redirects: bool) -> Settlement:
     report, events = await bounces.give_up(core, about, given_up)
     delivered = [one for one in found.delivered if one.mailbox not in ruled.rejected]
     reports = await confirming.confirm_queued(core, about, delivered)
-    if ruled.items:
-        events.append(await _delivered(core, opened, ruled.items))
+    if placed := ruled.placed:
+        events.append(await _delivered(core, opened, placed))
     rest = None
     if waiting:
         rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
