@@ -154,7 +154,7 @@ class Bench:
         if postgres_folder() is None:
             self.say("without PostgreSQL: it is not installed (apt install postgresql)")
         elif self.postgres is None:
-            self.postgres = PostgresServer()
+            self.postgres = PostgresServer(durable=True)
             self.open.callback(self.postgres.close)
         return self.postgres
 

@@ -21,7 +21,6 @@ SERVER_OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "200",
     "shared_buffers": "64MB",
-    "fsync": "on",
     "synchronous_commit": "on",
     "autovacuum_naptime": "5s",
     "log_min_messages": "warning",
@@ -29,9 +28,12 @@ SERVER_OPTIONS = {
 
 
 class PostgresServer:
-    """A server of its own; it refuses to run as root, so root runs it as the user `postgres`."""
+    """A server of its own; it refuses to run as root, so root runs it as the user `postgres`.
 
-    def __init__(self) -> None:
+    Tests kill processes, never the machine: only what measures needs one that is `durable`.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         binaries = postgres_folder()
         assert binaries is not None
         self._folder = Path(tempfile.mkdtemp(prefix="wp-pg-"))
@@ -51,7 +53,9 @@ class PostgresServer:
             "--locale", "C", "--no-sync", "--no-instructions", user=user,
         )  # fmt: skip
         self.port = free_port()
-        options = [f"--{name}={value}" for name, value in SERVER_OPTIONS.items()]
+        safe = "on" if durable else "off"
+        settings = SERVER_OPTIONS | {"fsync": safe, "full_page_writes": safe}
+        options = [f"--{name}={value}" for name, value in settings.items()]
         command = [
             str(binaries / "postgres"), "-D", str(data), "-p", str(self.port),
             "-k", str(self._folder), *options,

@@ -30,7 +30,7 @@ def database(engine: str) -> Iterator[str]:
     if engine == "sqlite":
         yield ""
         return
-    server = PostgresServer()
+    server = PostgresServer(durable=True)
     try:
         yield server.url(server.create_database())
     finally:

@@ -11,10 +11,10 @@ from tests.support.moto import MotoServer
 from tests.support.postgres import PostgresServer
 
 
-def test_each_test_gets_an_empty_database_of_a_durable_server(postgres_database: str) -> None:
+def test_each_test_gets_an_empty_database(postgres_database: str) -> None:
     with psycopg.connect(postgres_database) as connection:
         connection.execute("CREATE TABLE kept (n int)")
-        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
