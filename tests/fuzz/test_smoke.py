@@ -10,7 +10,7 @@ import pytest
 
 from tests.fuzz.targets import BIGGEST, TARGETS
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "2"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "1"))
 SLOWEST = 2.0
 """Seconds for one input of at most 64 KiB, under coverage and beside other work."""
 WORDS = (b"\r\n", b"\n", b"\r", b"\0", b";", b"=", b"<", b">", b"\r\n.\r\n", b"\xff", b"?=", b"%")
