@@ -61,6 +61,13 @@ def test_what_is_too_large_is_skipped() -> None:
     assert events(Framer(SMALL), b"A" + b" {1+}\r\na" * 5) == [TooLarge(fatal=True)]
 
 
+def test_what_is_skipped_may_come_in_pieces() -> None:
+    framer = Framer(SMALL)
+    size = SMALL.literal + 20
+    assert events(framer, b"A {%d+}\r\n" % size + b"x" * (size - 5)) == []
+    assert events(framer, b"x" * 5 + b"\r\nB\r\n") == [TooLarge(fatal=False), Frame((b"B",))]
+
+
 def test_a_framer_knows_what_it_holds() -> None:
     framer = Framer(SMALL)
     assert events(framer, b"A {5+}\r\nab") == []
