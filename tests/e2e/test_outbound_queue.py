@@ -94,9 +94,9 @@ def test_a_server_killed_in_mid_queue_goes_on_where_it_was(
     assert server.stop() == 0
     server.demo = False
     server.start()
-    sink.script.delay = {".": 0.02}
+    sink.script.delay = {".": 0.1}
     release(server)
-    sink.wait(15)
+    sink.wait(10)
     server.kill()
     before = len(sink.messages)
     assert before < MAILS

@@ -105,7 +105,9 @@ async def _tell_failure(
     else:
         failure, user = "The user does not exist.", ""
         domain = fold_domain(username.rpartition("@")[2])[:MAX_USERNAME]
-        owner = await core.store.read(owner_of_domain, domain=domain)
+        owner = ""
+        if "\0" not in domain:
+            owner = await core.store.read(owner_of_domain, domain=domain)
     tell_login(core.trail, owner, principal, username, user_id=user, failure=failure)
 
 

@@ -227,6 +227,9 @@ def settle_by_hand(
     if ownership:
         _refuse_foreign(tx, row.org, name)
     settled = settle(tx, row, ownership=ownership, dkim=dkim, seen=seen)
+    if ownership and settled.state != VERIFIED:
+        # Another organization was quicker by a moment.
+        _refuse_foreign(tx, row.org, name)
     return settled.state, settled.dkim
 
 
