@@ -80,6 +80,9 @@ class Sender:
         self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        # What closing the socket has put off has its turn.
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
 
 
 def start(folder: Path, sender: Sender) -> Workpost:
