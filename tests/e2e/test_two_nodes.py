@@ -36,6 +36,9 @@ def pair(
         "WORKPOST_CONTENT__S3_BUCKET": "mail",
         "WORKPOST_LOGIN__WITHOUT_TLS": "true",
         "WORKPOST_PROCESSES__FRONT_ENDS": "1",
+        # As the demo has it at the first node.
+        "WORKPOST_MAILFLOW__HOLD_OUTSIDE": "true",
+        "WORKPOST_LIMITS__TEST_DOMAIN_RECIPIENTS_PER_DAY": "0",
     }
     first = Server(tmp_path / "first", env=shared).start()
     second = Server(tmp_path / "second", env=shared, demo=False, joins=first).start()
