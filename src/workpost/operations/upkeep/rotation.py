@@ -12,6 +12,8 @@ processes keep wrapping with the generation before for up to 60 s; the sweeper f
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
 
 from workpost.domain.mailboxes import out_of_office as away
 from workpost.domain.mailboxes import script_shell
@@ -19,6 +21,7 @@ from workpost.domain.organizations import availability as configurations
 from workpost.domain.organizations import dkim, smtp_gateways, suppression
 from workpost.operations.filtering import model
 from workpost.store.core import Core
+from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
@@ -187,14 +190,11 @@ async def rewrap_organization(core: Core, organization: str) -> int:
     many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
-    moved += await _rewrap_dkim_keys(core, organization)
-    moved += await _rewrap_providers(core, organization)
-    moved += await _rewrap_gateways(core, organization)
     moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
-    moved += await _rewrap_suppressions(core, organization)
-    moved += await _rewrap_service_logs(core, organization)
-    return moved + await _rewrap_events(core, organization)
+    for column in COLUMNS:
+        moved += await _rewrap_column(core, organization, column)
+    return moved
 
 
 async def rewrap_children(core: Core, parent: str) -> int:
@@ -213,73 +213,52 @@ async def rewrap_children(core: Core, parent: str) -> int:
     return moved
 
 
-async def _rewrap_dkim_keys(core: Core, organization: str) -> int:
+class Column(NamedTuple):
+    """A sealed column of an organization: `page` gives rows (key ..., gen, sealed) after a key.
+
+    `rewrap` takes rows (key ..., old value, new value); `start` is before all keys; `place` is the
+    additional data of a value, from the organization and its key.
+    """
+
+    page: Callable[..., list[Row]]
+    rewrap: Callable[..., None]
+    start: object
+    place: Callable[..., bytes]
+
+
+def _place_of(table: str) -> Callable[..., bytes]:
+    """The place of a row that is keyed by time and id."""
+    return lambda organization, _, row: sealing.place(table, "sealed", organization, table, row)
+
+
+COLUMNS = (
+    Column(dkim_keys.page_keys, dkim_keys.rewrap_keys, ("", ""), dkim.place),
+    Column(availability.page_passwords, availability.rewrap_passwords, "", configurations.place),
+    Column(gateway_rows.page_passwords, gateway_rows.rewrap_passwords, "", smtp_gateways.place),
+    Column(suppressions.page_sealed, suppressions.rewrap_suppressions, b"", suppression.place),
+    Column(service_logs.page_sealed, service_logs.rewrap_chunks, (0, 0), _place_of("service_log")),
+    Column(rewrap.page_events, rewrap.rewrap_events, (0, 0), _place_of("event")),
+)
+
+
+async def _rewrap_column(core: Core, organization: str, column: Column) -> int:
     current = await core.keys.organization(organization)
     moved = 0
-    after = ("", "")
+    after = column.start
     while page := await core.store.read(
-        dkim_keys.page_keys, organization=organization, after=after, limit=PAGE
+        column.page, organization=organization, after=after, limit=PAGE
     ):
-        after = (page[-1][0], page[-1][1])
+        last = tuple(page[-1][:-2])
+        after = last if isinstance(column.start, tuple) else last[0]
         rows = []
-        for domain, name, gen, sealed in page:
+        for *key, gen, sealed in page:
             if gen < current.gen:
                 old = await core.keys.organization(organization, gen)
-                ad = dkim.place(organization, domain, name)
-                rows.append((domain, name, sealed, _reseal(old.key, current.key, sealed, ad)))
+                ad = column.place(organization, *key)
+                rows.append((*key, sealed, _reseal(old.key, current.key, sealed, ad)))
         if rows:
             await core.store.write_background(
-                dkim_keys.rewrap_keys, organization=organization, gen=current.gen, rows=rows
-            )
-        moved += len(rows)
-    return moved
-
-
-async def _rewrap_providers(core: Core, organization: str) -> int:
-    current = await core.keys.organization(organization)
-    moved = 0
-    after = ""
-    while page := await core.store.read(
-        availability.page_passwords, organization=organization, after=after, limit=PAGE
-    ):
-        after = page[-1][0]
-        rows = []
-        for domain, gen, sealed in page:
-            if gen < current.gen:
-                old = await core.keys.organization(organization, gen)
-                ad = configurations.place(organization, domain)
-                rows.append((domain, sealed, _reseal(old.key, current.key, sealed, ad)))
-        if rows:
-            await core.store.write_background(
-                availability.rewrap_passwords,
-                organization=organization,
-                gen=current.gen,
-                rows=rows,
-            )
-        moved += len(rows)
-    return moved
-
-
-async def _rewrap_gateways(core: Core, organization: str) -> int:
-    current = await core.keys.organization(organization)
-    moved = 0
-    after = ""
-    while page := await core.store.read(
-        gateway_rows.page_passwords, organization=organization, after=after, limit=PAGE
-    ):
-        after = page[-1][0]
-        rows = []
-        for gateway, gen, sealed in page:
-            if gen < current.gen:
-                old = await core.keys.organization(organization, gen)
-                ad = smtp_gateways.place(organization, gateway)
-                rows.append((gateway, sealed, _reseal(old.key, current.key, sealed, ad)))
-        if rows:
-            await core.store.write_background(
-                gateway_rows.rewrap_passwords,
-                organization=organization,
-                gen=current.gen,
-                rows=rows,
+                column.rewrap, organization=organization, gen=current.gen, rows=rows
             )
         moved += len(rows)
     return moved
@@ -296,31 +275,6 @@ async def _rewrap_spam_model(core: Core, organization: str) -> int:
         spam.rewrap_model, org=organization, gen=current.gen, old=row.sealed, new=new
     )
     return 1
-
-
-async def _rewrap_suppressions(core: Core, organization: str) -> int:
-    current = await core.keys.organization(organization)
-    moved = 0
-    after = b""
-    while page := await core.store.read(
-        suppressions.page_sealed, organization=organization, after=after, limit=PAGE
-    ):
-        after = bytes(page[-1][0])
-        rows = []
-        for tag, gen, sealed in page:
-            if gen < current.gen:
-                old = await core.keys.organization(organization, gen)
-                ad = suppression.place(organization, tag)
-                rows.append((tag, sealed, _reseal(old.key, current.key, sealed, ad)))
-        if rows:
-            await core.store.write_background(
-                suppressions.rewrap_suppressions,
-                organization=organization,
-                gen=current.gen,
-                rows=rows,
-            )
-        moved += len(rows)
-    return moved
 
 
 async def _rewrap_queue(core: Core, organization: str) -> int:
@@ -352,50 +306,6 @@ async def _rewrap_queue(core: Core, organization: str) -> int:
                 sealed_envelope=_reseal(old.key, current.key, envelope, envelope_place),
                 recipients=recipients,
             )
-    return moved
-
-
-async def _rewrap_events(core: Core, organization: str) -> int:
-    current = await core.keys.organization(organization)
-    moved = 0
-    after = (0, 0)
-    while page := await core.store.read(
-        rewrap.page_events, organization=organization, after=after, limit=PAGE
-    ):
-        after = (page[-1][0], page[-1][1])
-        rows = []
-        for at, event, gen, sealed in page:
-            if gen < current.gen:
-                old = await core.keys.organization(organization, gen)
-                ad = sealing.place("event", "sealed", organization, "event", event)
-                rows.append((at, event, sealed, _reseal(old.key, current.key, sealed, ad)))
-        if rows:
-            await core.store.write_background(
-                rewrap.rewrap_events, organization=organization, gen=current.gen, rows=rows
-            )
-        moved += len(rows)
-    return moved
-
-
-async def _rewrap_service_logs(core: Core, organization: str) -> int:
-    current = await core.keys.organization(organization)
-    moved = 0
-    after = (0, 0)
-    while page := await core.store.read(
-        service_logs.page_sealed, organization=organization, after=after, limit=PAGE
-    ):
-        after = (page[-1][0], page[-1][1])
-        rows = []
-        for at, chunk, gen, sealed in page:
-            if gen < current.gen:
-                old = await core.keys.organization(organization, gen)
-                ad = sealing.place("service_log", "sealed", organization, "service_log", chunk)
-                rows.append((at, chunk, sealed, _reseal(old.key, current.key, sealed, ad)))
-        if rows:
-            await core.store.write_background(
-                service_logs.rewrap_chunks, organization=organization, gen=current.gen, rows=rows
-            )
-        moved += len(rows)
     return moved
 
 
