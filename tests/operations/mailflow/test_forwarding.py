@@ -22,7 +22,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import bounces, forwarding, pipeline, recipients
+from workpost.operations.mailflow import bounces, forwarding, pipeline, recipients, writing
 from workpost.operations.mailflow import envelope as stored
 from workpost.operations.mailflow.envelope import Envelope, Forwarded, StoredEnvelope, Wish
 from workpost.operations.mailflow.listing import list_queue
@@ -86,7 +86,7 @@ async def test_forwarded_mail_leaves_under_a_sender_of_ours_and_is_marked(
     assert mail.sender.startswith("SRS0=")
     assert mail.sender.endswith("=far.example=Al@demo.test")
     assert mail.forwarded == Forwarded("demo.test", "grace@demo.test")
-    (story,) = await stories(house, pipeline.RECEIVED)
+    (story,) = await stories(house, writing.RECEIVED)
     assert story["results"] == {"grace@demo.test": {"local": 1, "forwarded": 1}}
     (waiting,) = await list_queue(house.core)
     assert (waiting["route"], waiting["recipient"]) == ("elsewhere.example", BOB)
@@ -207,7 +207,7 @@ async def test_remote_users_share_an_entry_and_the_senders_wishes(house: Directo
     }
     assert entry.forwarded == Forwarded("demo.test")
     assert entry.sender.startswith("SRS0=")
-    (story,) = await stories(house, pipeline.RECEIVED)
+    (story,) = await stories(house, writing.RECEIVED)
     assert story["results"] == {
         "bob@demo.test": {"forwarded": 1},
         "team@demo.test": {"local": 1, "forwarded": 1},
@@ -234,8 +234,8 @@ async def test_each_organization_forwards_for_its_own(house: Directory) -> None:
         "demo.test",
         "other.test",
     }
-    (ours,) = await stories(house, pipeline.RECEIVED)
-    (theirs,) = await stories(other, pipeline.RECEIVED)
+    (ours,) = await stories(house, writing.RECEIVED)
+    (theirs,) = await stories(other, writing.RECEIVED)
     assert list(ours["results"]) == ["grace@demo.test"]
     assert list(theirs["results"]) == ["eve@other.test"]
     assert len(await house.run("SELECT id FROM content")) == 1
@@ -319,7 +319,7 @@ async def test_of_a_closed_group_within_a_group_the_sender_hears(
     (report,) = await received(house, "ada@demo.test")
     assert b"board@demo.test" in report
     assert b"5.7.1" in report
-    (story,) = await stories(house, pipeline.SUBMITTED)
+    (story,) = await stories(house, writing.SUBMITTED)
     assert story["results"] == {"all@demo.test": {"local": 1, "refused": 1}}
     (event,) = await stories(house, bounces.BOUNCED)
     assert event["bouncedRecipient"]["emailAddress"] == "board@demo.test"
@@ -371,8 +371,8 @@ async def test_an_empty_group_is_nothing_to_another_organization(house: Director
     await other.group("nobody")
     mail = outside("grace@demo.test", "nobody@other.test", "gone@other.test")
     await pipeline.receive(house.core, mail, message())
-    (ours,) = await stories(house, pipeline.RECEIVED)
-    (theirs,) = await stories(other, pipeline.RECEIVED)
+    (ours,) = await stories(house, writing.RECEIVED)
+    (theirs,) = await stories(other, writing.RECEIVED)
     assert ours["results"] == {"grace@demo.test": {"local": 1}}
     assert theirs["results"] == {"nobody@other.test": {"empty": 1}}
 

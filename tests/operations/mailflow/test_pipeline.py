@@ -21,7 +21,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import bounces, pipeline, reports, senders
+from workpost.operations.mailflow import bounces, pipeline, reports, senders, writing
 from workpost.operations.mailflow.envelope import Envelope, Wish
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.recipients import check_recipient
@@ -237,7 +237,7 @@ async def test_of_a_recipient_who_goes_between_rcpt_and_data_the_sender_hears(
     outside = Envelope(sender="bob@elsewhere.example", recipients=gone.recipients)
     await pipeline.receive(house.core, outside, message())
     assert len(await received(house, "grace@demo.test")) == 2
-    for kind in (pipeline.SUBMITTED, pipeline.RECEIVED):
+    for kind in (writing.SUBMITTED, writing.RECEIVED):
         (story,) = await stories(house, kind)
         assert story["recipients"] == gone.recipients
         assert story["results"] == {

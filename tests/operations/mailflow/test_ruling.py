@@ -35,7 +35,7 @@ from workpost.domain.organizations.flow_rules import (
 )
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import pipeline, ruling
+from workpost.operations.mailflow import pipeline, ruling, writing
 from workpost.operations.mailflow.listing import list_queue
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import flow_rules as table
@@ -53,7 +53,7 @@ async def test_a_dropped_message_is_gone_without_a_word(house: Directory) -> Non
     assert await counts(house, "ada@demo.test") == (1, 0)
     assert await list_queue(house.core) == []
     (applied,) = await stories(house, ruling.APPLIED)
-    (arrived,) = await stories(house, pipeline.RECEIVED)
+    (arrived,) = await stories(house, writing.RECEIVED)
     assert applied["traceId"] == arrived["traceId"]
     assert (applied["ruleName"], applied["ruleType"]) == (
         "DROP *.example grace@demo.test",
@@ -169,7 +169,7 @@ async def test_organizations_have_rules_of_their_own(house: Directory) -> None:
     grant = await log_in(house.core, "ada@demo.test")
     await pipeline.submit(house.core, grant, envelope("lin@other.test"), message())
     assert len(await in_folder(other, "lin@other.test")) == 1
-    (sent,) = await stories(house, pipeline.SUBMITTED)
+    (sent,) = await stories(house, writing.SUBMITTED)
     assert sent["results"] == {"lin@other.test": {"local": 1}}
     (applied,) = await stories(other, ruling.APPLIED)
     assert applied["ruleType"] == "INBOUND_RULE"
@@ -197,7 +197,7 @@ async def test_outbound_a_drop_is_silent_and_a_bounce_is_told(house: Directory, 
     assert b"b@bounced.example" in report
     assert b"dropped.example: " not in report
     assert b"From: Mail delivery <postmaster@demo.test>" in report
-    (sent,) = await stories(house, pipeline.SUBMITTED)
+    (sent,) = await stories(house, writing.SUBMITTED)
     assert sent["results"] == {
         "a@dropped.example": {"dropped": 1},
         "b@bounced.example": {"bounced": 1},

@@ -11,8 +11,6 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from workpost.domain.organizations.availability import EwsProvider, Provider
-from workpost.domain.organizations.state import not_found
-from workpost.formats.arn import organization_arn
 from workpost.formats.availability import ews, functions
 from workpost.formats.availability.values import (
     InvalidAnswer,
@@ -21,12 +19,11 @@ from workpost.formats.availability.values import (
     Window,
 )
 from workpost.integrations.egress.client import Bounds, EgressFailed, Problem, Response, post
-from workpost.integrations.lambda_.base import FunctionFailed, Invocation, Trouble
-from workpost.integrations.lambda_.mapping import find_function
+from workpost.integrations.lambda_.base import FunctionFailed, Trouble
 from workpost.kernel.errors import TryLater
 from workpost.kernel.trail import tell_availability
+from workpost.operations.functions.invoking import invoke
 from workpost.store.core import Core
-from workpost.store.tables import organizations
 
 SECONDS = 25.0
 """How long a provider may take (WorkMail's bound)."""
@@ -193,22 +190,11 @@ async def _read_ews(response: Response, question: Question) -> list[MailboxAnswe
 
 async def _ask_function(core: Core, arn: str, question: Question) -> list[MailboxAnswer]:
     organization = question.organization
-    known = await core.store.read(organizations.get_state, organization=organization)
-    if known is None:
-        raise not_found(organization)
-    account = known[0]
+    event = functions.write_request(
+        organization, question.requester, question.mailboxes, question.window
+    )
     try:
-        function = find_function(core.settings, account, arn)
-        event = functions.write_request(
-            organization, question.requester, question.mailboxes, question.window
-        )
-        invocation = Invocation(
-            event=event,
-            source_arn=organization_arn(core.settings.api.region, account, organization),
-            source_account=account,
-            seconds=SECONDS,
-        )
-        raw = await function.invoke(invocation)
+        raw = await invoke(core, organization=organization, arn=arn, event=event, seconds=SECONDS)
     except FunctionFailed as error:
         raise ProviderFailed(_TROUBLES[error.trouble]) from error
     try:

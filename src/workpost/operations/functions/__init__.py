@@ -1,0 +1,1 @@
+"""Functions that organizations name by their ARN: invoked in the name of an organization."""

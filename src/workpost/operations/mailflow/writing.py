@@ -1,0 +1,249 @@
+"""What one transaction writes of a message that was read, routed and ruled.
+
+`send` is for what people submit, `take_in` for what other servers bring: reports, journal, charges,
+sealed items and queue entries, personal rules and events go in together (invariant 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from workpost.domain.directory.routing import Expansion
+from workpost.domain.directory.sending_limits import Standing
+from workpost.domain.messages import delivery
+from workpost.domain.messages.delivery import Charge, Outgoing
+from workpost.kernel.errors import MessageRefused
+from workpost.kernel.principal import Grant
+from workpost.operations.filtering.verdicts import Scan
+from workpost.operations.mailflow import (
+    arrivals,
+    charging,
+    confirming,
+    journaling,
+    personal,
+    placing,
+    routes,
+    ruling,
+    trace,
+)
+from workpost.operations.mailflow.counting import count
+from workpost.operations.mailflow.enforcing import Enforcement
+from workpost.operations.mailflow.entries import Message
+from workpost.operations.mailflow.personal import Handled, Person
+from workpost.operations.mailflow.routes import Results
+from workpost.operations.mailflow.ruling import Ruled
+from workpost.store.core import Core
+from workpost.store.tables.events import NewEvent
+
+SUBMITTED = "OUTGOING_EMAIL_SUBMITTED"
+RECEIVED = arrivals.RECEIVED
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """What is known of a message from outside when it is about to be written."""
+
+    routed: Expansion
+    organizations: list[str]
+    enforcement: Enforcement
+    scanned: Scan
+    told: Mapping[str, object]
+    applied: list[NewEvent]
+    ruled: Ruled
+    redirects: bool = True
+    """Whether people's rules may send it on."""
+
+
+async def send(
+    core: Core,
+    grant: Grant,
+    standing: Standing,
+    message: Message,
+    kept: Expansion,
+    ruled: Ruled,
+    hold_until: int | None,
+    redirects: bool,
+) -> str:
+    """Write a submission to those whom the rules let have it."""
+    home = grant.organization
+    named = len(message.envelope.recipients)
+    charges = await charging.charges_for(core, grant, standing, kept, named)
+    also, events = await routes.reports(core, home, message, kept, inside=True)
+    await _apply(core, message, ruled, also, events, proven=True)
+    made = await placing.make_outgoing(
+        core,
+        message,
+        kept,
+        home=home,
+        direction="outgoing",
+        roles=ruled.roles(kept),
+        gateways=ruled.gateways,
+        hold_until=hold_until,
+    )
+    handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
+    items = handled.placed if handled is not None else made.deliveries
+    told = arrivals.delivered(items, arrivals.people_of(kept, home))
+    if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
+        told["arrived"] = inside
+    results = ruling.results_of(ruled, kept, home, sent=True)
+    submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
+    events = [submitted, *await arrivals.tell_others(core, home, message, items, kept), *events]
+    also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    return await _write(core, grant, message, made, events, charges, also, handled)
+
+
+async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
+    """Write a routed message from outside, for those whom its authentication leaves."""
+    routed, enforcement, scanned = arrival.routed, arrival.enforcement, arrival.scanned
+    ruled = arrival.ruled
+    left = [one for one in arrival.organizations if one not in enforcement.dropped]
+    home = (left or arrival.organizations)[0]
+    also, events = await routes.reports(core, home, message, routed, inside=False)
+    kept = enforcement.keep(routed, left)
+    events += arrival.applied
+    await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
+    charges = await charging.charges_for(core, None, None, kept, 0)
+    roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
+    made = await placing.make_outgoing(
+        core, message, kept, home=home, direction="incoming", roles=roles
+    )
+    handled = await _rule(
+        core,
+        message,
+        kept,
+        made,
+        direction="incoming",
+        redirects=arrival.redirects,
+        alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
+    )
+    items = handled.placed if handled is not None else made.deliveries
+    for one in arrival.organizations:
+        results = ruling.results_of(ruled, kept, one, sent=False)
+        placed = arrivals.delivered(items, arrivals.people_of(kept, one))
+        more = {**arrival.told, **scanned.story(one), **placed}
+        events.append(await _event(core, one, RECEIVED, message, results, "", more))
+    if handled is not None and handled.refused:
+        # What is refused is not journaled: its report is not written, either.
+        events = [one for one in events if one.kind != journaling.INITIATED]
+        await core.store.write(delivery.record, events=[*events, *handled.events])
+        raise MessageRefused(handled.refused)
+    also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    return await _write(core, None, message, made, events, charges, also, handled)
+
+
+def _is_proven(arrival: Arrival, message: Message) -> bool:
+    """Whether the sender may be told of it: nothing says that it was forged."""
+    return not (arrival.enforcement.enforced or message.envelope.forged)
+
+
+async def _rule(
+    core: Core,
+    message: Message,
+    routed: Expansion,
+    made: Outgoing,
+    *,
+    direction: str,
+    redirects: bool,
+    alone: bool = False,
+) -> Handled | None:
+    """What the rules of those say who are delivered to now; the queue asks for the others."""
+    if not made.deliveries:
+        return None
+    people = [
+        Person(one.organization, one.mailbox, one.rcpt, one.quota - one.bytes)
+        for one in routed.local
+    ]
+    return await personal.apply(
+        core,
+        message,
+        made.deliveries,
+        people,
+        direction=direction,
+        redirects=redirects,
+        alone=alone and not made.queued,
+    )
+
+
+def _without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:
+    """What was delivered, in the eyes of its sender."""
+    if handled is None or not handled.rejected:
+        return made
+    left = [item for item in made.deliveries if item.mailbox not in handled.rejected]
+    return msgspec.structs.replace(made, deliveries=left)
+
+
+async def _apply(
+    core: Core,
+    message: Message,
+    ruled: Ruled,
+    also: list[Outgoing],
+    events: list[NewEvent],
+    *,
+    proven: bool,
+) -> None:
+    """Add what follows from rules and journaling to what is written with the message."""
+    if not ruled.policies:
+        return
+    for step in (
+        await ruling.tell(core, message, ruled, proven=proven),
+        await journaling.journal(core, message, ruled),
+    ):
+        also += step[0]
+        events += step[1]
+
+
+async def _confirmations(
+    core: Core, message: Message, routed: Expansion, made: Outgoing, home: str
+) -> list[Outgoing]:
+    if not message.envelope.wishes:
+        return []
+    return await confirming.confirm_delivered(core, message, routed, made, home)
+
+
+async def _event(
+    core: Core,
+    organization: str,
+    kind: str,
+    message: Message,
+    results: Results,
+    actor: str,
+    more: Mapping[str, object] = trace.NOTHING,
+) -> NewEvent:
+    return await trace.make_event(
+        core,
+        organization,
+        kind,
+        message.stamped,
+        message.envelope,
+        message.summary,
+        actor,
+        more={"results": results, **more},
+    )
+
+
+async def _write(
+    core: Core,
+    grant: Grant | None,
+    message: Message,
+    made: Outgoing,
+    events: list[NewEvent],
+    charges: list[Charge],
+    also: list[Outgoing],
+    handled: Handled | None,
+) -> str:
+    handled = handled or Handled(made.deliveries)
+    await core.store.write(
+        delivery.deliver,
+        grant=grant,
+        content=made.content,
+        deliveries=handled.items,
+        queued=made.queued + handled.queued,
+        events=events + handled.events,
+        charges=charges + handled.charges,
+        also=also + handled.also,
+        answers=handled.answers,
+        memories=handled.memories,
+    )
+    count(events + handled.events)
+    return message.stamped.trace
