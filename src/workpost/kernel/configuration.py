@@ -19,12 +19,17 @@ from workpost.kernel.directory_settings import ATTRIBUTES, NEEDED, Directory
 from workpost.kernel.listeners import check_listeners, is_loopback, parse_address
 from workpost.kernel.operator_settings import check_acme
 from workpost.kernel.outbound_settings import Outbound
+from workpost.kernel.outside_settings import Function
 from workpost.kernel.settings import Section, Settings, SettingsError
 
 PREFIX = "WORKPOST_"
 MASK = "********"
 ANY = "<id>"
 """Stands in a key's name for the id of a table that there may be several of."""
+
+
+FILES: set[Path] = set()
+"""Files that this process, or the one that it was forked from, has read settings from."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -95,6 +100,7 @@ def load(
     values: dict[str, Any] = {}
     if config_path is not None:
         values |= _from_file(Path(config_path))
+        FILES.add(Path(config_path).absolute())
     values |= _from_environment(env)
     if data_dir is not None:
         values["data_dir"] = str(data_dir)
@@ -253,8 +259,9 @@ def _check(settings: Settings) -> None:
         _try("egress.allow", ipaddress.ip_network, network)
     _check_outbound(settings.outbound)
     for function in settings.lambda_.functions:
-        if function.url or function.kind == "http":
-            _try("lambda.functions", _check_url, function.url)
+        _check_function(function)
+    if settings.lambda_.endpoint:
+        _try("lambda.endpoint", _check_url, settings.lambda_.endpoint)
     for name, url in (("database.url", settings.database.url), ("keys.url", settings.keys.url)):
         if url and not url.startswith(("postgresql://", "postgres://", "sqlite:/")):
             raise SettingsError(f"{name}: must be postgresql://... or sqlite:/absolute/path")
@@ -265,6 +272,15 @@ def _check(settings: Settings) -> None:
         raise SettingsError("content.s3_prefix: has no meaning without content.s3_bucket")
     for id, directory in settings.directories.items():
         _check_directory(f"directories.{id}", directory)
+
+
+def _check_function(function: Function) -> None:
+    if function.url or function.kind == "http":
+        _try("lambda.functions", _check_url, function.url)
+    if function.kind == "callable":
+        for name in ("handler", "path"):
+            if not getattr(function, name):
+                raise SettingsError(f"lambda.functions: {function.arn} has no {name}")
 
 
 def _check_outbound(outbound: Outbound) -> None:
@@ -353,8 +369,22 @@ def effective(settings: Settings) -> dict[str, Any]:
         elif key.extra.get("secret"):
             value = re.sub(r"(?<=://)([^/:@]*):.*(?=@)", rf"\1:{MASK}", value)
             value = re.sub(r"(?i)(password=)[^&]*", rf"\1{MASK}", value)
+        elif isinstance(value, tuple):
+            value = tuple(map(_masked, value))
         values[name] = value
     return values
+
+
+def _masked(entry: Any) -> Any:
+    """A table of a list with the values of its secret variables masked."""
+    if not isinstance(entry, Section):
+        return entry
+    hidden = {
+        key.name: tuple(f"{text.partition('=')[0]}={MASK}" for text in getattr(entry, key.name))
+        for key in _keys_of(type(entry))
+        if key.extra.get("secret")
+    }
+    return msgspec.structs.replace(entry, **hidden)
 
 
 def _in_force(settings: Settings) -> Iterator[tuple[str, Key, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from workpost.kernel.sections import LIVE, PATH, Section
+from workpost.kernel.sections import LIVE, PATH, SECRET, Section
 
 
 class Retention(Section, frozen=True, kw_only=True):
@@ -80,10 +80,11 @@ class Function(Section, frozen=True, kw_only=True):
         Meta(description="Accounts whose organizations may use it."),
     ]
     kind: Annotated[
-        Literal["aws", "http"],
+        Literal["aws", "http", "callable"],
         Meta(
             description="`aws`: invoked at a Lambda endpoint; `http`: the event is sent to a URL "
-            "with POST, the response is the answer."
+            "with POST, the response is the answer; `callable`: Python code that runs here, "
+            "confined."
         ),
     ]
     url: Annotated[
@@ -93,6 +94,57 @@ class Function(Section, frozen=True, kw_only=True):
             "finds. Credentials are found by the SDK."
         ),
     ] = ""
+    handler: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z_][\w/.-]*[.:][A-Za-z_]\w*)?$",
+            description="Of a callable: `module.function` as Lambda has it, or "
+            "`package.module:function`.",
+        ),
+    ] = ""
+    path: Annotated[str, Meta(description="Of a callable: the folder of its code.", extra=PATH)] = (
+        ""
+    )
+    venv: Annotated[
+        str,
+        Meta(
+            description="Of a callable: the virtual environment that it runs in; empty: "
+            "Workpost's own, whose packages change with its versions.",
+            extra=PATH,
+        ),
+    ] = ""
+    environment: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*=")], ...],
+        Meta(description="Of a callable: its variables, `NAME=value`.", extra=SECRET),
+    ] = ()
+    actions: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z*]+$")], ...],
+        Meta(
+            description="Of a callable: actions of the API that it may call in its account, with "
+            "`*` as in policies: `ListUsers`, `Describe*`."
+        ),
+    ] = ()
+    memory_megabytes: Annotated[
+        int, Meta(ge=64, le=10_240, description="Of a callable: memory of one that runs.")
+    ] = 256
+    tmp_megabytes: Annotated[
+        int, Meta(ge=1, le=10_240, description="Of a callable: size of its `/tmp`, in memory.")
+    ] = 32
+    concurrency: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Of a callable: how many run at once for each account in each process.",
+        ),
+    ] = 2
+    user: Annotated[
+        str,
+        Meta(
+            description="Of a callable: name or number of the user that it runs as, where Workpost "
+            "is root. Best one that does nothing else."
+        ),
+    ] = "nobody"
 
 
 class Lambda(Section, frozen=True, kw_only=True):
@@ -105,6 +157,31 @@ class Lambda(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = ()
+    unconfined: Annotated[
+        bool,
+        Meta(
+            description="Run callables also where the machine lets nothing confine them: they can "
+            "then read all that Workpost can.",
+            extra=LIVE,
+        ),
+    ] = False
+    endpoint: Annotated[
+        str,
+        Meta(
+            description="URL under which callables reach this API; empty: the `http` listener, or "
+            "`https`, on this machine.",
+            extra=LIVE,
+        ),
+    ] = ""
+    log_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3653,
+            description="Days for which logs of functions are kept in log groups of folders.",
+            extra=LIVE,
+        ),
+    ] = 30
 
 
 class IdentityProvider(Section, frozen=True, kw_only=True):

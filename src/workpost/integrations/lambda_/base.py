@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -27,11 +28,16 @@ class Trouble(enum.Enum):
 
 
 class FunctionFailed(Exception):
-    """A function gave no answer."""
+    """A function gave no answer; `detail` says more, for operators."""
 
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.value)
+    def __init__(self, trouble: Trouble, detail: str = "") -> None:
+        super().__init__(f"{trouble.value}: {detail}" if detail else trouble.value)
         self.trouble = trouble
+        self.detail = detail
+
+
+def ignore(output: bytes) -> None:
+    """Listens to nothing that a function prints."""
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +48,12 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """The organization's ARN."""
     source_account: str
     seconds: float
+    arn: str = ""
+    """As it was named, with its version or alias."""
+    request_id: str = ""
+    """The same when an event is sent again."""
+    heard: Callable[[bytes], None] = ignore
+    """Is given what the function prints, where that is known."""
 
 
 class Function(Protocol):
