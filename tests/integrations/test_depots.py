@@ -1,8 +1,9 @@
-"""Buckets that take exports: a folder, and S3 (moto) with encryption by a KMS key."""
+"""The tenants' buckets: a folder, and S3 (moto) with encryption by a KMS key."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support.moto import MotoServer
 from workpost.integrations.s3 import uploads
-from workpost.integrations.s3.depot import Depot, Gone, Refused
+from workpost.integrations.s3.depot import Depot, Gone, NoObject, Refused, TooLarge
 from workpost.integrations.s3.folder import FolderDepot
 from workpost.integrations.s3.uploads import BucketDepot
 from workpost.kernel.errors import TryLater
@@ -93,6 +94,52 @@ def test_an_aborted_upload_leaves_nothing(held: Held) -> None:
         depot.complete(NAME, upload, ["1"])
 
 
+def test_an_object_is_read_up_to_a_limit(held: Held) -> None:
+    depot = held.depot
+    depot.check()
+    depot.put(NAME, b"abc")
+    assert depot.fetch(NAME, "", 3) == b"abc"
+    with pytest.raises(TooLarge, match="more than 2 bytes"):
+        depot.fetch(NAME, "", 2)
+    depot.put("empty", b"")
+    assert depot.fetch("empty", "", 3) == b""
+
+
+def test_an_object_that_is_not_there(held: Held) -> None:
+    depot = held.depot
+    depot.check()
+    depot.put("a/b", b"x")
+    for name in ("a", "a/b/c", "b"):
+        with pytest.raises(NoObject):
+            depot.fetch(name, "", 3)
+        with pytest.raises(NoObject):
+            depot.look(name)
+        depot.delete(name)
+    with pytest.raises(NoObject):
+        depot.fetch("a/b", "no-such-version", 3)
+    assert depot.fetch("a/b", "", 3) == b"x"
+
+
+def test_objects_are_listed_by_name_in_pages(held: Held) -> None:
+    depot = held.depot
+    depot.check()
+    for name in ("a/2", "a/1", "a-b", "ab/c/d", "b"):
+        depot.put(name, name.encode())
+    begun = depot.begin("a/3")
+    assert [one.name for one in depot.entries("a", "", 100)] == ["a-b", "a/1", "a/2", "ab/c/d"]
+    assert [one.name for one in depot.entries("a", "a-b", 2)] == ["a/1", "a/2"]
+    assert [one.name for one in depot.entries("a/", "", 9)] == ["a/1", "a/2"]
+    assert [one.name for one in depot.entries("ab/c/", "", 9)] == ["ab/c/d"]
+    assert list(depot.entries("nothing/here", "", 9)) == []
+    first = depot.look("a/1")
+    assert (first, first.size) == (depot.entries("a/1", "", 1)[0], 3)
+    depot.put("a/1", b"new")
+    assert depot.look("a/1").tag != first.tag
+    depot.delete("a/1")
+    assert [one.name for one in depot.entries("a/", "", 9)] == ["a/2"]
+    depot.abort("a/3", begun)
+
+
 # --- S3 ------------------------------------------------------------------------------------------
 
 
@@ -104,6 +151,24 @@ def test_objects_are_encrypted_with_the_key(s3: Any) -> None:
     for name in (NAME, "log.json"):
         head = s3.head_object(Bucket="exports", Key=name)
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", KEY)
+
+
+def test_a_bucket_without_a_key_decides_itself_how_to_encrypt(s3: Any) -> None:
+    depot = BucketDepot("exports", "", "us-east-1")
+    upload = depot.begin(NAME)
+    depot.complete(NAME, upload, [depot.put_part(NAME, upload, 1, b"x")])
+    assert depot.fetch(NAME, "", 1) == b"x"
+
+
+def test_an_older_version_is_read_by_its_id(s3: Any) -> None:
+    s3.put_bucket_versioning(
+        Bucket="exports", VersioningConfiguration={"Status": "Enabled"}
+    )
+    old = s3.put_object(Bucket="exports", Key="a", Body=b"old")["VersionId"]
+    s3.put_object(Bucket="exports", Key="a", Body=b"new")
+    depot = BucketDepot("exports", "", "us-east-1")
+    assert depot.fetch("a", old, 3) == b"old"
+    assert depot.fetch("a", "", 3) == b"new"
 
 
 def test_a_public_bucket_is_refused(s3: Any) -> None:
@@ -224,6 +289,9 @@ def test_no_name_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
         lambda: depot.put(name, b""),
         lambda: depot.abort(name, "x"),
         lambda: depot.unfinished(name),
+        lambda: depot.fetch(name, "", 9),
+        lambda: depot.look(name),
+        lambda: depot.delete(name),
     ):
         with pytest.raises(Refused):
             call()
@@ -237,6 +305,23 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "outside" / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Refused, match="leads out"):
         depot.put("link/x.zip", b"")
+
+
+def test_only_files_are_read_from_a_folder(tmp_path: Path) -> None:
+    depot = FolderDepot(tmp_path / "outside")
+    depot.check()
+    (tmp_path / "secret").write_bytes(b"x")
+    (tmp_path / "outside" / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "outside" / "pipe")
+    upload = depot.begin("half")
+    for name in ("link", "pipe", f"half.uploading-{upload}"):
+        with pytest.raises(NoObject):
+            depot.fetch(name, "", 9)
+    assert list(depot.entries("", "", 9)) == []
+    (tmp_path / "outside" / "away").symlink_to(tmp_path)
+    with pytest.raises(Refused, match="leads out"):
+        depot.fetch("away/secret", "", 9)
+    assert list(depot.entries("away/", "", 9)) == []
 
 
 def test_files_are_private(tmp_path: Path) -> None:

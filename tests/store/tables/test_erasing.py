@@ -9,6 +9,7 @@ ELSEWHERE = {
     "mailbox": "its row goes last",
     "item": "with its content",
     "queue": "with its recipients and content",
+    "in_transit": "with its content",
     "job": "the job that erases goes last",
 }
 

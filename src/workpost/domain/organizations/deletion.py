@@ -119,6 +119,8 @@ def erase_slice(tx: Tx, *, lease: Lease, lease_ms: int, with_directory: bool) ->
     jobs.check_lease(tx, id=lease.id, fence=lease.fence)
     org = lease.org
     removed = erasing.delete_queue(tx, org=org, limit=SLICE)
+    if removed < SLICE:
+        removed += erasing.delete_in_transit(tx, org=org, limit=SLICE - removed)
     tables = [*erasing.OF_ORGANIZATION, *(erasing.OF_DIRECTORY if with_directory else ())]
     for table in tables:
         if removed < SLICE:

@@ -7,15 +7,21 @@ own copy: nothing is sealed, and no KMS key is asked.
 
 from __future__ import annotations
 
+import heapq
 import os
+import re
 import secrets
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workpost.integrations.s3.depot import Gone, Refused
+from workpost.integrations.s3.depot import Entry, Gone, NoObject, Refused, TooLarge
 from workpost.kernel.errors import TryLater
 
 UPLOADING = ".uploading-"
+_UNFINISHED = re.compile(r".*\.uploading-[0-9a-f]{32}", re.DOTALL)
+NO_VERSION = ("", "null")
+"""What S3 calls the version of objects in a bucket that keeps none."""
 MAX_NAME = 200
 """Bytes between two slashes of an object's name; the upload's suffix has to fit behind it."""
 FOR_GOOD = (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError)
@@ -106,6 +112,84 @@ class FolderDepot:
         upload = self.begin(name)
         self.complete(name, upload, [self.put_part(name, upload, 1, data)])
 
+    def fetch(self, name: str, version: str, limit: int) -> bytes:
+        handle = self._open(name) if version in NO_VERSION else None
+        if handle is None:
+            raise _no_object(name)
+        with os.fdopen(handle, "rb") as file:
+            try:
+                data = file.read(limit + 1)
+            except OSError as error:
+                raise _translated(error, "read") from error
+        if len(data) > limit:
+            raise TooLarge(f"the object has more than {limit} bytes")
+        return data
+
+    def look(self, name: str) -> Entry:
+        handle = self._open(name)
+        if handle is None:
+            raise _no_object(name)
+        try:
+            return _entry(name, os.fstat(handle))
+        finally:
+            os.close(handle)
+
+    def entries(self, prefix: str, after: str, limit: int) -> Sequence[Entry]:
+        found = (
+            (name.encode(), _entry(name, facts))
+            for name, facts in self._walk(prefix)
+            if name.encode() > after.encode()
+        )
+        return [entry for _, entry in heapq.nsmallest(limit, found, key=lambda pair: pair[0])]
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except (NotADirectoryError, IsADirectoryError):
+            return
+        except OSError as error:
+            if path.is_dir():
+                return
+            raise _translated(error) from error
+
+    def _open(self, name: str) -> int | None:
+        """The file of an object; None when there is none. Neither links nor pipes are objects."""
+        path = self._path(name)
+        if _UNFINISHED.fullmatch(path.name):
+            return None
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if path.is_symlink():
+                return None
+            raise _translated(error, "read") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            return None
+        return handle
+
+    def _walk(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Name and status of every object whose name begins with `prefix`."""
+        above = prefix.rpartition("/")[0]
+        top = self._path(above) if above else self._root
+        if not top.resolve().is_relative_to(self._root.resolve()):
+            return
+        for folder, _, files in os.walk(top):
+            for file in files:
+                path = Path(folder, file)
+                name = path.relative_to(self._root).as_posix()
+                if not name.startswith(prefix) or _UNFINISHED.fullmatch(file):
+                    continue
+                try:
+                    facts = path.lstat()
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISREG(facts.st_mode):
+                    yield name, facts
+
     def _working(self, name: str, upload: str) -> Path:
         path = self._path(name)
         return path.with_name(f"{path.name}{UPLOADING}{upload}")
@@ -133,11 +217,21 @@ class FolderDepot:
             folder = folder.parent
 
 
-def _translated(error: OSError) -> Exception:
+def _no_object(name: str) -> NoObject:
+    return NoObject(f"the folder of the bucket has no object {name!r}")
+
+
+def _entry(name: str, facts: os.stat_result) -> Entry:
+    # A new object is a new file: its number and time tell it from the one before.
+    tag = f"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"
+    return Entry(name, facts.st_size, facts.st_mtime_ns // 1_000_000, tag)
+
+
+def _translated(error: OSError, done: str = "written") -> Exception:
     reason = error.strerror or type(error).__name__
     if isinstance(error, FOR_GOOD):
-        return Refused(f"the folder of the bucket cannot be written: {reason}")
-    return TryLater(f"the folder of the bucket cannot be written: {reason}")
+        return Refused(f"the folder of the bucket cannot be {done}: {reason}")
+    return TryLater(f"the folder of the bucket cannot be {done}: {reason}")
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,9 @@
 """A tenant's bucket at an S3 endpoint: the real `Depot`, with encryption by a KMS key (SSE-KMS).
 
-It needs what the role of WorkMail's guide has: `s3:PutObject`, `s3:AbortMultipartUpload`,
+For exports it needs what the role of WorkMail's guide has: `s3:PutObject`, `s3:AbortMultipartUpload`,
 `s3:GetBucketPolicyStatus`, and `kms:GenerateDataKey` and `kms:Decrypt` of the key. Where
 `s3:ListBucketMultipartUploads` is allowed, too, uploads are found whose id was lost in a crash.
+To read what functions leave there it needs `s3:GetObject` and `s3:GetObjectVersion`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from http import HTTPStatus
 from typing import Any
 
 from workpost.integrations.s3.client import make_client
-from workpost.integrations.s3.depot import Gone, Refused
+from workpost.integrations.s3.depot import Entry, Gone, NoObject, Refused, TooLarge
 from workpost.kernel.errors import TryLater
 
 ENCRYPTION = "aws:kms"
 NO_UPLOAD = "NoSuchUpload"
+NO_OBJECT = ("NoSuchKey", "NoSuchVersion", "InvalidVersion", "InvalidArgument", "404")
+"""A version id that no version can have is an invalid argument."""
 NOT_THERE = frozenset({NO_UPLOAD, "404"})
 NO_POLICY = frozenset({"NoSuchBucketPolicy", "NotImplemented", "MethodNotAllowed", "501", "405"})
 """Answers of buckets without a policy, and of endpoints that know none."""
@@ -37,7 +40,10 @@ PASSING_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQU
 
 
 class BucketDepot:
-    """A bucket with the key that encrypts what is put into it; implements `Depot`."""
+    """A bucket with the KMS key that encrypts what is put into it; implements `Depot`.
+
+    Without a key the bucket itself decides how to encrypt.
+    """
 
     def __init__(self, bucket: str, key: str, region: str, profile: str = "") -> None:
         self._bucket = bucket
@@ -55,7 +61,7 @@ class BucketDepot:
     def begin(self, name: str) -> str:
         answer = self._call("create_multipart_upload", Key=name, **self._encryption())
         upload = str(answer["UploadId"])
-        if answer.get("ServerSideEncryption") != ENCRYPTION:
+        if self._key and answer.get("ServerSideEncryption") != ENCRYPTION:
             self.abort(name, upload)
             raise Refused(f"the endpoint of {self._bucket} does not encrypt with a KMS key")
         return upload
@@ -86,7 +92,41 @@ class BucketDepot:
     def put(self, name: str, data: bytes) -> None:
         self._call("put_object", Key=name, Body=data, **self._encryption())
 
+    def fetch(self, name: str, version: str, limit: int) -> bytes:
+        from botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
+
+        wanted = {"VersionId": version} if version else {}
+        answer = self._call("get_object", *NO_OBJECT, Key=name, **wanted)
+        if answer is None:
+            raise NoObject(f"the bucket {self._bucket} has no such object")
+        try:
+            with answer["Body"] as body:
+                data = bytes(body.read(limit + 1)) if answer["ContentLength"] <= limit else None
+        except (BotoCoreError, HTTPError, OSError) as error:
+            raise TryLater(f"S3 broke off: {type(error).__name__}") from error
+        if data is None or len(data) > limit:
+            raise TooLarge(f"the object has more than {limit} bytes")
+        if len(data) != answer["ContentLength"]:
+            raise TryLater("S3 broke off in the middle of an object")
+        return data
+
+    def look(self, name: str) -> Entry:
+        answer = self._call("head_object", *NO_OBJECT, Key=name)
+        if answer is None:
+            raise NoObject(f"the bucket {self._bucket} has no such object")
+        return _entry(name, answer["ContentLength"], answer)
+
+    def entries(self, prefix: str, after: str, limit: int) -> Sequence[Entry]:
+        answer = self._call("list_objects_v2", Prefix=prefix, StartAfter=after, MaxKeys=limit)
+        return [_entry(one["Key"], one["Size"], one) for one in answer.get("Contents", ())]
+
+    def delete(self, name: str) -> None:
+        self._call("delete_object", *NO_OBJECT, Key=name)
+
     def _encryption(self) -> dict[str, str]:
+        if not self._key:
+            return {}
         return {"ServerSideEncryption": ENCRYPTION, "SSEKMSKeyId": self._key}
 
     def _call(self, operation: str, *accepted: str, **kw: Any) -> Any:
@@ -122,3 +162,7 @@ class BucketDepot:
             if self._client is None:
                 self._client = make_client(self._region, self._profile)
             return self._client
+
+
+def _entry(name: str, size: int, facts: Any) -> Entry:
+    return Entry(name, size, int(facts["LastModified"].timestamp() * 1000), facts["ETag"].strip('"'))

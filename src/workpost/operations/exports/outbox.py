@@ -6,10 +6,10 @@ import asyncio
 
 from workpost.domain.mailboxes import export_work
 from workpost.integrations.s3.depot import Depot, Refused
-from workpost.integrations.s3.folder import FolderDepot
+from workpost.integrations.s3.mapping import find_depot
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
-from workpost.kernel.outside import FOLDER, find_bucket, find_key, find_role
+from workpost.kernel.outside import find_key, find_role
 from workpost.kernel.settings import Settings
 from workpost.operations.exports.uploading import patiently
 from workpost.operations.jobs.runner import LEASE_MS
@@ -17,7 +17,6 @@ from workpost.store.core import Core
 from workpost.store.tables.exports import ExportRow
 from workpost.store.tables.jobs import Lease
 
-BUCKETS = "s3"
 PATIENCE_SECONDS = 5.0
 """For a bucket to answer, while an organization is being deleted."""
 
@@ -27,16 +26,14 @@ log = logger("exports")
 def open_depot(settings: Settings, row: ExportRow) -> Depot:
     """The bucket of an export, as the operator maps it now. Raises Refused."""
     outside = settings.outside
-    bucket = find_bucket(outside, row.account, row.bucket)
     key = find_key(outside, row.account, row.kms_key)
     role = find_role(outside, row.account, row.role)
-    if bucket is None or key is None or role is None:
+    depot = None
+    if key is not None and role is not None:
+        depot = find_depot(settings, row.account, row.bucket, key=key, profile=role)
+    if depot is None:
         raise Refused("the bucket, the KMS key or the role is not mapped any more")
-    if bucket.kind == FOLDER:
-        return FolderDepot(settings.outside_dir / BUCKETS / row.account / bucket.name)
-    from workpost.integrations.s3.uploads import BucketDepot
-
-    return BucketDepot(bucket.name, key, settings.api.region, role)
+    return depot
 
 
 async def clear_uploads(depot: Depot, row: ExportRow, *, earlier: int) -> None:

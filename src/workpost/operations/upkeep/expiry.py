@@ -1,9 +1,9 @@
 """What is kept for a time and then forgotten.
 
 Tombstones, trace events, the audit log, service logs that no log group took, expired personal
-access tokens and ended exports for 90 days, client tokens for one, tokens of impersonation roles
-for 15 minutes, what personal rules remember for as long as each says; that a destination was not
-reached, a day after the last mail for it went.
+access tokens and ended exports for 90 days, client tokens and messages in transit for one, tokens
+of impersonation roles for 15 minutes, what personal rules remember for as long as each says; that a
+destination was not reached, a day after the last mail for it went.
 
 Dropping a mailbox's tombstones raises its `floor_modseq`; a client whose token is older gets the
 full-resync answer of its protocol (invariant 1). Everything is sliced and can be repeated.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from workpost.domain.access.role_shell import expire_role_tokens
 from workpost.domain.mailboxes.export_work import drop_exports
+from workpost.domain.messages.transit import expire_messages
 from workpost.domain.organizations.idempotency import expire_tokens
 from workpost.operations.audit.reading import purge_audit
 from workpost.store.core import Core
@@ -113,6 +114,8 @@ async def expire(core: Core) -> int:
     while await core.store.write_background(drop_exports, before=before):
         slices += 1
     while await core.store.write_background(expire_tokens):
+        slices += 1
+    while await core.store.write_background(expire_messages, limit=SLICE):
         slices += 1
     while await core.store.write_background(expire_role_tokens):
         slices += 1

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from workpost.domain.mailboxes import out_of_office as away
 from workpost.domain.mailboxes import script_shell
+from workpost.domain.messages import transit
 from workpost.domain.organizations import availability as configurations
 from workpost.domain.organizations import dkim, smtp_gateways, suppression
 from workpost.operations.filtering import model
@@ -28,6 +29,7 @@ from workpost.store.keys.records import SYSTEM, org_scope
 from workpost.store.tables import (
     availability,
     dkim_keys,
+    in_transit,
     out_of_office,
     rewrap,
     service_logs,
@@ -185,9 +187,9 @@ async def rewrap_organization(core: Core, organization: str) -> int:
     """Wrap what hangs from an organization's data key by its current generation.
 
     Mailbox and tag keys, DKIM keys, passwords of availability providers and of SMTP gateways, the
-    key of learned words, queue entries, suppressed addresses, service logs, events. Entries on
-    which somebody works at this moment are left for the next pass; they count as well. Returns how
-    many were of an older generation.
+    key of learned words, queue entries, messages in transit, suppressed addresses, service logs,
+    events. Entries on which somebody works at this moment are left for the next pass; they count as
+    well. Returns how many were of an older generation.
     """
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_spam_model(core, organization)
@@ -235,6 +237,7 @@ COLUMNS = (
     Column(dkim_keys.page_keys, dkim_keys.rewrap_keys, ("", ""), dkim.place),
     Column(availability.page_passwords, availability.rewrap_passwords, "", configurations.place),
     Column(gateway_rows.page_passwords, gateway_rows.rewrap_passwords, "", smtp_gateways.place),
+    Column(in_transit.page_wraps, in_transit.rewrap_keys, "", transit.place),
     Column(suppressions.page_sealed, suppressions.rewrap_suppressions, b"", suppression.place),
     Column(service_logs.page_sealed, service_logs.rewrap_chunks, (0, 0), _place_of("service_log")),
     Column(rewrap.page_events, rewrap.rewrap_events, (0, 0), _place_of("event")),

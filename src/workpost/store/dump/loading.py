@@ -16,8 +16,16 @@ UNREFERENCED = (
     "INSERT INTO content_garbage (due, id) SELECT {due}, c.id FROM content c"
     " WHERE NOT EXISTS (SELECT 1 FROM item i WHERE i.content = c.id)"
     " AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.content = c.id)"
+    "{transit}"
     " AND NOT EXISTS (SELECT 1 FROM content_garbage g WHERE g.id = c.id)"
 )
+IN_TRANSIT = " AND NOT EXISTS (SELECT 1 FROM in_transit t WHERE t.content = c.id)"
+
+
+def _unreferenced(due: int, schema: int) -> str:
+    """The statement for a database of that schema: older ones know no messages in transit."""
+    transit = IN_TRANSIT if "in_transit" in tables_of(schema) else ""
+    return UNREFERENCED.format(due=int(due), transit=transit)
 
 
 class Loader(Protocol):
@@ -58,7 +66,7 @@ def open_loader(settings: Settings, schema: int) -> Iterator[Loader]:
     connection = open_writer(options.database)
     try:
         connection.execute("PRAGMA synchronous=NORMAL").fetchall()
-        yield _SqliteLoader(connection)
+        yield _SqliteLoader(connection, then[-1].number)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except (apsw.FullError, apsw.IOError) as error:
         raise TryLater(f"the database cannot be written: {error}") from error
@@ -68,8 +76,9 @@ def open_loader(settings: Settings, schema: int) -> Iterator[Loader]:
 
 
 class _SqliteLoader:
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, schema: int) -> None:
         self._connection = connection
+        self._schema = schema
 
     def load(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         marks = ", ".join("?" * len(columns))
@@ -79,7 +88,7 @@ class _SqliteLoader:
             ).fetchall()
 
     def release_unreferenced(self, due: int) -> None:
-        self._connection.execute(UNREFERENCED.format(due=int(due))).fetchall()
+        self._connection.execute(_unreferenced(due, self._schema)).fetchall()
 
 
 @contextmanager
@@ -100,7 +109,7 @@ def _postgresql(url: str, steps: Sequence[Migration]) -> Iterator[Loader]:
                     copy.write_row(row)
 
         def release_unreferenced(self, due: int) -> None:
-            self._connection.execute(UNREFERENCED.format(due=int(due)).encode())
+            self._connection.execute(_unreferenced(due, steps[-1].number).encode())
 
     prepare_postgresql(url, steps)
     try:

@@ -101,8 +101,10 @@ def delete_unreferenced(tx: Tx, *, content_ids: Sequence[bytes]) -> list[tuple[b
             "DELETE FROM content WHERE id = ?"
             " AND NOT EXISTS (SELECT 1 FROM item WHERE content = ?)"
             " AND NOT EXISTS (SELECT 1 FROM queue WHERE content = ?)"
+            " AND NOT EXISTS (SELECT 1 FROM in_transit WHERE content = ?)"
             " AND NOT EXISTS (SELECT 1 FROM content_garbage WHERE id = ? AND due > ?)"
             " RETURNING place",
+            content_id,
             content_id,
             content_id,
             content_id,

@@ -56,7 +56,8 @@ OF_ORGANIZATION: dict[str, str] = {
     "flow_policy": "org",
     "smtp_gateway": "org, id",
 }
-"""Tables with a column `org` whose rows go with the organization; queue and mailboxes go before."""
+"""Tables with a column `org` whose rows go with the organization; queue, messages in transit
+and mailboxes go before."""
 
 OF_DIRECTORY: dict[str, str] = {
     "member": "org, grp, member",
@@ -122,6 +123,18 @@ def delete_queue(tx: Tx, *, org: str, limit: int) -> int:
     )
     tx.many("DELETE FROM queue_rcpt WHERE queue = ?", [(row[0],) for row in rows])
     contents.release_contents(tx, [bytes(row[1]) for row in rows])
+    return len(rows)
+
+
+def delete_in_transit(tx: Tx, *, org: str, limit: int) -> int:
+    """Delete up to `limit` messages in transit of an organization; returns how many."""
+    rows = tx.rows(
+        "DELETE FROM in_transit WHERE (org, id) IN"
+        " (SELECT org, id FROM in_transit WHERE org = ? LIMIT ?) RETURNING content",
+        org,
+        limit,
+    )
+    contents.release_contents(tx, [bytes(row[0]) for row in rows])
     return len(rows)
 
 

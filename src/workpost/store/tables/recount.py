@@ -222,6 +222,7 @@ def page_contents(tx: Reader, *, after: bytes, limit: int) -> list[Row]:
         "SELECT c.id, CASE WHEN"
         " EXISTS (SELECT 1 FROM item i WHERE i.content = c.id)"
         " OR EXISTS (SELECT 1 FROM queue q WHERE q.content = c.id)"
+        " OR EXISTS (SELECT 1 FROM in_transit t WHERE t.content = c.id)"
         " OR EXISTS (SELECT 1 FROM content_garbage g WHERE g.id = c.id) THEN 0 ELSE 1 END"
         " FROM content c WHERE c.id > ? ORDER BY c.id LIMIT ?",
         after,
