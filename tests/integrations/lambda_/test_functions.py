@@ -18,7 +18,7 @@ from tests.support.moto import MotoServer
 from tests.support.outside import Asked, OutsideServer, Reply
 from workpost.integrations.lambda_ import aws, base
 from workpost.integrations.lambda_.base import FunctionFailed, Invocation, Trouble
-from workpost.integrations.lambda_.mapping import find_function
+from workpost.integrations.lambda_.mapping import find_mapping, open_function
 from workpost.kernel.outside_settings import Function, Lambda
 from workpost.kernel.settings import Settings
 
@@ -50,7 +50,7 @@ def invoke(settings: Settings, arn: str = ARN, event: bytes = b"{}", seconds: fl
     invocation = Invocation(
         event=event, source_arn=ORGANIZATION, source_account=ACCOUNT, seconds=seconds
     )
-    return asyncio.run(find_function(settings, ACCOUNT, arn).invoke(invocation))
+    return asyncio.run(open_function(find_mapping(settings, ACCOUNT, arn), arn).invoke(invocation))
 
 
 def trouble(settings: Settings, arn: str = ARN, **values: Any) -> Trouble:

@@ -46,6 +46,8 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     expires: int | None = None
     """Milliseconds since the epoch; None never expires."""
     session: SessionFacts | None = None
+    function: str = ""
+    """The ARN of the function that the operator runs here and whose key this is."""
 
     @property
     def restricted(self) -> bool:

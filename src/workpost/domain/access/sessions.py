@@ -3,7 +3,9 @@
 Nothing is stored. A token holds the secret of its key, whose session it is and until when, sealed
 under a key of the installation and bound to its access key id: it cannot be read, changed, or used
 with another key. A role's session works under the policies that the role has now and ends with it;
-a session of an access key ends with that key.
+a session of an access key ends with that key. A function's session is of a worker process that
+runs one of the operator's callables, and ends when that is not mapped any more
+(`function_policy`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from workpost.domain.access import accounts
 from workpost.domain.access.credentials import ROLE, Credential, SessionFacts
+from workpost.domain.access.function_policy import mapped_callable, policy_of
 from workpost.domain.access.iam import fresh_id, role_arn
 from workpost.domain.access.policies import merge
 from workpost.domain.access.trust import Trust, parse_trust
@@ -37,6 +40,7 @@ class Of(enum.IntEnum):
 
     ROLE = 1
     KEY = 2
+    FUNCTION = 3
 
 
 class Claims(msgspec.Struct, frozen=True, array_like=True):
@@ -44,13 +48,13 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
 
     of: Of
     subject: str
-    """The id of a role, or an access key."""
+    """The id of a role, an access key, or the ARN of a function."""
     account: str
     secret: bytes
     issued: int
     expires: int
     name: str = ""
-    """Of a role's session."""
+    """Of a role's session or a function's."""
     policy: str | None = None
     tags: dict[str, str] = {}
 
@@ -149,6 +153,23 @@ async def open_key_session(core: Core, caller: Credential, *, seconds: int) -> S
     return await _issue(core, claims)
 
 
+async def open_function_session(
+    core: Core, *, account: str, arn: str, name: str, seconds: int
+) -> Session:
+    """Make a session for a worker process of a function, mapped as `arn` for the account."""
+    now = core.env.now()
+    claims = Claims(
+        of=Of.FUNCTION,
+        subject=arn,
+        account=account,
+        secret=_secret(core),
+        issued=now,
+        expires=now + seconds * 1000,
+        name=name,
+    )
+    return await _issue(core, claims)
+
+
 def _secret(core: Core) -> bytes:
     return base64.b64encode(core.env.random_bytes(30))
 
@@ -182,6 +203,8 @@ async def find_credential(
         return await accounts.credential(core, access_key_id)
     if claims.of is Of.KEY:
         return await _of_key(core, access_key_id, session_token, claims)
+    if claims.of is Of.FUNCTION:
+        return _of_function(core, access_key_id, session_token, claims)
     return await _of_role(core, access_key_id, session_token, claims)
 
 
@@ -234,6 +257,32 @@ async def _of_role(core: Core, key_id: str, token: str, claims: Claims) -> Crede
             issuer_name=row.name,
             tags=claims.tags,
         ),
+    )
+
+
+def _of_function(core: Core, key_id: str, token: str, claims: Claims) -> Credential | None:
+    mapped = mapped_callable(core.settings.lambda_.functions, claims.account, claims.subject)
+    if mapped is None:
+        return None
+    function = claims.subject.split(":")[6]
+    role = f"function-{function}"
+    return Credential(
+        access_key_id=key_id,
+        account=claims.account,
+        secret=claims.secret,
+        principal_arn=f"arn:aws:sts::{claims.account}:assumed-role/{role}/{claims.name}",
+        user_id=f"{role}:{claims.name}",
+        kind=ROLE,
+        policy=accounts.read_policy(policy_of(mapped.actions)),
+        session_token=token,
+        expires=claims.expires,
+        session=SessionFacts(
+            issued=claims.issued,
+            issuer_arn=role_arn(claims.account, role),
+            issuer_id=role,
+            issuer_name=role,
+        ),
+        function=claims.subject,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workpost.integrations.logs.base import LogGroup
+from workpost.integrations.logs.base import ReadableGroup
 from workpost.integrations.logs.folder import FolderGroup
 from workpost.kernel.log_groups import MappedGroup, find_log_group
 from workpost.store.core import Core
@@ -27,7 +27,7 @@ def _is_path(name: str) -> bool:
     return all(part not in {"", ".", ".."} for part in name.removeprefix("/").split("/"))
 
 
-def open_group(core: Core, account: str, name: str, mapped: MappedGroup) -> LogGroup:
+def open_group(core: Core, account: str, name: str, mapped: MappedGroup) -> ReadableGroup:
     """The log group that `find_group` found; its client is made at first use."""
     if mapped.kind == "folder":
         root = core.settings.outside_dir / FOLDER / account

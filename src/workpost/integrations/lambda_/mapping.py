@@ -8,8 +8,8 @@ from workpost.kernel import outside_settings
 from workpost.kernel.settings import Settings
 
 
-def find_function(config: Settings, account: str, arn: str) -> Function:
-    """What stands behind an ARN for an account.
+def find_mapping(config: Settings, account: str, arn: str) -> outside_settings.Function:
+    """What the operator says of an ARN for an account.
 
     A mapping without a version or alias serves all of the function's; one with it goes before.
     Raises FunctionFailed for what is not mapped.
@@ -18,11 +18,12 @@ def find_function(config: Settings, account: str, arn: str) -> Function:
     for wanted in (arn, bare):
         for mapped in config.lambda_.functions:
             if mapped.arn == wanted and account in mapped.accounts:
-                return _build(mapped, arn)
+                return mapped
     raise FunctionFailed(Trouble.MISSING)
 
 
-def _build(mapped: outside_settings.Function, arn: str) -> Function:
+def open_function(mapped: outside_settings.Function, arn: str) -> Function:
+    """A function that does not run here: a URL, or at a Lambda endpoint."""
     if mapped.kind == "http":
         return UrlFunction(mapped.url)
     # Loads botocore: only where it is configured.

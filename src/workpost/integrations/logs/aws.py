@@ -55,6 +55,25 @@ class CloudWatchGroup:
                 "put_retention_policy", logGroupName=self._name, retentionInDays=retention_days
             )
 
+    def read(self, since: int, limit: int) -> list[tuple[str, bytes]]:
+        """Up to `limit` of the lines since then, each with its stream; needs logs:FilterLogEvents.
+
+        All since then are looked at, and the last ones are given.
+        """
+        found: list[tuple[str, bytes]] = []
+        after: dict[str, str] = {}
+        while True:
+            answer = self._call(
+                "filter_log_events", logGroupName=self._name, startTime=since, **after
+            )
+            found += [
+                (each["logStreamName"], each["message"].encode()) for each in answer["events"]
+            ]
+            del found[:-limit]
+            if "nextToken" not in answer:
+                return found
+            after = {"nextToken": answer["nextToken"]}
+
     def put(self, stream: str, lines: Sequence[Line]) -> int:
         oldest = self._now() - OLDEST_MS
         timely = [(max(at, oldest), line) for at, line in lines]

@@ -46,6 +46,14 @@ class LogGroup(Protocol):
         ...
 
 
+class ReadableGroup(LogGroup, Protocol):
+    """A log group that operators may read, too."""
+
+    def read(self, since: int, limit: int) -> list[tuple[str, bytes]]:
+        """The last `limit` lines since a time in ms or before it, each with its stream."""
+        ...
+
+
 def batches(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
     """Lines in the portions that one call of PutLogEvents takes; none is longer than MAX_LINE."""
     start = size = 0

@@ -7,6 +7,7 @@ copy: nothing is sealed.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Sequence
@@ -52,21 +53,45 @@ class FolderGroup:
             _append(path, b"".join(line + b"\n" for _, line in lines))
             if fresh:
                 _sync(path.parent)
-                self._forget(path.parent, today.isoformat())
+                self._forget(today.isoformat())
         except OSError as error:
             raise _translated(error) from error
         return 0
 
-    def _forget(self, folder: Path, today: str) -> None:
-        """Remove the files of a stream that are older than the retention."""
+    def read(self, since: int, limit: int) -> list[tuple[str, bytes]]:
+        """The last `limit` lines of files that were written to since then, each with its stream.
+
+        In the order of the files' last change.
+        """
+        try:
+            files = [
+                (path.stat().st_mtime, path)
+                for path in self._root.rglob(f"*{SUFFIX}")
+                if path.is_file() and path.stat().st_mtime * 1000 >= since
+            ]
+            found: list[tuple[str, bytes]] = []
+            for _, path in sorted(files, reverse=True):
+                stream = path.parent.relative_to(self._root).as_posix()
+                lines = path.read_bytes().splitlines()[-limit:]
+                found[:0] = [(stream, line) for line in lines]
+                if len(found) >= limit:
+                    break
+        except OSError as error:
+            raise _translated(error) from error
+        return found[-limit:]
+
+    def _forget(self, today: str) -> None:
+        """Remove the files of all streams that are older than the retention, and empty streams."""
         try:
             days = int((self._root / RETENTION).read_text())
         except (FileNotFoundError, ValueError):
             return
         oldest = (datetime.fromisoformat(today) - timedelta(days=days)).date().isoformat()
-        for path in folder.glob(f"*{SUFFIX}"):
+        for path in self._root.rglob(f"*{SUFFIX}"):
             if path.name < oldest:
                 path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
 
 
 def _append(path: Path, data: bytes) -> None:

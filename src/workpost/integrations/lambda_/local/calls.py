@@ -15,29 +15,27 @@ import struct
 
 from workpost.integrations.lambda_.local import system
 
-_NAMES = (
-    "ptrace process_vm_readv process_vm_writev memfd_create userfaultfd bpf perf_event_open keyctl "
-    "add_key request_key unshare setns mount umount2 pivot_root chroot shmget shmat shmctl semget "
-    "semop semtimedop semctl msgget msgsnd msgrcv mq_open kexec_load kexec_file_load init_module "
-    "finit_module delete_module reboot swapon swapoff acct settimeofday clock_settime "
-    "clock_adjtime adjtimex quotactl syslog name_to_handle_at open_by_handle_at kcmp fanotify_init "
-    "mbind set_mempolicy migrate_pages move_pages personality vhangup clone socket"
-).split()
-_X86_64 = (
-    "101 310 311 319 323 321 298 250 248 249 272 308 165 166 155 161 29 30 31 64 65 220 66 68 69 "
-    "70 240 246 320 175 313 176 169 167 168 163 164 227 305 159 179 103 303 304 312 300 237 238 "
-    "256 279 135 153 56 41"
-).split()
-_AARCH64 = (
-    "117 270 271 279 282 280 241 219 217 218 97 268 40 39 41 51 194 196 195 190 193 192 191 186 "
-    "189 188 180 104 294 105 273 106 142 224 225 89 170 112 266 171 60 116 264 265 272 262 235 237 "
-    "238 239 92 58 220 198"
-).split()
+_CALLS = """
+ptrace 101 117, process_vm_readv 310 270, process_vm_writev 311 271, memfd_create 319 279,
+userfaultfd 323 282, bpf 321 280, perf_event_open 298 241, keyctl 250 219, add_key 248 217,
+request_key 249 218, unshare 272 97, setns 308 268, mount 165 40, umount2 166 39,
+pivot_root 155 41, chroot 161 51, shmget 29 194, shmat 30 196, shmctl 31 195, semget 64 190,
+semop 65 193, semtimedop 220 192, semctl 66 191, msgget 68 186, msgsnd 69 189,
+msgrcv 70 188, mq_open 240 180, kexec_load 246 104, kexec_file_load 320 294,
+init_module 175 105, finit_module 313 273, delete_module 176 106, reboot 169 142,
+swapon 167 224, swapoff 168 225, acct 163 89, settimeofday 164 170, clock_settime 227 112,
+clock_adjtime 305 266, adjtimex 159 171, quotactl 179 60, syslog 103 116,
+name_to_handle_at 303 264, open_by_handle_at 304 265, kcmp 312 272, fanotify_init 300 262,
+mbind 237 235, set_mempolicy 238 237, migrate_pages 256 238, move_pages 279 239,
+personality 135 92, vhangup 153 58, clone 56 220, socket 41 198
+"""
+"""Name, number on x86_64, number on aarch64."""
 _NEWER = (*range(425, 434), 438, 440, 442, 447)
-"""io_uring, mounts, pidfd_getfd, process_madvise, mount_setattr, memfd_secret: one number for all."""
+"""io_uring, mounts, pidfd_getfd, process_madvise, mount_setattr, memfd_secret: on all the same."""
 _CLONE3 = 435
 
-_ARCHITECTURES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
+_ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
+"""What the kernel calls them, and their column above."""
 _NEW_NAMESPACES = 0x7E020000
 _FAMILIES = (2, 10, 16)
 """AF_INET, AF_INET6, AF_NETLINK: names are resolved with it."""
@@ -59,8 +57,9 @@ def program(machine: str) -> bytes | None:
     known = _ARCHITECTURES.get(machine)
     if known is None:
         return None
-    architecture, numbers = known
-    calls = dict(zip(_NAMES, map(int, numbers), strict=True))
+    architecture, column = known
+    rows = [row.split() for row in _CALLS.split(",")]
+    calls = {row[0]: int(row[column]) for row in rows}
     clone, socket = calls.pop("clone"), calls.pop("socket")
     refused = _ERROR | errno.EPERM
     lines = [

@@ -27,9 +27,8 @@ def apply(spec: Spec, way: str) -> None:
         _bound(resource.RLIMIT_NPROC, spec.processes)
     with contextlib.suppress(OSError):
         os.nice(5)
-    with contextlib.suppress(OSError):
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def _bound(what: int, most: int) -> None:

@@ -29,7 +29,9 @@ LOOK_MS = 100
 CHANNEL, SOURCE, STATUS = 3, 4, 5
 """Descriptors of the worker; the last one closes when its program starts."""
 STUB = f"import os; exec(compile(os.fdopen({SOURCE}).read(), 'workpost-function', 'exec'))"
-MOST_SPEC = 1 << 20
+HIDE = "WORKPOST_HIDE_PROCESS"
+"""Tells what runs inside to hide itself from processes of the same user."""
+MOST_SPEC = 1 << 22
 ROUNDS = 1000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -120,7 +122,7 @@ def _start(spec: Spec, way: str, channel: int) -> int:
     if not worker:
         try:
             _become(spec, way, channel, source, writing)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nothing may go on in a fork
             reason = str(error) if isinstance(error, (OSError, Refused)) else repr(error)
             os.write(STATUS, reason.encode()[:1000])
         finally:
@@ -148,10 +150,18 @@ def _become(spec: Spec, way: str, channel: int, source: int, status: int) -> Non
     """Turn this process into the worker; returns never but by an error. Raises OSError,
     Refused."""
     # Out of the way first: a descriptor may have the number that another one is to get.
-    moved = [os.dup2(each, 100 + n) for n, each in enumerate((channel, source, status))]
-    for number, each in zip((CHANNEL, SOURCE, STATUS), moved, strict=True):
+    kept, environment = [channel, source, status], dict(spec.environment)
+    for path, text in spec.files.items() if way != WALLS else ():
+        # Without a root of its own, files have no place but in memory.
+        at = f"/proc/self/fd/{CHANNEL + len(kept)}"
+        environment = {name: at if value == path else value for name, value in environment.items()}
+        kept.append(_in_memory(text))
+    if way == USER:
+        environment[HIDE] = "yes"
+    moved = [os.dup2(each, 100 + n) for n, each in enumerate(kept)]
+    for number, each in enumerate(moved, CHANNEL):
         os.dup2(each, number, inheritable=number != STATUS)
-    os.closerange(STATUS + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(CHANNEL + len(kept), os.sysconf("SC_OPEN_MAX"))
     nothing = os.open("/dev/null", os.O_RDWR)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -173,7 +183,8 @@ def _become(spec: Spec, way: str, channel: int, source: int, status: int) -> Non
         _check_hidden(spec)
     os.chdir(spec.folder)
     calls.install()
-    os.execve(spec.python, [spec.python, "-I", "-c", STUB], spec.environment)
+    command = [spec.python, "-I", "-c", STUB]
+    os.execve(spec.python, command, environment)  # noqa: S606 - no shell
 
 
 def _check_hidden(spec: Spec) -> None:
@@ -229,11 +240,10 @@ def memory_of(processes: list[int], enough: int) -> int:
         return pages * PAGE
     kilobytes = 0
     for pid in processes:
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/smaps_rollup") as file:
-                for line in file:
-                    if line.startswith(("Pss:", "SwapPss:")):
-                        kilobytes += int(line.split()[1])
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
+            for line in file:
+                if line.startswith(("Pss:", "SwapPss:")):
+                    kilobytes += int(line.split()[1])
     return kilobytes * 1024
 
 

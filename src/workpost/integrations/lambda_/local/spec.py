@@ -28,7 +28,8 @@ class Spec(NamedTuple):
     hidden: list[str]
     """Files and folders that it must not see, wherever they lie."""
     files: dict[str, str]
-    """Files that are made for it, by path: behind walls only."""
+    """Files that are made for it, by path; where it has no root of its own, variables that are
+    such a path lead to a copy in memory."""
     memory: int
     """Bytes, of it and all that it starts."""
     tmp: int

@@ -88,6 +88,6 @@ def enter_root(path: str) -> None:
 
 def prctl(option: int, value: int, pointer: object = 0) -> None:
     """prctl(2). Raises OSError."""
-    last = pointer if pointer else ctypes.c_ulong(0)
+    last = pointer or ctypes.c_ulong(0)
     done = _libc.prctl(option, ctypes.c_ulong(value), last, ctypes.c_ulong(0), ctypes.c_ulong(0))
     _check(done, "prctl")

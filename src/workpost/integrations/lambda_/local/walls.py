@@ -14,6 +14,7 @@ from workpost.integrations.lambda_.local import system
 from workpost.integrations.lambda_.local.spec import Spec
 
 BASE = "/tmp"  # noqa: S108 - a place to mount the new root on, in a namespace of its own
+TMP = BASE + "/tmp"  # noqa: S108 - the worker's own
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 CONFIGURATION = (
     *("/etc/ld.so.cache", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf"),
@@ -42,7 +43,7 @@ def build(spec: Spec, uid: int, gid: int) -> None:
     for folder in ("/proc", "/tmp", "/etc"):  # noqa: S108
         os.mkdir(BASE + folder, 0o755)
     # What is to be seen may lie below /tmp, and goes into the new one.
-    system.mount("tmp", f"{BASE}/tmp", "tmpfs", flags, f"size={spec.tmp},nr_inodes=8192,mode=1777")
+    system.mount("tmp", TMP, "tmpfs", flags, f"size={spec.tmp},nr_inodes=8192,mode=1777")
     for path, source in sources:
         _show(path, source)
     for path, source in devices:
@@ -58,7 +59,7 @@ def build(spec: Spec, uid: int, gid: int) -> None:
     for hidden in spec.hidden:
         _cover(hidden, [*SYSTEM, *spec.visible], dict(devices)["/dev/null"])
     system.make_read_only(BASE)
-    system.make_writable(f"{BASE}/tmp")
+    system.make_writable(TMP)
     _show_processes()
     for _, source in (*sources, *devices):
         if isinstance(source, int):

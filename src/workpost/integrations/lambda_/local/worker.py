@@ -89,7 +89,8 @@ class Worker:
         root = str(Path(workpost.__file__).parents[1])
         inner = (inner_channel.fileno(), inner_minding.fileno())
         try:
-            process = subprocess.Popen(
+            # It returns at once: what takes time happens in the minder.
+            process = subprocess.Popen(  # noqa: ASYNC220
                 [sys.executable, "-I", "-S", "-c", _PROGRAM.format(root=root), *map(str, inner)],
                 stdin=subprocess.DEVNULL,
                 stdout=writing,

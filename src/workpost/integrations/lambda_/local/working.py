@@ -11,8 +11,9 @@ functions written for it run unchanged.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib
+import io
 import json
 import logging
 import os
@@ -22,16 +23,19 @@ import struct
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import Any, cast
 
 CHANNEL = 3
 LENGTHS = struct.Struct(">II")
 current = {"id": ""}
+Handler = Callable[[Any, "Context"], Any]
 
 
 class Context:
     """The context object of a handler."""
 
-    def __init__(self, head, surroundings):
+    def __init__(self, head: dict[str, Any], surroundings: dict[str, str]) -> None:
         self.aws_request_id = head["id"]
         self.invoked_function_arn = head["arn"]
         self.function_name = surroundings["AWS_LAMBDA_FUNCTION_NAME"]
@@ -43,50 +47,55 @@ class Context:
         self.client_context = None
         self._deadline = time.monotonic() + head["seconds"]
 
-    def get_remaining_time_in_millis(self):
+    def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function is ended."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
-    def log(self, message):
+    def log(self, message: object) -> None:
         """Write to the log."""
         sys.stdout.write(str(message))
 
 
-class LineHandler(logging.StreamHandler):
+class LineHandler(logging.Handler):
     """Lines as Lambda writes them: level, time, request, message."""
 
-    def format(self, record):
-        at = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        sys.stdout.write(self.format(record) + "\n")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A record as a line."""
+        at = dt.datetime.fromtimestamp(record.created, dt.UTC)
         stamp = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(record.msecs):03}Z"
         text = super().format(record)
         return f"[{record.levelname}]\t{stamp}\t{current['id']}\t{text}"
 
 
-def load(handler):
+def load(handler: str) -> Handler:
     """The function of `module.function` or `package.module:function`."""
     module, separator, name = handler.rpartition(":")
     if not separator:
         module, _, name = handler.rpartition(".")
     loaded = importlib.import_module(module.replace("/", "."))
-    found = getattr(loaded, name, None)
+    found: Any = getattr(loaded, name, None)
     if not callable(found):
         raise RuntimeError(f"Handler '{name}' missing on module '{module}'")
-    return found
+    return cast(Handler, found)
 
 
 class Channel:
     """Messages from and to Workpost."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._socket = socket.socket(fileno=CHANNEL)
         os.set_inheritable(CHANNEL, False)
         os.register_at_fork(after_in_child=self._forget)
 
-    def _forget(self):
+    def _forget(self) -> None:
         # A process that the function forks never answers in its place.
         self._socket.close()
 
-    def _exactly(self, count):
+    def _exactly(self, count: int) -> bytes:
         pieces = bytearray()
         while len(pieces) < count:
             piece = self._socket.recv(min(count - len(pieces), 1 << 20))
@@ -95,12 +104,12 @@ class Channel:
             pieces += piece
         return bytes(pieces)
 
-    def read(self):
+    def read(self) -> tuple[dict[str, Any], bytes]:
         """The next head and payload; the process ends with the channel."""
         head, payload = LENGTHS.unpack(self._exactly(LENGTHS.size))
         return json.loads(self._exactly(head)), self._exactly(payload)
 
-    def write(self, head, payload=b""):
+    def write(self, head: dict[str, Any], payload: bytes = b"") -> None:
         """Answer, after everything that was printed has left the process."""
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -112,7 +121,7 @@ class Channel:
         self._socket.sendall(LENGTHS.pack(len(told), len(payload)) + told + payload)
 
 
-def failure(error, kind=None):
+def failure(error: BaseException, kind: str = "") -> bytes:
     """An error as Lambda describes it."""
     described = {
         "errorMessage": str(error),
@@ -124,7 +133,13 @@ def failure(error, kind=None):
     return json.dumps(described).encode()
 
 
-def answer(channel, handler, head, payload, surroundings):
+def answer(
+    channel: Channel,
+    handler: Handler,
+    head: dict[str, Any],
+    payload: bytes,
+    surroundings: dict[str, str],
+) -> None:
     """Call the handler with one event and tell what came of it."""
     current["id"] = head["id"]
     told = {"kind": "answer", "id": head["id"]}
@@ -133,7 +148,7 @@ def answer(channel, handler, head, payload, surroundings):
     except SystemExit as error:
         channel.write({**told, "kind": "failed"}, failure(error, "Runtime.ExitError"))
         os._exit(1)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises
         channel.write({**told, "kind": "failed"}, failure(error))
         return
     try:
@@ -144,7 +159,7 @@ def answer(channel, handler, head, payload, surroundings):
     channel.write(told, text)
 
 
-def main():
+def main() -> None:
     """Work until the channel ends."""
     # Kept apart: what the function does to its variables is its own affair.
     surroundings = dict(os.environ)
@@ -152,9 +167,10 @@ def main():
     sys.path.insert(0, surroundings["LAMBDA_TASK_ROOT"])
     sys.dont_write_bytecode = True
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    handler = LineHandler(sys.stdout)
-    logging.getLogger().addHandler(handler)
+        cast(io.TextIOWrapper, stream).reconfigure(
+            encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+    logging.getLogger().addHandler(LineHandler())
     if surroundings.get("WORKPOST_HIDE_PROCESS"):
         import ctypes
 
@@ -164,7 +180,7 @@ def main():
     channel = Channel()
     try:
         function = load(surroundings["_HANDLER"])
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever its module raises
         channel.write({"kind": "unloadable"}, failure(error, "Runtime.ImportModuleError"))
         return
     channel.write({"kind": "ready"})
