@@ -17,11 +17,12 @@ from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.audit.log import AuditLog
-from workpost.protocols.api import model, signature
+from workpost.protocols.api import model
 from workpost.protocols.api.auditing import CallAudit
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.wire.body import parse_body
-from workpost.protocols.api.wire.messages import ApiRequest, index_headers
+from workpost.protocols.signing import signature
+from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
 from workpost.store.database.unit import Reader

@@ -11,12 +11,11 @@ from urllib.parse import quote
 
 from workpost.domain.access.credentials import Credential
 from workpost.kernel.clock import FixedEnvironment
-from workpost.protocols.api import signature
 from workpost.protocols.api.actions import Handler
 from workpost.protocols.api.dispatch import Dispatcher, OrganizationFacts
 from workpost.protocols.api.model import Service, load_services
-from workpost.protocols.api.wire import canonical
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse, index_headers
+from workpost.protocols.signing import canonical, signature
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse, index_headers
 
 ACCESS_KEY = "AKIAWORKPOSTEXAMPLE1"
 SECRET = "the+secret/of/the+tests/0123456789012345"

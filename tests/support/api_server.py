@@ -21,11 +21,13 @@ from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
+from workpost.operations.functions.running import close_functions
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_jobs
 from workpost.operations.monitoring.shipping import build_shippers
 from workpost.protocols.api.build import build_front
 from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
+from workpost.protocols.s3.server import Doors, S3Application
 from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -75,13 +77,15 @@ class ApiServer:
         )
         self._loop = asyncio.get_running_loop()
         self.front = await build_front(self.core)
-        application = ApiApplication(self.front.dispatcher)
+        api = ApiApplication(self.front.dispatcher)
+        application = Doors(S3Application(self.core), api)
         config = uvicorn.Config(
             application, log_config=None, lifespan="off", date_header=False, loop="asyncio"
         )
         self._server = uvicorn.Server(config)
         self._ready.set()
         await self._server.serve(sockets=[self._socket])
+        await close_functions()
         await self.front.close()
         await store.close()
         await keys.close()

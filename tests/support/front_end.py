@@ -15,7 +15,7 @@ from tests.support.api import (
 from workpost.kernel.errors import EntityNotFound, ResourceNotFound, TryLater
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.dispatch import Dispatcher
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse
 
 DESCRIBE = {"OrganizationId": ORGANIZATION, "UserId": "ada"}
 seen: list[Call] = []

@@ -33,6 +33,7 @@ from workpost.protocols.listening.shared import Shared
 from workpost.protocols.managesieve.limits import Limits as SieveLimits
 from workpost.protocols.managesieve.server import ListenerOptions as SieveOptions
 from workpost.protocols.managesieve.server import ManageSieveServer
+from workpost.protocols.s3.server import Doors, S3Application
 from workpost.protocols.smtp.limits import Limits as SmtpLimits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.service import MailFlowService
@@ -134,7 +135,8 @@ class Servers:
         api = ApiApplication(self._api.dispatcher)
         challenges = Challenges(self._core)
         paths: dict[str, App] = {CHALLENGES: challenges, POLICY: Policy(self._core)}
-        app = WebApp(api, {**paths, **Ops(self._core).paths()})
+        app: App = WebApp(api, {**paths, **Ops(self._core).paths()})
+        app = Doors(S3Application(self._core), app)
         port80 = Port80(self._core, challenges)
         for name in ("http", "https", "acme"):
             if name in self._listeners:

@@ -28,7 +28,7 @@ from tests.support.front_end import (
 )
 from workpost.domain.access.policies import parse_policy
 from workpost.protocols.api.authorization import authorize
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse
 
 
 class TestAuthorization:

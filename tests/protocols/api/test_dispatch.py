@@ -38,7 +38,7 @@ from workpost.domain.access.policies import parse_policy
 from workpost.protocols.api.dispatch import ApiOptions
 from workpost.protocols.api.errors import ApiError
 from workpost.protocols.api.wire.body import MAX_BODY
-from workpost.protocols.api.wire.messages import ApiRequest
+from workpost.protocols.signing.messages import ApiRequest
 
 
 class TestSuccess:

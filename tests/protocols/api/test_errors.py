@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.api import services
 from workpost.kernel import errors as domain
-from workpost.protocols.api import signature
+from workpost.protocols.signing import signature
 from workpost.protocols.api.errors import (
     CODES,
     SIGNATURE_CODES,

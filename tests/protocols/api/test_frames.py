@@ -9,7 +9,7 @@ import pytest
 from tests.support.api import HOST, FakeCredentials, make_credential, make_dispatcher, sign
 from tests.support.api import services as json_services
 from workpost.protocols.api.model import STS, load_sts
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse
 
 FORM = b"application/x-www-form-urlencoded; charset=utf-8"
 IDENTITY = b"Action=GetCallerIdentity&Version=2011-06-15"

@@ -42,7 +42,7 @@ from workpost.protocols.api import server as server_module
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.server import MAX_DRAINED, ApiApplication
 from workpost.protocols.api.wire.body import MAX_BODY
-from workpost.protocols.api.wire.messages import ApiRequest
+from workpost.protocols.signing.messages import ApiRequest
 
 USERS = [f"user{n}" for n in range(5)]
 TOKEN = "session/token+="

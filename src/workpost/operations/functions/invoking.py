@@ -37,8 +37,8 @@ async def invoke(
     """Invoke what is mapped to `arn` for the organization's account; returns its answer.
 
     `event` and the answer are JSON documents; `seconds` is the longest that it may take.
-    `request_id` names the invocation in logs and is the same for an event that is sent again, "" for
-    a fresh one. The invocation leaves its log. Raises FunctionFailed, EntityNotFound when the
+    `request_id` names the invocation in logs, and is the same for an event that is sent again; ""
+    for a fresh one. The invocation leaves its log. Raises FunctionFailed, EntityNotFound when the
     organization is not there, TryLater.
     """
     known = await core.store.read(organizations.get_state, organization=organization)

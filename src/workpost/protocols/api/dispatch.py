@@ -16,7 +16,6 @@ import msgspec
 
 from workpost.domain.access.credentials import Credential
 from workpost.kernel.clock import Environment
-from workpost.protocols.api import signature
 from workpost.protocols.api.actions import Handler
 from workpost.protocols.api.authorization import (
     authorize,
@@ -35,7 +34,8 @@ from workpost.protocols.api.frames import JSON, Answer
 from workpost.protocols.api.model import STS, Operation, Service
 from workpost.protocols.api.routing import Route, Router
 from workpost.protocols.api.wire.body import MAX_BODY, MalformedBody, parse_body
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse, index_headers
+from workpost.protocols.signing import signature
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse, index_headers
 
 log = logging.getLogger(__name__)
 

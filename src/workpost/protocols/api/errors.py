@@ -9,9 +9,9 @@ from __future__ import annotations
 import orjson
 
 from workpost.kernel import errors as domain
-from workpost.protocols.api import signature
 from workpost.protocols.api.model import Operation
 from workpost.protocols.api.wire.body import MalformedBody
+from workpost.protocols.signing import signature
 
 CODES: dict[type[domain.WorkpostError], str] = {
     domain.EntityNotFound: "EntityNotFoundException",

@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 from workpost.protocols.api.errors import ApiError
 from workpost.protocols.api.frames import JSON, QUERY, REST, Frame
 from workpost.protocols.api.model import Operation, Service
-from workpost.protocols.api.wire.messages import ApiRequest
 from workpost.protocols.api.wire.query import parse_fields
+from workpost.protocols.signing.messages import ApiRequest
 
 UNKNOWN = "UnknownOperationException"
 FORM = b"application/x-www-form-urlencoded"

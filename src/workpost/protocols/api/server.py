@@ -10,7 +10,7 @@ from typing import Any
 from workpost.protocols.api.dispatch import Dispatcher
 from workpost.protocols.api.errors import ApiError
 from workpost.protocols.api.wire.body import MAX_BODY
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

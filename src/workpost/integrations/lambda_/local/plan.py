@@ -18,6 +18,9 @@ from workpost.kernel.outside_settings import Function
 PROCESSES = 64
 """Processes and threads of one worker."""
 CERTIFICATES = "/etc/workpost-ca.pem"
+SDK = "/etc/workpost-sdk"
+SDK_SETTINGS = "[default]\ns3 =\n  addressing_style = path\n"
+"""For the AWS SDK: buckets have no host names of their own here."""
 MEGABYTE = 1 << 20
 
 
@@ -51,7 +54,9 @@ def make_spec(mapped: Function, around: Surroundings) -> Spec:
     """How to start a worker of a callable. Raises FunctionFailed REFUSED for an unknown user."""
     interpreter = _interpreter(mapped)
     uid, gid = _user(mapped.user) if os.geteuid() == 0 else (0, 0)
-    confined_file = {CERTIFICATES: around.certificates} if around.certificates else {}
+    files = {SDK: SDK_SETTINGS}
+    if around.certificates:
+        files[CERTIFICATES] = around.certificates
     code = os.path.realpath(mapped.path)
     return Spec(
         python=interpreter,
@@ -60,7 +65,7 @@ def make_spec(mapped: Function, around: Surroundings) -> Spec:
         folder=code,
         visible=_outermost([code, *_prefixes(interpreter)]),
         hidden=sorted({each for path in around.hidden for each in _names(path)}),
-        files=confined_file,
+        files=files,
         memory=mapped.memory_megabytes * MEGABYTE,
         tmp=mapped.tmp_megabytes * MEGABYTE,
         processes=PROCESSES,
@@ -98,6 +103,7 @@ def _environment(mapped: Function, around: Surroundings, code: str) -> dict[str,
         "AWS_DEFAULT_REGION": around.region,
         "AWS_ENDPOINT_URL": around.endpoint,
         "AWS_ENDPOINT_URL_S3": around.endpoint,
+        "AWS_CONFIG_FILE": SDK,
         "AWS_EC2_METADATA_DISABLED": "true",
         # Checksums of newer SDKs are neither stored nor checked by all that stands behind buckets.
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",

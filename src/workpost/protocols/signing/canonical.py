@@ -1,6 +1,7 @@
 """The canonical request of AWS Signature Version 4: the bytes that client and server both hash.
 
-Source: "Create a signed AWS API request" of the IAM user guide, for every service except S3.
+Source: "Create a signed AWS API request" of the IAM user guide. S3 takes paths as they are: its
+keys may have dots and double slashes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def canonical_path(path: bytes) -> bytes:
     if kept and segments[-1] in {b"", b".", b".."}:
         plain += b"/"
     return quote_from_bytes(plain, safe="/" + UNRESERVED).encode("ascii")
+
+
+def verbatim_path(path: bytes) -> bytes:
+    """The path as S3 signs it: nothing resolved, each byte encoded once."""
+    return quote_from_bytes(unquote_to_bytes(path), safe="/" + UNRESERVED).encode("ascii")
 
 
 def split_query(query: bytes) -> list[tuple[bytes, bytes]]:
@@ -83,11 +89,15 @@ def canonical_request(
     signed: tuple[bytes, ...],
     payload_hash: bytes,
     presigned: bool = False,
+    verbatim: bool = False,
 ) -> bytes:
-    """The six parts joined by line feeds; raises KeyError when a signed header is absent."""
+    """The six parts joined by line feeds; raises KeyError when a signed header is absent.
+
+    `verbatim` is for S3's paths.
+    """
     return b"%b\n%b\n%b\n%b\n%b\n%b" % (
         method,
-        canonical_path(path),
+        verbatim_path(path) if verbatim else canonical_path(path),
         canonical_query(query, presigned=presigned),
         canonical_headers(headers, signed),
         b";".join(signed),

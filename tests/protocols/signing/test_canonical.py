@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workpost.protocols.api.wire.canonical import (
+from workpost.protocols.signing.canonical import (
     canonical_path,
     canonical_query,
     canonical_request,

@@ -17,13 +17,13 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from workpost.protocols.api.wire.canonical import (
+from workpost.protocols.signing.canonical import (
     EMPTY_HASH,
     canonical_request,
     split_query,
     string_to_sign,
 )
-from workpost.protocols.api.wire.messages import ApiRequest
+from workpost.protocols.signing.messages import ApiRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -374,16 +374,33 @@ def verify(
         raise SignatureInvalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
     if b"x-amz-target" in headers and b"x-amz-target" not in signed:
         raise SignatureInvalid("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.")
-    digest = payload_hash(request.body, headers)
+    verify_hashed(auth, request, headers, secret, keys, payload_hash(request.body, headers))
+
+
+def verify_hashed(
+    auth: Authorization,
+    request: ApiRequest,
+    headers: Headers,
+    secret: bytes,
+    keys: SigningKeys,
+    digest: bytes,
+    *,
+    verbatim: bool = False,
+) -> bytes:
+    """`verify` with the payload's hash, or what stands for it, as given; returns the signing key.
+
+    `verbatim` is for S3, whose paths are signed as they are. Raises SignatureInvalid.
+    """
     try:
         canonical = canonical_request(
             request.method,
             request.path,
             request.query,
             headers,
-            signed=signed,
+            signed=auth.signed_headers,
             payload_hash=digest,
             presigned=auth.presigned,
+            verbatim=verbatim,
         )
     except KeyError:
         raise SignatureInvalid("A header named in SignedHeaders is not in the request.") from None
@@ -399,6 +416,7 @@ def verify(
         )
     if known is None:
         keys.put(place, key)
+    return key
 
 
 def check_session(claimed: str | None, expected: str | None) -> None:

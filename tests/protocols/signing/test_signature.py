@@ -18,8 +18,9 @@ from tests.support.api import (
     sign,
     unsigned,
 )
-from workpost.protocols.api import signature
-from workpost.protocols.api.signature import (
+from workpost.protocols.signing import signature
+from workpost.protocols.signing.messages import ApiRequest, index_headers
+from workpost.protocols.signing.signature import (
     AuthenticationMissing,
     Authorization,
     AuthorizationIncomplete,
@@ -27,7 +28,6 @@ from workpost.protocols.api.signature import (
     SignatureInvalid,
     SigningKeys,
 )
-from workpost.protocols.api.wire.messages import ApiRequest, index_headers
 
 SCOPE = f"{ACCESS_KEY}/20260101/us-east-1/workmail/aws4_request"
 GOOD = f"Credential={SCOPE}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}"

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from workpost.protocols.api import signature
-from workpost.protocols.api.wire import canonical
-from workpost.protocols.api.wire.messages import ApiRequest, index_headers
+from workpost.protocols.signing import canonical, signature
+from workpost.protocols.signing.messages import ApiRequest, index_headers
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "aws4_testsuite"
 SECRET = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

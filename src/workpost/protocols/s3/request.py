@@ -1,0 +1,158 @@
+"""A request to the S3 door, taken apart and proven to be a function's."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from workpost.domain.access.credentials import Credential
+from workpost.domain.access.sessions import find_credential
+from workpost.protocols.s3.errors import S3Error
+from workpost.protocols.s3.wire import chunked
+from workpost.protocols.signing import signature
+from workpost.protocols.signing.canonical import split_query
+from workpost.protocols.signing.messages import ApiRequest
+from workpost.store.core import Core
+
+SERVICE = "s3"
+UNSIGNED = "UNSIGNED-PAYLOAD"
+MAX_KEY = 1024
+"""Bytes."""
+Headers = Mapping[bytes, list[bytes]]
+
+
+class Asked(NamedTuple):
+    """What a request is about."""
+
+    method: str
+    bucket: str
+    key: str
+    query: dict[str, str]
+    headers: Headers
+
+    def header(self, name: str) -> str:
+        """A field's value, "" when it is not there."""
+        return self.headers.get(name.encode(), [b""])[0].decode("latin-1").strip()
+
+
+def read(request: ApiRequest, headers: Headers) -> Asked:
+    """Take a request apart. Raises S3Error."""
+    try:
+        path = unquote_to_bytes(request.path).decode()
+        query = {n.decode(): v.decode() for n, v in split_query(request.query)}
+    except UnicodeDecodeError:
+        raise S3Error("InvalidURI", "Couldn't parse the specified URI.") from None
+    bucket, _, key = path.removeprefix("/").partition("/")
+    if len(key.encode()) > MAX_KEY:
+        raise S3Error("KeyTooLongError", "Your key is too long.")
+    return Asked(request.method.decode("latin-1"), bucket, key, query, headers)
+
+
+class Proven(NamedTuple):
+    """A caller, and how the body that follows is to be checked."""
+
+    caller: Credential
+    hashed: str
+    """What the request says of its payload: a hash, or how it is sent."""
+    seal: chunked.Seal
+
+
+async def prove(
+    core: Core, request: ApiRequest, headers: Headers, keys: signature.SigningKeys
+) -> Proven:
+    """Check the signature of a request's head; only sessions of functions are let in.
+
+    Raises S3Error, SignatureRefused, TryLater.
+    """
+    now = core.env.now()
+    claims = signature.parse_authorization(request, headers)
+    caller = await find_credential(core, claims.access_key_id, claims.session_token)
+    secret = caller.secret if caller is not None else signature.DUMMY_SECRET
+    hashed = UNSIGNED if claims.presigned else _declared(headers)
+    signature.check_scope(claims, service=SERVICE, region=None)
+    signature.check_clock(claims, now)
+    key = b""
+    try:
+        if b"host" not in claims.signed_headers:
+            raise signature.SignatureInvalid("The header host must be signed.")
+        key = signature.verify_hashed(
+            claims, request, headers, secret, keys, hashed.encode("latin-1"), verbatim=True
+        )
+    except signature.SignatureInvalid:
+        if caller is not None:
+            raise
+    if caller is None or not caller.active:
+        raise S3Error(
+            "InvalidAccessKeyId",
+            "The AWS Access Key Id you provided does not exist in our records.",
+        )
+    signature.check_session(claims.session_token, caller.session_token)
+    if caller.expires is not None and caller.expires <= now:
+        raise signature.TokenExpired("The provided token has expired.")
+    if not caller.function:
+        raise S3Error("AccessDenied", "Buckets are open to functions that run here only.")
+    seal = chunked.Seal(key, claims.timestamp, claims.scope, claims.signature)
+    return Proven(caller, hashed, seal)
+
+
+def _declared(headers: Headers) -> str:
+    values = headers.get(b"x-amz-content-sha256", [])
+    if len(values) != 1:
+        raise S3Error("InvalidRequest", "x-amz-content-sha256 is missing or there twice.")
+    return values[0].decode("latin-1")
+
+
+def open_body(asked: Asked, proven: Proven, body: bytes) -> bytes:
+    """The data of a body, its hashes and checksums checked. Raises S3Error."""
+    fields: dict[str, str] = {}
+    if proven.hashed in chunked.STREAMING:
+        body, fields = _unchunked(asked, proven, body)
+    elif proven.hashed not in {UNSIGNED, hashlib.sha256(body).hexdigest()}:
+        raise S3Error(
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        )
+    _check_sums(asked, fields, body)
+    return body
+
+
+def _unchunked(asked: Asked, proven: Proven, body: bytes) -> tuple[bytes, dict[str, str]]:
+    length = asked.header("x-amz-decoded-content-length")
+    if not length.isdigit() or len(length) > 12:
+        raise S3Error("MissingContentLength", "You must provide x-amz-decoded-content-length.")
+    trailing = proven.hashed != chunked.SIGNED
+    seal = None if proven.hashed == chunked.UNSIGNED_TRAILER else proven.seal
+    try:
+        return chunked.decode(body, int(length), seal, trailing=trailing)
+    except chunked.ChunkUnsigned:
+        raise S3Error(
+            "SignatureDoesNotMatch", "The signature of a chunk does not match its data."
+        ) from None
+    except chunked.ChunksMalformed as error:
+        raise S3Error("IncompleteBody", f"The body cannot be read: {error}.") from None
+
+
+_SUMS: dict[str, Callable[[bytes], bytes]] = {
+    "content-md5": lambda body: hashlib.md5(body, usedforsecurity=False).digest(),
+    "x-amz-checksum-crc32": lambda body: zlib.crc32(body).to_bytes(4, "big"),
+    "x-amz-checksum-sha1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
+    "x-amz-checksum-sha256": lambda body: hashlib.sha256(body).digest(),
+}
+
+
+def _check_sums(asked: Asked, fields: Mapping[str, str], body: bytes) -> None:
+    for name, compute in _SUMS.items():
+        told = fields.get(name) or asked.header(name)
+        if not told:
+            continue
+        try:
+            wanted = base64.b64decode(told, validate=True)
+        except binascii.Error:
+            raise S3Error("InvalidDigest", f"The {name} you specified is not valid.") from None
+        if wanted != compute(body):
+            raise S3Error("BadDigest", f"The {name} you specified did not match what we received.")

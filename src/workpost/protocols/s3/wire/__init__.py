@@ -1,0 +1,1 @@
+"""S3 on the wire: bodies in chunks, answers in XML."""
