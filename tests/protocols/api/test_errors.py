@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.api import services
 from workpost.kernel import errors as domain
-from workpost.protocols.signing import signature
 from workpost.protocols.api.errors import (
     CODES,
     SIGNATURE_CODES,
@@ -19,6 +18,7 @@ from workpost.protocols.api.errors import (
     violations_error,
 )
 from workpost.protocols.api.wire.body import MalformedBody
+from workpost.protocols.signing import signature
 
 WORKMAIL = services()["workmail"].operations
 FLOW = services()["workmailmessageflow"].operations

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.support.api import call, make_dispatcher, rest, services
 from workpost.protocols.api.dispatch import Dispatcher
 from workpost.protocols.api.model import Operation, read_description
-from workpost.protocols.signing.messages import ApiResponse
 from workpost.protocols.api.wire.patterns import java_pattern
+from workpost.protocols.signing.messages import ApiResponse
 
 OPERATIONS = [one for service in services().values() for one in service.operations.values()]
 MODELS = {

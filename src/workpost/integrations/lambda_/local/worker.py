@@ -176,12 +176,14 @@ class Worker:
             await self._writer.drain()
         answer, payload = await self._answer()
         self.peak = max(self.peak, answer.peak)
-        if answer.id != invocation.request_id or answer.kind not in {"answer", "failed"}:
-            await self.close()
-            raise FunctionFailed(Trouble.FAILED, self.ended or "it ended without an answer")
-        if answer.kind == "failed":
-            raise FunctionFailed(Trouble.FAILED, _words(payload))
-        return payload
+        if answer.id == invocation.request_id:
+            if answer.kind == "answer":
+                return payload
+            if answer.kind == "failed":
+                raise FunctionFailed(Trouble.FAILED, _words(payload))
+        await self.close()
+        left = _words(payload) if answer.kind == "left" else "it ended without an answer"
+        raise FunctionFailed(Trouble.FAILED, self.ended or left)
 
     async def _answer(self) -> tuple[Told, bytes]:
         """The next message; an empty one when the worker ended or spoke nonsense."""

@@ -146,7 +146,7 @@ def answer(
     try:
         result = handler(json.loads(payload), Context(head, surroundings))
     except SystemExit as error:
-        channel.write({**told, "kind": "failed"}, failure(error, "Runtime.ExitError"))
+        channel.write({**told, "kind": "left"}, failure(error, "Runtime.ExitError"))
         os._exit(1)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises
         channel.write({**told, "kind": "failed"}, failure(error))
