@@ -228,8 +228,8 @@ def test_errors_of_the_handler_leave_it_warm(walled: Jail) -> None:
 def test_a_server_that_is_killed_takes_everything_with_it(jails: Jails, way: str) -> None:
     jail = jails(way)
     jail.attempt("stay")
+    wait_until(lambda: len(children_of(jail.pid)) >= 3)
     family = children_of(jail.pid)
-    assert len(family) >= 3
     jail.kill()
     wait_until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
 
