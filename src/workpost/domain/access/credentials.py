@@ -46,6 +46,8 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     expires: int | None = None
     """Milliseconds since the epoch; None never expires."""
     session: SessionFacts | None = None
+    function: str = ""
+    """The ARN of the function that calls by the key of its own session; empty for all others."""
 
     @property
     def restricted(self) -> bool:

@@ -10,13 +10,15 @@ from typing import Any
 from workpost.protocols.api.dispatch import Dispatcher
 from workpost.protocols.api.errors import ApiError
 from workpost.protocols.api.wire.body import MAX_BODY
-from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse
+from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse, Streamed
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 30.0
+STALLED_SECONDS = 60.0
+"""How long a client may take for one piece of a streamed body."""
 MAX_DRAINED = 8 << 20
 """Bytes of an oversized body that are read and thrown away, so that the client hears the 413."""
 
@@ -51,8 +53,12 @@ class ApiApplication:
         await send(
             {"type": "http.response.start", "status": response.status, "headers": response.headers}
         )
-        body = b"" if scope["method"] == "HEAD" else response.body
-        await send({"type": "http.response.body", "body": body})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif isinstance(response.body, Streamed):
+            await _send_pieces(response.body, send)
+        else:
+            await send({"type": "http.response.body", "body": response.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> ApiResponse:
         try:
@@ -94,6 +100,18 @@ class ApiApplication:
         except ValueError:
             return False
         return any(address in network for network in self._proxies)
+
+
+async def _send_pieces(body: Streamed, send: Send) -> None:
+    """Send a body piece by piece.
+
+    Whatever breaks it off ends the connection: the client has been told its length. Raises
+    TimeoutError for a client that takes nothing any more, and what the pieces raise.
+    """
+    async for piece in body.pieces:
+        async with asyncio.timeout(STALLED_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _announces_too_much(scope: Scope) -> bool:
