@@ -66,6 +66,9 @@ EFFECTS: dict[str, str] = {
     ),
     "PutMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
     "PutMobileDeviceAccessOverride": DEVICES,
+    "PutRawMessageContent": (
+        "what is delivered or sent in the message's stead, while the mail flow waits for a function"
+    ),
     "PutRetentionPolicy": "a job moves or deletes old messages, once a period",
     "RegisterMailDomain": "a job looks for the DNS records; DKIM keys",
     "RegisterToWorkMail": "a mailbox (users and resources), logins, delivery",

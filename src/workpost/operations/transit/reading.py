@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -20,7 +20,7 @@ class Opened(msgspec.Struct, frozen=True):
     """A content that is being read: all of its bytes, and the pieces that they come in."""
 
     size: int
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
 
 
 def not_found(id: str) -> ResourceNotFound:
@@ -59,7 +59,7 @@ async def open_message(core: Core, *, account: str, id: str, function: str = "")
 
 async def _pieces(
     core: Core, row: TransitRow, key: bytes, first: bytes, size: int
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     if first:
         yield first
     for start in range(row.skip + len(first), size, PIECE):

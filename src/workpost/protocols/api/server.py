@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import aclosing
 from typing import Any
 
+from workpost.kernel.errors import TryLater
 from workpost.protocols.api.dispatch import Dispatcher
 from workpost.protocols.api.errors import ApiError
 from workpost.protocols.api.wire.body import MAX_BODY
 from workpost.protocols.api.wire.messages import ApiRequest, ApiResponse, Streamed
+
+log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -105,13 +110,20 @@ class ApiApplication:
 async def _send_pieces(body: Streamed, send: Send) -> None:
     """Send a body piece by piece.
 
-    Whatever breaks it off ends the connection: the client has been told its length. Raises
-    TimeoutError for a client that takes nothing any more, and what the pieces raise.
+    Whatever breaks it off ends the connection: the client has been told its length, and the HTTP
+    server closes after an answer that is not complete.
     """
-    async for piece in body.pieces:
-        async with asyncio.timeout(STALLED_SECONDS):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    try:
+        async with aclosing(body.pieces) as pieces:
+            async for piece in pieces:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except TimeoutError:
+        log.warning("a client has taken nothing of its answer for %s seconds", STALLED_SECONDS)
+    except TryLater as error:
+        log.warning("an answer breaks off: %s", error)
+    else:
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _announces_too_much(scope: Scope) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Streamed(msgspec.Struct, frozen=True):
     """A body that is sent in pieces, `size` bytes in all."""
 
     size: int
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
 
 
 class ApiResponse(msgspec.Struct, frozen=True):
