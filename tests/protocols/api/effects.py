@@ -160,6 +160,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateResource": ("organizations.reserved_names",),
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
+    "PutRawMessageContent": (
+        "limits.message_bytes",
+        "limits.outgoing_message_bytes",
+        "outside.buckets",
+    ),
     "PutEmailMonitoringConfiguration": (
         "outside.log_groups",
         "outside.roles",
