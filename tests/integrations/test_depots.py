@@ -161,9 +161,7 @@ def test_a_bucket_without_a_key_decides_itself_how_to_encrypt(s3: Any) -> None:
 
 
 def test_an_older_version_is_read_by_its_id(s3: Any) -> None:
-    s3.put_bucket_versioning(
-        Bucket="exports", VersioningConfiguration={"Status": "Enabled"}
-    )
+    s3.put_bucket_versioning(Bucket="exports", VersioningConfiguration={"Status": "Enabled"})
     old = s3.put_object(Bucket="exports", Key="a", Body=b"old")["VersionId"]
     s3.put_object(Bucket="exports", Key="a", Body=b"new")
     depot = BucketDepot("exports", "", "us-east-1")

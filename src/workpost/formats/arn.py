@@ -73,3 +73,12 @@ def organization_arn(region: str, account: str, organization_id: str) -> str:
     AmazonResourceName).
     """
     return f"arn:aws:workmail:{region}:{account}:organization/{organization_id}"
+
+
+def message_arn(region: str, account: str, organization: str, direction: str, id: str) -> str:
+    """Return the ARN of a message in transit; `direction` is `incoming` or `outgoing`.
+
+    Source: administrator guide, retrieving and updating message content with AWS Lambda.
+    """
+    resource = f"message/{organization}/{direction}/{id}"
+    return f"arn:aws:workmailmessageflow:{region}:{account}:{resource}"

@@ -66,6 +66,9 @@ EFFECTS: dict[str, str] = {
     ),
     "PutMailboxPermissions": "others' mailboxes in IMAP; who may send as whom",
     "PutMobileDeviceAccessOverride": DEVICES,
+    "PutRawMessageContent": (
+        "what is delivered or sent in the message's stead, while the mail flow waits for a function"
+    ),
     "PutRetentionPolicy": "a job moves or deletes old messages, once a period",
     "RegisterMailDomain": "a job looks for the DNS records; DKIM keys",
     "RegisterToWorkMail": "a mailbox (users and resources), logins, delivery",
@@ -157,6 +160,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "CreateResource": ("organizations.reserved_names",),
     "CreateUser": ("limits.users_per_organization", "organizations.reserved_names"),
     "PutAccessControlRule": ("limits.access_rules",),
+    "PutRawMessageContent": (
+        "limits.message_bytes",
+        "limits.outgoing_message_bytes",
+        "outside.buckets",
+    ),
     "PutEmailMonitoringConfiguration": (
         "outside.log_groups",
         "outside.roles",

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
 from tests.support.api import (
     ACCESS_KEY,
@@ -37,12 +37,12 @@ from tests.support.api import (
     unsigned,
 )
 from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
-from workpost.kernel.errors import EntityNotFound
+from workpost.kernel.errors import EntityNotFound, Fault, TryLater
 from workpost.protocols.api import server as server_module
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.server import MAX_DRAINED, ApiApplication
 from workpost.protocols.api.wire.body import MAX_BODY
-from workpost.protocols.signing.messages import ApiRequest
+from workpost.protocols.signing.messages import ApiRequest, Streamed
 
 USERS = [f"user{n}" for n in range(5)]
 TOKEN = "session/token+="
@@ -73,8 +73,28 @@ async def DeleteUser(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+PIECES = 64
+"""Of a megabyte each, of a streamed message."""
+ended = threading.Event()
+
+
 async def GetRawMessageContent(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"messageContent": b"Subject: " + document["messageId"].encode() + b"\r\n\r\n"}
+    id = document["messageId"]
+    if id in {"whole", "unreadable", "out-of-reach"}:
+        return {"messageContent": Streamed(PIECES << 20, pieces(id))}
+    return {"messageContent": b"Subject: " + id.encode() + b"\r\n\r\n"}
+
+
+async def pieces(id: str) -> AsyncGenerator[bytes, None]:
+    try:
+        for number in range(PIECES):
+            if number == 2 and id == "unreadable":
+                raise Fault("bytes are missing")
+            if number == 2 and id == "out-of-reach":
+                raise TryLater("the bucket is away")
+            yield bytes([number]) * (1 << 20)
+    finally:
+        ended.set()
 
 
 HANDLERS = {
@@ -193,6 +213,37 @@ class TestBoto3:
                 messageId="abc", content={"s3Reference": {"bucket": "bucket", "key": "k"}}
             )
         assert caught.value.response["Error"]["Code"] == "UnsupportedOperationException"
+
+    def test_a_stream(self, url: str) -> None:
+        flow = client(url, "workmailmessageflow")
+        answer = flow.get_raw_message_content(messageId="whole")["messageContent"]
+        for number in range(PIECES):
+            assert answer.read(1 << 20) == bytes([number]) * (1 << 20)
+        assert answer.read() == b""
+        assert flow.get_raw_message_content(messageId="a")["messageContent"].read(7) == b"Subject"
+
+    @pytest.mark.parametrize("why", ["unreadable", "out-of-reach"])
+    def test_a_stream_that_breaks_off(
+        self, url: str, why: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        flow = client(url, "workmailmessageflow")
+        answer = flow.get_raw_message_content(messageId=why)["messageContent"]
+        with pytest.raises((ResponseStreamingError, IncompleteReadError)):
+            answer.read()
+        assert ("an answer breaks off: the bucket is away" in caplog.text) == (
+            why == "out-of-reach"
+        )
+
+    def test_a_client_that_takes_nothing_of_a_stream(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server_module, "STALLED_SECONDS", 0.2)
+        ended.clear()
+        flow = client(url, "workmailmessageflow")
+        answer = flow.get_raw_message_content(messageId="whole")["messageContent"]
+        assert ended.wait(20)
+        with pytest.raises((ResponseStreamingError, IncompleteReadError)):
+            answer.read()
 
     def test_message_flow_with_a_wrong_key_is_403(self, url: str) -> None:
         with pytest.raises(ClientError) as caught:

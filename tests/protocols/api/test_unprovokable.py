@@ -8,9 +8,10 @@ import pytest
 from botocore import xform_name
 
 from tests.protocols.api.unprovokable import UNPROVOKABLE
-from workpost.protocols.api.model import load_services
+from workpost.protocols.api.model import MESSAGE_FLOW, load_services
 
-OPERATIONS = load_services()["workmail"].operations
+SERVICES = load_services()
+OPERATIONS = {**SERVICES["workmail"].operations, **SERVICES[MESSAGE_FLOW].operations}
 FOLDER = Path(__file__).parent / "actions"
 WALKED = {"OrganizationNotFoundException", "OrganizationStateException"}
 """Provoked for every action by test_strangers.py and test_states.py."""
@@ -35,6 +36,7 @@ ACTIONS = (
     "GetDefaultRetentionPolicy",
     "GetMailDomain",
     "GetPersonalAccessTokenMetadata",
+    "GetRawMessageContent",
     "ListAccessControlRules",
     "ListAvailabilityConfigurations",
     "ListMailDomains",
@@ -47,6 +49,7 @@ ACTIONS = (
     "PutIdentityProviderConfiguration",
     "PutInboundDmarcSettings",
     "PutMailboxPermissions",
+    "PutRawMessageContent",
     "PutRetentionPolicy",
     "RegisterMailDomain",
     "StartMailboxExportJob",

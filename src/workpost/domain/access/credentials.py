@@ -47,7 +47,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds since the epoch; None never expires."""
     session: SessionFacts | None = None
     function: str = ""
-    """The ARN of the function that the operator runs here and whose key this is."""
+    """The ARN of the function that calls by the key of its own session; empty for all others."""
 
     @property
     def restricted(self) -> bool:

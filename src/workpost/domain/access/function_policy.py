@@ -12,11 +12,7 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 
-from workpost.domain.access.credentials import Credential
-from workpost.integrations.lambda_.base import FunctionFailed
-from workpost.integrations.lambda_.mapping import find_mapping
 from workpost.kernel.outside_settings import Function
-from workpost.kernel.settings import Settings
 
 MESSAGES = ("workmailmessageflow:GetRawMessageContent", "workmailmessageflow:PutRawMessageContent")
 SERVICES = ("workmail", "workmailconsole")
@@ -28,16 +24,6 @@ def mapped_callable(functions: Iterable[Function], account: str, arn: str) -> Fu
         if mapped.arn == arn and account in mapped.accounts and mapped.kind == "callable":
             return mapped
     return None
-
-
-def is_of(config: Settings, caller: Credential, function: str) -> bool:
-    """Whether a caller is what stands behind `function`, an ARN as an organization has named it."""
-    if not caller.function:
-        return False
-    try:
-        return find_mapping(config, caller.account, function).arn == caller.function
-    except FunctionFailed:
-        return False
 
 
 @lru_cache(maxsize=256)

@@ -15,8 +15,9 @@ from workpost.store.content.types import Placed
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.keys import sealing
-from workpost.store.tables import contents, in_transit
+from workpost.store.tables import contents, in_transit, organizations
 from workpost.store.tables.in_transit import TransitRow
+from workpost.store.tables.organizations import ACTIVE
 
 LIFETIME_MS = 24 * 3_600_000
 """How long a message can be read after its function began or ended (WorkMail: one day)."""
@@ -61,6 +62,14 @@ async def open_content_key(core: Core, row: TransitRow) -> bytes:
     """The key of the row's content. Raises Fault, KeyDestroyed, TryLater."""
     key = await core.keys.organization(row.org, row.gen)
     return sealing.unseal(key.key, row.wrapped_key, place(row.org, row.id))
+
+
+def runs(row: TransitRow, function: str) -> bool:
+    """Whether this function runs on the message now.
+
+    An ARN without a version or alias stands for all of the function's.
+    """
+    return row.running and function in {row.function, ":".join(row.function.split(":")[:7])}
 
 
 @command
@@ -108,6 +117,16 @@ def close(tx: Tx, *, organization: str, id: str, fence: int) -> TransitRow | Non
 def find_message(tx: Reader, *, id: str) -> TransitRow | None:
     """The message of this id, of whatever organization; None when there is none, or no more."""
     return in_transit.find_row(tx, id=id, now=tx.env.now())
+
+
+@quick
+def find_in_account(tx: Reader, *, account: str, id: str) -> TransitRow | None:
+    """The message of this id, if an active organization of the account has it."""
+    row = in_transit.find_row(tx, id=id, now=tx.env.now())
+    if row is None:
+        return None
+    known = organizations.get_state(tx, organization=row.org)
+    return row if known is not None and tuple(known) == (account, ACTIVE) else None
 
 
 @command

@@ -1,8 +1,9 @@
 """A tenant's bucket at an S3 endpoint: the real `Depot`, with encryption by a KMS key (SSE-KMS).
 
-For exports it needs what the role of WorkMail's guide has: `s3:PutObject`, `s3:AbortMultipartUpload`,
-`s3:GetBucketPolicyStatus`, and `kms:GenerateDataKey` and `kms:Decrypt` of the key. Where
-`s3:ListBucketMultipartUploads` is allowed, too, uploads are found whose id was lost in a crash.
+For exports it needs what the role of WorkMail's guide has: `s3:PutObject`,
+`s3:AbortMultipartUpload`, `s3:GetBucketPolicyStatus`, `kms:GenerateDataKey` and `kms:Decrypt` of
+the key. Where `s3:ListBucketMultipartUploads` is allowed, too, uploads are found whose id was lost
+in a crash.
 To read what functions leave there it needs `s3:GetObject` and `s3:GetObjectVersion`.
 """
 
@@ -165,4 +166,6 @@ class BucketDepot:
 
 
 def _entry(name: str, size: int, facts: Any) -> Entry:
-    return Entry(name, size, int(facts["LastModified"].timestamp() * 1000), facts["ETag"].strip('"'))
+    return Entry(
+        name, size, int(facts["LastModified"].timestamp() * 1000), facts["ETag"].strip('"')
+    )

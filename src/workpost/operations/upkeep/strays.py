@@ -36,6 +36,7 @@ async def check_rest(core: Core, report: Report, *, repair: bool) -> None:
     await _contents(core, report, repair=repair)
     await _inline_bytes(core, report, repair=repair)
     await _queue(core, report, repair=repair)
+    await _in_transit(core, report)
     await _addresses(core, report, repair=repair)
     await _users(core, report, repair=repair)
 
@@ -109,6 +110,15 @@ async def _queue(core: Core, report: Report, *, repair: bool) -> None:
         for start in range(0, len(halves), PAGE):
             ids = halves[start : start + PAGE]
             await core.store.write_background(delete_empty_queue, ids=ids)
+
+
+async def _in_transit(core: Core, report: Report) -> None:
+    after = ""
+    while page := await core.store.read(recount.page_in_transit, after=after, limit=PAGE):
+        after = page[-1][0]
+        for message, there in page:
+            if not there:
+                report.add("transit", f"message {message} in transit", "its content is not there")
 
 
 async def _addresses(core: Core, report: Report, *, repair: bool) -> None:

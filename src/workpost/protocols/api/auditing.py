@@ -13,10 +13,13 @@ from workpost.domain.access.credentials import ROLE, ROOT, Credential
 from workpost.operations.audit.log import AuditLog
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.errors import ApiError
+from workpost.protocols.api.model import MESSAGE_FLOW
 from workpost.protocols.api.wire.reading import lowered
 from workpost.protocols.api.wire.rendering import HIDDEN
 
 EVENT_VERSION = "1.11"
+SOURCES = {MESSAGE_FLOW: "workmailMessageFlow.amazonaws.com"}
+"""Of services whose events do not have the name that requests are signed for."""
 MAX_RECORD = 100 * 1024
 """Bytes, above which parameters and response are left out."""
 MAX_MESSAGE = 1024
@@ -57,7 +60,7 @@ class CallAudit:
             "eventVersion": EVENT_VERSION,
             "userIdentity": self._identity(call.credential),
             "eventTime": self._time(call.now),
-            "eventSource": f"{operation.service}.amazonaws.com",
+            "eventSource": SOURCES.get(operation.service, f"{operation.service}.amazonaws.com"),
             "eventName": operation.name,
             "awsRegion": call.region,
             "sourceIPAddress": call.peer,

@@ -10,19 +10,27 @@ from typing import Any
 from workpost.domain.access.calls import decide_call
 from workpost.domain.access.credentials import ROLE, ROOT, USER
 from workpost.domain.access.policies import Context, Decision
+from workpost.formats.arn import message_arn
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.errors import ApiError
+from workpost.protocols.api.model import MESSAGE_FLOW
 
 ASSUME = "AssumeImpersonationRole"
 """The one action that has the condition key workmail:ImpersonationRoleId."""
 PRINCIPAL_TYPES = {ROOT: "Account", USER: "User", ROLE: "AssumedRole"}
 
 
-def resource_of(call: Call, document: Mapping[str, Any]) -> str:
-    """The ARN that a call is about; `*` for actions above all organizations."""
-    if call.operation.rest:
-        message = document.get("messageId", "*")
-        return f"arn:aws:workmailmessageflow:{call.region}:{call.account}:message/*/*/{message}"
+def resource_of(
+    call: Call, document: Mapping[str, Any], place: tuple[str, str] | None = None
+) -> str:
+    """The ARN that a call is about; `*` for actions above all organizations.
+
+    `place` is the organization and direction of a message in transit. Of one that is not there,
+    or not the account's, the ARN has stars, so that policies on single organizations tell nothing.
+    """
+    if call.operation.service == MESSAGE_FLOW:
+        owner, direction = place or ("*", "*")
+        return message_arn(call.region, call.account, owner, direction, document["messageId"])
     organization = document.get("OrganizationId")
     if isinstance(organization, str):
         return call.organization_arn(organization)

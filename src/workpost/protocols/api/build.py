@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from workpost.domain.access.credentials import Credential
 from workpost.domain.access.sessions import find_credential
+from workpost.domain.messages.transit import find_in_account
 from workpost.operations.audit.log import AuditLog
 from workpost.protocols.api.actions import bind, registry
 from workpost.protocols.api.actions.context import Api
@@ -86,6 +87,18 @@ class OrganizationTags:
         self._watch.close()
 
 
+class MessagesInTransit:
+    """Looks up whose a message in transit is, for policies on organizations and directions."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def locate(self, account: str, message: str) -> tuple[str, str] | None:
+        """Its organization and direction; None for one that is not the account's."""
+        row = await self._core.store.read(find_in_account, account=account, id=message)
+        return (row.org, row.direction) if row is not None else None
+
+
 class Front:
     """The API of one process: its dispatcher, and what has to be settled at its end."""
 
@@ -140,6 +153,7 @@ async def build_front(
         observer=observer,
         audit=CallAudit(audit),
         tags=tags,
+        messages=MessagesInTransit(core),
     )
     return Front(dispatcher, tags, audit)
 

@@ -31,7 +31,7 @@ from workpost.protocols.api.errors import (
     violations_error,
 )
 from workpost.protocols.api.frames import JSON, Answer
-from workpost.protocols.api.model import STS, Operation, Service
+from workpost.protocols.api.model import MESSAGE_FLOW, STS, Operation, Service
 from workpost.protocols.api.routing import Route, Router
 from workpost.protocols.api.wire.body import MAX_BODY, MalformedBody, parse_body
 from workpost.protocols.signing import signature
@@ -78,6 +78,14 @@ class Tags(Protocol):
 
     async def tags(self, account: str, organization: str) -> Mapping[str, str]:
         """Empty for an organization that is not the account's."""
+        ...
+
+
+class Messages(Protocol):
+    """Where policies find whose a message in transit is."""
+
+    async def locate(self, account: str, message: str) -> tuple[str, str] | None:
+        """Its organization and direction; None for one that is not the account's."""
         ...
 
 
@@ -155,6 +163,7 @@ class Dispatcher:
         observer: Observer | None = None,
         audit: Audit | None = None,
         tags: Tags | None = None,
+        messages: Messages | None = None,
     ) -> None:
         self._handlers = handlers
         self._credentials = credentials
@@ -165,6 +174,7 @@ class Dispatcher:
         self._observer = observer
         self._audit = audit
         self._tags = tags
+        self._messages = messages
         self._router = Router(services, self._options.prefix)
         self._keys = signature.SigningKeys()
         self._date = (-1, b"")
@@ -301,12 +311,12 @@ class Dispatcher:
         organization = document.get("OrganizationId")
         if self._organizations is not None and isinstance(organization, str):
             facts = await self._organizations.facts(call.account, organization)
-        # The actions of STS are about the caller or decide by the role's trust, in their handlers.
-        if call.credential.restricted and operation.service != STS:
+        if _asks_policies(call):
             tags = facts.tags if facts else await self._tags_of(call, document)
             context = context_of(call, document, tags)
             action = f"{operation.service}:{operation.name}"
-            authorize(call, action, resource_of(call, document), context)
+            place = await self._place_of(call, document)
+            authorize(call, action, resource_of(call, document, place), context)
         if self._audit is not None and self._audit.full:
             raise ApiError("ServiceUnavailableException")
         if self._throttle and not self._throttle.admit(call.account, operation.name):
@@ -324,11 +334,16 @@ class Dispatcher:
             return {}
         return await self._tags.tags(call.account, organization)
 
+    async def _place_of(self, call: Call, document: Mapping[str, Any]) -> tuple[str, str] | None:
+        if self._messages is None or call.operation.service != MESSAGE_FLOW:
+            return None
+        return await self._messages.locate(call.account, document["messageId"])
+
     def _response(self, answer: Answer, *, request_id: str, code: str) -> ApiResponse:
         headers = [
             (b"x-amzn-RequestId", request_id.encode()),
             (b"Content-Type", answer.content_type),
-            (b"Content-Length", b"%d" % len(answer.body)),
+            (b"Content-Length", b"%d" % answer.size),
             (b"Date", self._http_date()),
         ]
         if code:
@@ -354,6 +369,18 @@ _MONTHS = (
 
 def _name(operation: Operation | None) -> str:
     return operation.name if operation is not None else ""
+
+
+def _asks_policies(call: Call) -> bool:
+    """Whether policies decide here; otherwise the handler does.
+
+    The actions of STS are about the caller or decide by the role's trust; a function has its own
+    messages.
+    """
+    service, credential = call.operation.service, call.credential
+    if service == STS or (service == MESSAGE_FLOW and credential.function):
+        return False
+    return credential.restricted
 
 
 def _check_state(organization: str, facts: OrganizationFacts | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from workpost.protocols.api.errors import ApiError, error_body
 from workpost.protocols.api.model import Operation
 from workpost.protocols.api.wire.query import wrap_error, wrap_result
+from workpost.protocols.signing.messages import Streamed
 
 JSON_TYPE = b"application/x-amz-json-1.1"
 REST_TYPE = b"application/json"
@@ -21,7 +22,12 @@ class Answer(NamedTuple):
 
     status: int
     content_type: bytes
-    body: bytes
+    body: bytes | Streamed
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return self.body.size if isinstance(self.body, Streamed) else len(self.body)
 
 
 class Frame(Protocol):
@@ -47,13 +53,11 @@ class JsonFrame:
 
 
 class RestFrame:
-    """REST-JSON; an output member may be the body itself."""
+    """REST-JSON; an output member may be the body itself, bytes or a stream."""
 
     def success(self, operation: Operation, output: Mapping[str, Any], request_id: str) -> Answer:
         if operation.payload:
-            payload = output[operation.payload]
-            body = payload if isinstance(payload, bytes) else bytes(payload)
-            return Answer(200, BLOB_TYPE, body)
+            return Answer(200, BLOB_TYPE, output[operation.payload])
         return Answer(200, REST_TYPE, operation.render(output))
 
     def failure(self, fault: ApiError, operation: Operation | None, request_id: str) -> Answer:

@@ -22,9 +22,10 @@ from workpost.protocols.api.wire.rendering import compile_mask, compile_output
 
 STS = "sts"
 CONSOLE = "workmailconsole"
+MESSAGE_FLOW = "workmailmessageflow"
 VERSIONS = {
     "workmail": "2017-10-01",
-    "workmailmessageflow": "2019-05-01",
+    MESSAGE_FLOW: "2019-05-01",
     CONSOLE: "2026-11-01",
     STS: "2011-06-15",
 }

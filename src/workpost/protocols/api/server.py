@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import aclosing
 from typing import Any
 
+from workpost.kernel.errors import TryLater
 from workpost.protocols.api.dispatch import Dispatcher
 from workpost.protocols.api.errors import ApiError
 from workpost.protocols.api.wire.body import MAX_BODY
-from workpost.protocols.signing.messages import ApiRequest, ApiResponse
+from workpost.protocols.signing.messages import ApiRequest, ApiResponse, Streamed
+
+log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 30.0
+STALLED_SECONDS = 60.0
+"""How long a client may take for one piece of a streamed body."""
 MAX_DRAINED = 8 << 20
 """Bytes of an oversized body that are read and thrown away, so that the client hears the 413."""
 
@@ -51,8 +58,12 @@ class ApiApplication:
         await send(
             {"type": "http.response.start", "status": response.status, "headers": response.headers}
         )
-        body = b"" if scope["method"] == "HEAD" else response.body
-        await send({"type": "http.response.body", "body": body})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif isinstance(response.body, Streamed):
+            await _send_pieces(response.body, send)
+        else:
+            await send({"type": "http.response.body", "body": response.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> ApiResponse:
         try:
@@ -94,6 +105,25 @@ class ApiApplication:
         except ValueError:
             return False
         return any(address in network for network in self._proxies)
+
+
+async def _send_pieces(body: Streamed, send: Send) -> None:
+    """Send a body piece by piece.
+
+    Whatever breaks it off ends the connection: the client has been told its length, and the HTTP
+    server closes after an answer that is not complete.
+    """
+    try:
+        async with aclosing(body.pieces) as pieces:
+            async for piece in pieces:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except TimeoutError:
+        log.warning("a client has taken nothing of its answer for %s seconds", STALLED_SECONDS)
+    except TryLater as error:
+        log.warning("an answer breaks off: %s", error)
+    else:
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _announces_too_much(scope: Scope) -> bool:

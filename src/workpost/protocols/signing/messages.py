@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import msgspec
 
 
@@ -20,12 +22,19 @@ class ApiRequest(msgspec.Struct, frozen=True):
     is_tls: bool = False
 
 
+class Streamed(msgspec.Struct, frozen=True):
+    """A body that is sent in pieces, `size` bytes in all."""
+
+    size: int
+    pieces: AsyncGenerator[bytes, None]
+
+
 class ApiResponse(msgspec.Struct, frozen=True):
-    """One HTTP response, complete."""
+    """One HTTP response, complete but for the pieces of a streamed body."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
-    body: bytes
+    body: bytes | Streamed
 
 
 def index_headers(headers: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:

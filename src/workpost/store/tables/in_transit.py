@@ -44,9 +44,7 @@ def _row(row: Row | None) -> TransitRow | None:
 
 def find_row(tx: Reader, *, id: str, now: int) -> TransitRow | None:
     """The message of this id, in whatever organization, unless it has expired."""
-    return _row(
-        tx.row(f"SELECT {_COLUMNS} FROM in_transit WHERE id = ? AND expires > ?", id, now)
-    )
+    return _row(tx.row(f"SELECT {_COLUMNS} FROM in_transit WHERE id = ? AND expires > ?", id, now))
 
 
 def lock_row(tx: Tx, *, org: str, id: str) -> TransitRow | None:
@@ -86,8 +84,7 @@ def delete_expired(tx: Tx, *, now: int, limit: int) -> list[bytes]:
 def page_wraps(tx: Reader, *, organization: str, after: str, limit: int) -> list[Row]:
     """Rows (id, gen, wrapped key) of an organization's messages after an id."""
     return tx.rows(
-        "SELECT id, gen, wrapped_key FROM in_transit WHERE org = ? AND id > ?"
-        " ORDER BY id LIMIT ?",
+        "SELECT id, gen, wrapped_key FROM in_transit WHERE org = ? AND id > ? ORDER BY id LIMIT ?",
         organization,
         after,
         limit,

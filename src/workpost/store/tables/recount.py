@@ -261,6 +261,16 @@ def page_queue(tx: Reader, *, after: int, limit: int) -> list[Row]:
     )
 
 
+def page_in_transit(tx: Reader, *, after: str, limit: int) -> list[Row]:
+    """Rows (id, content is there: 0 or 1) of messages in transit, by id."""
+    return tx.rows(
+        "SELECT t.id, CASE WHEN EXISTS (SELECT 1 FROM content c WHERE c.id = t.content) THEN 1"
+        " ELSE 0 END FROM in_transit t WHERE t.id > ? ORDER BY t.id LIMIT ?",
+        after,
+        limit,
+    )
+
+
 def page_stray_recipients(tx: Reader, *, after: int, limit: int) -> list[Row]:
     """Rows (queue, has an entry: 0 or 1) of recipients, by queue."""
     return tx.rows(

@@ -10,6 +10,7 @@ from tests.support.api_server import ApiServer, Tenant
 from tests.support.exports import Exporter
 from tests.support.identity import Center, configure
 from tests.support.log_groups import LogGroups
+from tests.support.message_flow import Flow
 from tests.support.outside_directory import Outside
 from tests.support.slapd import Slapd
 from tests.support.stores import ENGINES, settings_of
@@ -59,6 +60,16 @@ def exporter(api: ApiServer, demo: Tenant) -> Iterator[Exporter]:
     """The organization `demo`, whose account has a bucket for exports."""
     settings = api.core.settings
     made = Exporter(api, demo)
+    made.map()
+    yield made
+    msgspec.structs.force_setattr(api.core, "settings", settings)
+
+
+@pytest.fixture
+def flow(api: ApiServer, demo: Tenant) -> Iterator[Flow]:
+    """The organization `demo`, whose account has a bucket for what functions put."""
+    settings = api.core.settings
+    made = Flow(api, demo)
     made.map()
     yield made
     msgspec.structs.force_setattr(api.core, "settings", settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from workpost.domain.access.accounts import administer
 from workpost.domain.directory.listing import EntityFilter
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
+from workpost.operations.transit.putting import AT_ONCE
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.pagination import PageTokens, Position
 from workpost.store.core import Core
@@ -26,6 +28,8 @@ class Api(msgspec.Struct, frozen=True):
 
     core: Core
     tokens: PageTokens
+    puts: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    """Held while a message in transit is replaced."""
 
 
 def grant_of(call: Call, document: Document) -> Grant:

@@ -1,0 +1,1 @@
+"""The Message Flow API's work: messages in transit are read, and replaced from a bucket."""
