@@ -1,8 +1,8 @@
 """A Lambda endpoint that runs Python code, and the same functions behind URLs.
 
 moto's Lambda runs code in Docker only, and without it answers what it was told to. This one speaks
-`POST /2015-03-31/functions/NAME/invocations` (Invoke), refuses what is not signed for Lambda, and runs the handler in a warm process with the variables of the function.
-`POST /url/NAME` is the function's URL.
+`POST /2015-03-31/functions/NAME/invocations` (Invoke), refuses what is not signed for Lambda, and
+runs handlers in a warm process with variables of their own. `POST /url/NAME` is a function's URL.
 """
 
 from __future__ import annotations

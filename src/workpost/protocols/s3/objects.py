@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Sequence
 from email.utils import formatdate
 from typing import NamedTuple
 
@@ -78,6 +77,8 @@ async def _list(depot: Depot, asked: Asked) -> answers.Page:
     token, start = query.get("continuation-token", ""), query.get("start-after", "")
     most = _count(query.get("max-keys", str(MAX_PAGE)))
     after = _place_of(token) if token else start
+    # What an earlier page has told is not told again, however much of it is left.
+    told = _common(after, prefix, delimiter) if token else ""
     objects: list[answers.Listed] = []
     prefixes: list[str] = []
     following = ""
@@ -88,13 +89,21 @@ async def _list(depot: Depot, asked: Asked) -> answers.Page:
             following = after
             break
         page = await asyncio.to_thread(depot.entries, prefix, after, MAX_PAGE)
-        full = _fill(page, prefix, delimiter, most, objects, prefixes)
-        if full is not None:
-            following = full
+        for entry in page:
+            common = _common(entry.name, prefix, delimiter)
+            if not common or common not in {told, *prefixes[-1:]}:
+                if len(objects) + len(prefixes) >= most:
+                    following = after
+                    break
+                if common:
+                    prefixes.append(common)
+                else:
+                    objects.append(_listed(entry))
+            after = entry.name
+        if following:
             break
         if len(page) < MAX_PAGE:
             break
-        after = page[-1].name
     return answers.Page(
         bucket=asked.bucket,
         prefix=prefix,
@@ -109,28 +118,8 @@ async def _list(depot: Depot, asked: Asked) -> answers.Page:
     )
 
 
-def _fill(
-    page: Sequence[Entry],
-    prefix: str,
-    delimiter: str,
-    most: int,
-    objects: list[answers.Listed],
-    prefixes: list[str],
-) -> str | None:
-    """Take entries until there are enough; the name of the last one taken, when others follow."""
-    last = ""
-    for entry in page:
-        common = _common(entry.name, prefix, delimiter)
-        if not (common and prefixes and prefixes[-1] == common):
-            if len(objects) + len(prefixes) >= most:
-                return last
-            if common:
-                prefixes.append(common)
-            else:
-                listed = answers.Listed(entry.name, entry.modified, entry.tag, entry.size)
-                objects.append(listed)
-        last = entry.name
-    return None
+def _listed(entry: Entry) -> answers.Listed:
+    return answers.Listed(entry.name, entry.modified, entry.tag, entry.size)
 
 
 def _common(name: str, prefix: str, delimiter: str) -> str:
@@ -153,7 +142,7 @@ def _token_of(name: str) -> str:
 
 def _place_of(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError, ValueError):
         raise S3Error("InvalidArgument", "The continuation token provided is incorrect") from None
 

@@ -1,0 +1,206 @@
+"""Objects of a mapped bucket over S3's protocol, with boto3."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.support.buckets import Buckets, refused
+from tests.support.moto import MotoServer
+from workpost.kernel.outside_settings import Outside
+from workpost.protocols.s3 import objects, server
+
+AWKWARD = ["a b+c&d=e%2F.eml", "ümlaut/日本.eml", "deep/er/than/that", "d.o.t/.hidden", "~-_.!*'()"]
+
+
+def test_put_get_head_delete(buckets: Buckets) -> None:
+    put = buckets.client.put_object(Bucket=buckets.bucket, Key="new/1.eml", Body=b"From: ada\r\n")
+    assert buckets.get("new/1.eml") == b"From: ada\r\n"
+    head = buckets.client.head_object(Bucket=buckets.bucket, Key="new/1.eml")
+    assert head["ContentLength"] == 11
+    assert head["ETag"] == put["ETag"]
+    assert head["ResponseMetadata"]["HTTPHeaders"]["x-amz-request-id"]
+    buckets.client.delete_object(Bucket=buckets.bucket, Key="new/1.eml")
+    assert refused(lambda: buckets.get("new/1.eml")) == (404, "NoSuchKey")
+    head_again = refused(lambda: buckets.client.head_object(Bucket=buckets.bucket, Key="new/1.eml"))
+    assert head_again[0] == 404
+    buckets.client.delete_object(Bucket=buckets.bucket, Key="new/1.eml")
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+def test_names_of_any_characters(buckets: Buckets, key: str) -> None:
+    buckets.put(key, b"x")
+    assert buckets.get(key) == b"x"
+    listed = buckets.client.list_objects_v2(Bucket=buckets.bucket)["Contents"]
+    assert [each["Key"] for each in listed] == [key]
+
+
+@pytest.mark.parametrize("key", ["../keys/keyring.json", "a/../../b", "a//b", "./a", "x" * 300])
+def test_names_that_no_folder_can_hold_are_refused(buckets: Buckets, key: str) -> None:
+    status, _ = refused(lambda: buckets.put(key, b"x"))
+    assert status in {400, 403}
+    assert buckets.client.list_objects_v2(Bucket=buckets.bucket)["KeyCount"] == 0
+
+
+def test_a_key_may_have_1024_bytes(buckets: Buckets) -> None:
+    assert refused(lambda: buckets.put("x/" * 513)) == (400, "KeyTooLongError")
+
+
+def test_transfers_of_boto3(buckets: Buckets) -> None:
+    data = bytes(range(256)) * 1000
+    buckets.client.upload_fileobj(io.BytesIO(data), buckets.bucket, "file")
+    got = io.BytesIO()
+    buckets.client.download_fileobj(buckets.bucket, "file", got)
+    assert got.getvalue() == data
+
+
+@pytest.mark.parametrize(
+    ("wanted", "got"),
+    [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=8-100", b"89")],
+)
+def test_ranges(buckets: Buckets, wanted: str, got: bytes) -> None:
+    buckets.put("digits", b"0123456789")
+    answer = buckets.client.get_object(Bucket=buckets.bucket, Key="digits", Range=wanted)
+    assert answer["Body"].read() == got
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
+    assert answer["ContentRange"].endswith("/10")
+
+
+def test_ranges_that_cannot_be(buckets: Buckets) -> None:
+    buckets.put("digits", b"0123456789")
+    assert refused(lambda: buckets.get("digits", Range="bytes=10-")) == (416, "InvalidRange")
+    assert buckets.get("digits", Range="lines=1-2") == b"0123456789"
+
+
+def test_if_match(buckets: Buckets) -> None:
+    buckets.put("a", b"1")
+    tag = buckets.client.head_object(Bucket=buckets.bucket, Key="a")["ETag"]
+    assert buckets.get("a", IfMatch=tag) == b"1"
+    buckets.put("a", b"2")
+    assert refused(lambda: buckets.get("a", IfMatch=tag)) == (412, "PreconditionFailed")
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def listed(buckets: Buckets, **more: Any) -> tuple[list[str], list[str]]:
+    """All keys and common prefixes, page by page."""
+    keys, prefixes = [], []
+    pages = buckets.client.get_paginator("list_objects_v2").paginate(Bucket=buckets.bucket, **more)
+    for page in pages:
+        assert page["KeyCount"] <= page["MaxKeys"]
+        keys += [each["Key"] for each in page.get("Contents", ())]
+        prefixes += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
+    return keys, prefixes
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+def test_lists_in_pages(buckets: Buckets, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "MAX_PAGE", 3)
+    keys = ["a", "b/1", "b/2", "b/3", "c/1", "d", "é"]
+    for key in keys:
+        buckets.put(key)
+    config = {"PaginationConfig": {"PageSize": page}}
+    assert listed(buckets, **config) == (keys, [])
+    assert listed(buckets, Prefix="b/", **config) == (["b/1", "b/2", "b/3"], [])
+    assert listed(buckets, StartAfter="b/2", **config) == (["b/3", "c/1", "d", "é"], [])
+    assert listed(buckets, Delimiter="/", **config) == (["a", "d", "é"], ["b/", "c/"])
+    assert listed(buckets, Prefix="b/", Delimiter="/", **config) == (["b/1", "b/2", "b/3"], [])
+
+
+def test_a_long_folder_is_passed_over_in_portions(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "MAX_PAGE", 2)
+    monkeypatch.setattr(objects, "MAX_LOOKED", 1)
+    for number in range(7):
+        buckets.put(f"b/{number}")
+    buckets.put("c")
+    keys, prefixes = listed(buckets, Delimiter="/")
+    assert keys == ["c"]
+    assert prefixes == ["b/"]
+
+
+def test_lists_that_cannot_be(buckets: Buckets) -> None:
+    call = buckets.client.list_objects_v2
+    assert (
+        refused(lambda: call(Bucket=buckets.bucket, ContinuationToken="%%"))[1] == "InvalidArgument"
+    )
+    assert call(Bucket=buckets.bucket, MaxKeys=0)["KeyCount"] == 0
+    assert refused(lambda: call(Bucket=buckets.bucket, MaxKeys=-1))[1] == "InvalidArgument"
+
+
+# --- buckets --------------------------------------------------------------------------------------
+
+
+def test_head_bucket_and_its_region(buckets: Buckets) -> None:
+    assert buckets.client.head_bucket(Bucket=buckets.bucket)["BucketRegion"] == "us-east-1"
+    assert buckets.client.get_bucket_location(Bucket=buckets.bucket)["LocationConstraint"] is None
+
+
+def test_buckets_that_are_not_mapped_do_not_exist(buckets: Buckets) -> None:
+    assert refused(lambda: buckets.client.head_bucket(Bucket="else"))[0] == 404
+    call = buckets.client.get_object
+    assert refused(lambda: call(Bucket="else", Key="a")) == (404, "NoSuchBucket")
+    buckets.set(outside=Outside(buckets=(f"999999999999 {buckets.bucket} folder",)))
+    assert refused(lambda: buckets.get("a")) == (404, "NoSuchBucket")
+
+
+def test_a_bucket_at_an_s3_endpoint(buckets: Buckets, moto_server: MotoServer) -> None:
+    boto3.client("s3").create_bucket(Bucket="real")
+    buckets.set(outside=Outside(buckets=(f"{buckets.account} {buckets.bucket} s3 real",)))
+    buckets.put("new/1", b"hello")
+    assert boto3.client("s3").get_object(Bucket="real", Key="new/1")["Body"].read() == b"hello"
+    assert buckets.get("new/1") == b"hello"
+    assert listed(buckets, Delimiter="/") == ([], ["new/"])
+    buckets.client.delete_object(Bucket=buckets.bucket, Key="new/1")
+    assert refused(lambda: buckets.get("new/1")) == (404, "NoSuchKey")
+
+
+def test_a_bucket_out_of_reach(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    buckets.set(outside=Outside(buckets=(f"{buckets.account} {buckets.bucket} s3 gone",)))
+    assert refused(lambda: buckets.get("a")) == (503, "ServiceUnavailable")
+
+
+# --- what is not there ----------------------------------------------------------------------------
+
+
+def test_what_is_not_kept_is_refused_and_not_forgotten(buckets: Buckets) -> None:
+    client, place = buckets.client, {"Bucket": buckets.bucket, "Key": "a"}
+    for more in (
+        {"Metadata": {"a": "b"}},
+        {"Tagging": "a=b"},
+        {"ACL": "public-read"},
+    ):
+        assert refused(lambda more=more: client.put_object(**place, Body=b"", **more)) == (
+            501,
+            "NotImplemented",
+        )
+    source = {"Bucket": buckets.bucket, "Key": "b"}
+    assert refused(lambda: client.copy_object(**place, CopySource=source))[1] == "NotImplemented"
+    assert refused(lambda: client.get_object_acl(**place))[1] == "NotImplemented"
+    assert refused(lambda: client.list_objects(Bucket=buckets.bucket))[1] == "NotImplemented"
+    assert refused(client.list_buckets)[1] == "NotImplemented"
+    assert refused(lambda: client.create_multipart_upload(**place))[0] in {405, 501}
+    assert refused(lambda: client.create_bucket(Bucket=buckets.bucket))[1] == "MethodNotAllowed"
+    assert refused(lambda: client.delete_bucket(Bucket=buckets.bucket))[1] == "MethodNotAllowed"
+
+
+def test_bodies_are_bounded(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_BODY", 1000)
+    assert refused(lambda: buckets.put("a", b"x" * 1001)) == (400, "EntityTooLarge")
+    buckets.put("a", b"x" * 1000)
+    monkeypatch.setattr(objects, "MAX_OBJECT", 999)
+    assert refused(lambda: buckets.get("a")) == (400, "EntityTooLarge")
+    assert buckets.client.head_object(Bucket=buckets.bucket, Key="a")["ContentLength"] == 1000
+
+
+def test_bodies_have_to_come_in_time(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.0)
+    assert refused(lambda: buckets.put("a", b"x" * 100_000)) == (400, "RequestTimeout")
