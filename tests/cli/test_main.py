@@ -21,16 +21,21 @@ def exits(*args: str) -> int:
     return code
 
 
+def name_of(command: str) -> str:
+    """What an operator types: `lambda` is no name for a module."""
+    return {"functions": "lambda"}.get(command, command.replace("_", "-"))
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert exits("--help") == 0
     text = capsys.readouterr().out
     for command in COMMANDS:
-        assert command.replace("_", "-") in text
+        assert name_of(command) in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exits(command.replace("_", "-"), "--help") == 0
+    assert exits(name_of(command), "--help") == 0
     assert "`workpost" in capsys.readouterr().out
 
 

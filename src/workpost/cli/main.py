@@ -31,6 +31,7 @@ COMMANDS = (
     "suppression",
     "trace",
     "spam",
+    "functions",
     "keys",
     "doctor",
     "selftest",

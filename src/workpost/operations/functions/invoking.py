@@ -38,8 +38,8 @@ async def invoke(
 
     `event` and the answer are JSON documents; `seconds` is the longest that it may take.
     `request_id` names the invocation in logs, and is the same for an event that is sent again; ""
-    for a fresh one. The invocation leaves its log. Raises FunctionFailed, EntityNotFound when the
-    organization is not there, TryLater.
+    for a fresh one. The invocation leaves its log. Raises FunctionFailed, OrganizationNotFound,
+    TryLater.
     """
     known = await core.store.read(organizations.get_state, organization=organization)
     if known is None:

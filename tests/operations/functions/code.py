@@ -1,0 +1,40 @@
+"""Functions of the tests: `event` says what each is to do."""
+
+import logging
+import os
+import time
+
+state = []
+logging.getLogger().setLevel(logging.INFO)
+
+
+def handler(event, context):
+    state.append(event)
+    return {"calls": len(state), "process": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]}
+
+
+def slow(event, context):
+    time.sleep(event["seconds"])
+    return "awake"
+
+
+def failing(event, context):
+    print("before")
+    raise ValueError(f"secret {event['word']}")
+
+
+def about(event, context):
+    left = context.get_remaining_time_in_millis()
+    time.sleep(0.01)
+    return {
+        "name": context.function_name,
+        "version": context.function_version,
+        "arn": context.invoked_function_arn,
+        "request": context.aws_request_id,
+        "memory": context.memory_limit_in_mb,
+        "group": context.log_group_name,
+        "stream": context.log_stream_name,
+        "left": left,
+        "less": context.get_remaining_time_in_millis() < left,
+        "environment": dict(os.environ),
+    }
