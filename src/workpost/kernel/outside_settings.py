@@ -138,6 +138,13 @@ class Function(Section, frozen=True, kw_only=True):
             description="Of a callable: how many run at once for each account in each process.",
         ),
     ] = 2
+    network: Annotated[
+        Literal["api", "any"],
+        Meta(
+            description="Of a callable: `api`: it reaches this API and its buckets, nothing else; "
+            "`any`: whatever this machine reaches, listeners on loopback included."
+        ),
+    ] = "api"
     user: Annotated[
         str,
         Meta(

@@ -92,6 +92,28 @@ def connect(path):
     return "connected"
 
 
+def fetch(port, path="/"):
+    """Ask an HTTP server on loopback."""
+    connection = socket.create_connection(("127.0.0.1", port), 3)
+    connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+    told = b""
+    while piece := connection.recv(65536):
+        told += piece
+    connection.close()
+    return told.rpartition(b"\r\n\r\n")[2].decode("latin-1")
+
+
+def many(port, count):
+    """Several connections at the same time."""
+    found = []
+    made = [threading.Thread(target=lambda: found.append(len(fetch(port)))) for _ in range(count)]
+    for each in made:
+        each.start()
+    for each in made:
+        each.join()
+    return sorted(found)
+
+
 def powers():
     return {
         "user": os.getresuid(),
@@ -211,6 +233,9 @@ TRIES = {
     "peek": peek,
     "descriptors": descriptors,
     "connect": connect,
+    "fetch": fetch,
+    "many": many,
+    "interfaces": lambda: [name for _, name in socket.if_nameindex()],
     "powers": powers,
     "memory": fill_memory,
     "shared": fill_shared,

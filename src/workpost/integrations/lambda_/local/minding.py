@@ -21,13 +21,15 @@ import signal
 import socket
 import sys
 
-from workpost.integrations.lambda_.local import calls, limits, system, walls
+from workpost.integrations.lambda_.local import calls, limits, network, system, walls
 from workpost.integrations.lambda_.local.spec import NONE, USER, WALLS, Spec
 
 LOOK_MS = 100
 """Between two looks at memory and processes."""
-CHANNEL, SOURCE, STATUS = 3, 4, 5
+CHANNEL, SOURCE, STATUS = 3, 4, 200
 """Descriptors of the worker; the last one closes when its program starts."""
+MOVED = 100
+"""Where descriptors wait for the numbers that they are to have."""
 STUB = f"import os; exec(compile(os.fdopen({SOURCE}).read(), 'workpost-function', 'exec'))"
 HIDE = "WORKPOST_HIDE_PROCESS"
 """Tells what runs inside to hide itself from processes of the same user."""
@@ -97,6 +99,8 @@ def _prepare(spec: Spec) -> str:
             _map_ids(uid, gid)
     except OSError as error:
         if root and error.errno == errno.EPERM:
+            if spec.network is not None and not spec.unconfined:
+                raise Refused('its network cannot be confined; network = "any"') from error
             return USER
         if spec.unconfined:
             return NONE
@@ -118,10 +122,14 @@ def _start(spec: Spec, way: str, channel: int) -> int:
     """Fork the worker and wait until its program runs. Raises OSError, Refused."""
     source = _in_memory(spec.source)
     reading, writing = os.pipe2(os.O_CLOEXEC)
+    inside, outside = socket.socketpair()
     worker = os.fork()
     if not worker:
+        os.dup2(writing, STATUS, inheritable=False)
         try:
-            _become(spec, way, channel, source, writing)
+            if way == WALLS and spec.network is not None:
+                network.enter(spec.network[1], outside)
+            _become(spec, way, channel, source)
         except BaseException as error:  # noqa: BLE001 - nothing may go on in a fork
             reason = str(error) if isinstance(error, (OSError, Refused)) else repr(error)
             os.write(STATUS, reason.encode()[:1000])
@@ -129,6 +137,9 @@ def _start(spec: Spec, way: str, channel: int) -> int:
             os._exit(1)
     os.close(writing)
     os.close(source)
+    outside.close()
+    listener = network.receive(inside)
+    inside.close()
     told = b""
     while piece := os.read(reading, 4096):
         told += piece
@@ -136,6 +147,8 @@ def _start(spec: Spec, way: str, channel: int) -> int:
     if told:
         os.waitpid(worker, 0)
         raise Refused(told.decode(errors="replace"))
+    if listener is not None and spec.network is not None:
+        network.serve(listener, *spec.network)
     return worker
 
 
@@ -146,11 +159,9 @@ def _in_memory(text: str) -> int:
     return handle
 
 
-def _become(spec: Spec, way: str, channel: int, source: int, status: int) -> None:
-    """Turn this process into the worker; returns never but by an error. Raises OSError,
-    Refused."""
-    # Out of the way first: a descriptor may have the number that another one is to get.
-    kept, environment = [channel, source, status], dict(spec.environment)
+def _become(spec: Spec, way: str, channel: int, source: int) -> None:
+    """Turn this process into the worker; only an error returns. Raises OSError, Refused."""
+    kept, environment = [channel, source], dict(spec.environment)
     for path, text in spec.files.items() if way != WALLS else ():
         # Without a root of its own, files have no place but in memory.
         at = f"/proc/self/fd/{CHANNEL + len(kept)}"
@@ -158,10 +169,12 @@ def _become(spec: Spec, way: str, channel: int, source: int, status: int) -> Non
         kept.append(_in_memory(text))
     if way == USER:
         environment[HIDE] = "yes"
-    moved = [os.dup2(each, 100 + n) for n, each in enumerate(kept)]
+    # Out of the way first: a descriptor may have the number that another one is to get.
+    moved = [os.dup2(each, MOVED + n) for n, each in enumerate(kept)]
     for number, each in enumerate(moved, CHANNEL):
-        os.dup2(each, number, inheritable=number != STATUS)
-    os.closerange(CHANNEL + len(kept), os.sysconf("SC_OPEN_MAX"))
+        os.dup2(each, number)
+    os.closerange(CHANNEL + len(kept), STATUS)
+    os.closerange(STATUS + 1, os.sysconf("SC_OPEN_MAX"))
     nothing = os.open("/dev/null", os.O_RDWR)
     os.dup2(nothing, 0)
     os.close(nothing)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import pwd
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +20,7 @@ from workpost.kernel.outside_settings import Function
 PROCESSES = 64
 """Processes and threads of one worker."""
 CERTIFICATES = "/etc/workpost-ca.pem"
+HOSTS = "/etc/hosts"
 SDK = "/etc/workpost-sdk"
 SDK_SETTINGS = "[default]\ns3 =\n  addressing_style = path\n"
 """For the AWS SDK: buckets have no host names of their own here."""
@@ -58,6 +61,10 @@ def make_spec(mapped: Function, around: Surroundings) -> Spec:
     if around.certificates:
         files[CERTIFICATES] = around.certificates
     code = os.path.realpath(mapped.path)
+    place = _place(around.endpoint)
+    if mapped.network == "api":
+        files[HOSTS] = f"127.0.0.1 localhost\n127.0.0.1 {place[0]}\n"
+        around = msgspec.structs.replace(around, endpoint=_inside(around.endpoint))
     return Spec(
         python=interpreter,
         source=program(),
@@ -72,7 +79,24 @@ def make_spec(mapped: Function, around: Surroundings) -> Spec:
         uid=uid,
         gid=gid,
         unconfined=around.unconfined,
+        network=place if mapped.network == "api" else None,
     )
+
+
+def _place(endpoint: str) -> tuple[str, int]:
+    """Host and port of a URL."""
+    parts = urlsplit(endpoint)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _inside(endpoint: str) -> str:
+    """A URL as it is where every name leads to loopback: addresses do not."""
+    parts = urlsplit(endpoint)
+    try:
+        ipaddress.ip_address(parts.hostname or "")
+    except ValueError:
+        return endpoint
+    return parts._replace(netloc=f"127.0.0.1:{_place(endpoint)[1]}").geturl()
 
 
 def _interpreter(mapped: Function) -> str:

@@ -40,5 +40,7 @@ class Spec(NamedTuple):
     gid: int
     unconfined: bool
     """Start it also where nothing confines it."""
+    network: tuple[str, int] | None = None
+    """Host and port of the API, which is all that it reaches; None: whatever the machine does."""
     without: str = ""
     """`WALLS` to do as where the system lets nobody make namespaces."""

@@ -45,7 +45,8 @@ def build(spec: Spec, uid: int, gid: int) -> None:
     # What is to be seen may lie below /tmp, and goes into the new one.
     system.mount("tmp", TMP, "tmpfs", flags, f"size={spec.tmp},nr_inodes=8192,mode=1777")
     for path, source in sources:
-        _show(path, source)
+        if path not in spec.files:
+            _show(path, source)
     for path, source in devices:
         _show(path, source)
     name = "function"

@@ -1,0 +1,146 @@
+"""A network for one worker in which there is nothing but the API.
+
+The worker has a network namespace of its own: a loopback with one listener, whose connections a
+process outside carries on to the API. Listeners of the machine that trust whoever reaches them
+(mail from loopback, databases, metrics) are not there, and neither is the internet.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+
+from workpost.integrations.lambda_.local import system
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 64
+MOST_CONNECTIONS = 64
+PIECE = 65536
+CONNECT_SECONDS = 10.0
+_SIOCSIFFLAGS = 0x8914
+_UP = 0x1
+
+
+def enter(port: int, outside: socket.socket) -> None:
+    """Enter a network namespace, and hand its listener out. Raises OSError."""
+    system.unshare(system.CLONE_NEWNET)
+    with socket.socket() as inside:
+        fcntl.ioctl(inside, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP))
+        inside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        inside.bind((LOOPBACK, port))
+        inside.listen(BACKLOG)
+        handle = array.array("i", [inside.fileno()])
+        outside.sendmsg([b"l"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handle)])
+
+
+def receive(inside: socket.socket) -> socket.socket | None:
+    """The listener that `enter` hands out, None when it did not come to that."""
+    _, handles, _, _ = socket.recv_fds(inside, 1, 1)
+    return socket.socket(fileno=handles[0]) if handles else None
+
+
+class _Pipe:
+    """One direction of a connection."""
+
+    def __init__(self, source: socket.socket, target: socket.socket) -> None:
+        self.source = source
+        self.target = target
+        self.waiting = b""
+        self.ended = False
+
+
+def carry(listener: socket.socket, host: str, port: int) -> None:
+    """Carry connections on until this process is ended."""
+    pipes: list[_Pipe] = []
+    while True:
+        full = len(pipes) >= 2 * MOST_CONNECTIONS
+        reading = [each.source for each in pipes if not each.waiting and not each.ended]
+        writing = [each.target for each in pipes if each.waiting]
+        readable, writable, _ = select.select(
+            [*reading, *([] if full else [listener])], writing, []
+        )
+        if listener in readable:
+            pipes += _accept(listener, host, port)
+        for pipe in pipes:
+            if pipe.source in readable and not pipe.waiting:
+                _read(pipe)
+            if pipe.waiting and (pipe.target in writable or pipe.source in readable):
+                _write(pipe)
+        pipes = _kept(pipes)
+
+
+def _accept(listener: socket.socket, host: str, port: int) -> list[_Pipe]:
+    inner, _ = listener.accept()
+    try:
+        outer = socket.create_connection((host, port), CONNECT_SECONDS)
+    except OSError:
+        inner.close()
+        return []
+    for each in (inner, outer):
+        each.setblocking(False)
+        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return [_Pipe(inner, outer), _Pipe(outer, inner)]
+
+
+def _read(pipe: _Pipe) -> None:
+    try:
+        pipe.waiting = pipe.source.recv(PIECE)
+    except BlockingIOError:
+        return
+    except OSError:
+        pipe.waiting = b""
+    if not pipe.waiting:
+        pipe.ended = True
+        _end(pipe)
+
+
+def _end(pipe: _Pipe) -> None:
+    try:
+        pipe.target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+def _write(pipe: _Pipe) -> None:
+    try:
+        pipe.waiting = pipe.waiting[pipe.target.send(pipe.waiting) :]
+    except BlockingIOError:
+        return
+    except OSError:
+        # Whoever reads there is gone: nothing of the other direction matters either.
+        pipe.waiting = b""
+        pipe.ended = True
+
+
+def _kept(pipes: list[_Pipe]) -> list[_Pipe]:
+    """Connections of which a direction is open; the others are closed."""
+    kept: list[_Pipe] = []
+    for one, other in zip(pipes[::2], pipes[1::2], strict=True):
+        if one.ended and other.ended and not one.waiting and not other.waiting:
+            one.source.close()
+            one.target.close()
+        else:
+            kept += (one, other)
+    return kept
+
+
+def serve(listener: socket.socket, host: str, port: int) -> int:
+    """Fork a process that carries connections on; returns its id."""
+    pid = os.fork()
+    if pid:
+        listener.close()
+        return pid
+    try:
+        system.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
+        # Whatever else the minder holds is none of its business, and would seem open to others.
+        os.closerange(0, listener.fileno())
+        os.closerange(listener.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        carry(listener, host, port)
+    finally:
+        os._exit(1)
