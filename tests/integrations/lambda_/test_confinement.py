@@ -259,6 +259,8 @@ def test_nothing_but_the_api_is_there(jails: Jails, web: OutsideServer, way: str
         # With the machine's network it would be: nobody answers, but somebody listens.
         assert jails(way).ask("fetch", port, seconds=1.0)["trouble"] == "TIME"
     assert jail.attempt("interfaces") == ["lo"]
+    # Who carries the connections on is not among its processes.
+    assert [each for each in jail.attempt("list", "/proc") if each.isdigit()] in ([], ["1"])
     assert jail.attempt("connect", jail.abstract) in NO
     jail.ask("exit", 0)
     wait_until(lambda: not children_of(jail.pid))

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
-calls = []
+calls: list[str] = []
 
 
 def outcome(attempt):

@@ -48,12 +48,17 @@ def main(argv: list[str]) -> None:
     minding = socket.socket(fileno=int(argv[1]))
     spec = _read_spec(minding)
     system.prctl(system.PR_SET_CHILD_SUBREAPER, 1)
+    inside, outside = socket.socketpair()
+    if spec.network is not None:
+        network.serve(inside, *spec.network)
+    inside.close()
     try:
         way = _prepare(spec)
-        worker = _start(spec, way, channel)
+        worker = _start(spec, way, channel, outside)
     except (OSError, Refused) as error:
         _tell(minding, failed=str(error))
         return
+    outside.close()
     os.close(channel)
     for stream in (1, 2):
         os.close(stream)
@@ -118,11 +123,10 @@ def _map_ids(uid: int, gid: int) -> None:
             file.write(text)
 
 
-def _start(spec: Spec, way: str, channel: int) -> int:
+def _start(spec: Spec, way: str, channel: int, outside: socket.socket) -> int:
     """Fork the worker and wait until its program runs. Raises OSError, Refused."""
     source = _in_memory(spec.source)
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    inside, outside = socket.socketpair()
     worker = os.fork()
     if not worker:
         os.dup2(writing, STATUS, inheritable=False)
@@ -137,9 +141,6 @@ def _start(spec: Spec, way: str, channel: int) -> int:
             os._exit(1)
     os.close(writing)
     os.close(source)
-    outside.close()
-    listener = network.receive(inside)
-    inside.close()
     told = b""
     while piece := os.read(reading, 4096):
         told += piece
@@ -147,8 +148,6 @@ def _start(spec: Spec, way: str, channel: int) -> int:
     if told:
         os.waitpid(worker, 0)
         raise Refused(told.decode(errors="replace"))
-    if listener is not None and spec.network is not None:
-        network.serve(listener, *spec.network)
     return worker
 
 

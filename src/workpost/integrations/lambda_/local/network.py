@@ -38,8 +38,8 @@ def enter(port: int, outside: socket.socket) -> None:
         outside.sendmsg([b"l"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handle)])
 
 
-def receive(inside: socket.socket) -> socket.socket | None:
-    """The listener that `enter` hands out, None when it did not come to that."""
+def _receive(inside: socket.socket) -> socket.socket | None:
+    """The listener that `enter` hands out, None when it does not come to that."""
     _, handles, _, _ = socket.recv_fds(inside, 1, 1)
     return socket.socket(fileno=handles[0]) if handles else None
 
@@ -129,18 +129,21 @@ def _kept(pipes: list[_Pipe]) -> list[_Pipe]:
     return kept
 
 
-def serve(listener: socket.socket, host: str, port: int) -> int:
-    """Fork a process that carries connections on; returns its id."""
-    pid = os.fork()
-    if pid:
-        listener.close()
-        return pid
+def serve(inside: socket.socket, host: str, port: int) -> None:
+    """Fork a process that carries connections on, once it is given the listener over `inside`.
+
+    To be called before the namespaces are made: among its processes the worker could get at it.
+    """
+    if os.fork():
+        return
     try:
         system.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
         # Whatever else the minder holds is none of its business, and would seem open to others.
-        os.closerange(0, listener.fileno())
-        os.closerange(listener.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-        carry(listener, host, port)
+        os.closerange(0, inside.fileno())
+        os.closerange(inside.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        listener = _receive(inside)
+        if listener is not None:
+            carry(listener, host, port)
     finally:
-        os._exit(1)
+        os._exit(0)

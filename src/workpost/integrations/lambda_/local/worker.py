@@ -182,8 +182,8 @@ class Worker:
             if answer.kind == "failed":
                 raise FunctionFailed(Trouble.FAILED, _words(payload))
         await self.close()
-        left = _words(payload) if answer.kind == "left" else "it ended without an answer"
-        raise FunctionFailed(Trouble.FAILED, self.ended or left)
+        left = _words(payload) if answer.kind == "left" else self.ended
+        raise FunctionFailed(Trouble.FAILED, left or "it ended without an answer")
 
     async def _answer(self) -> tuple[Told, bytes]:
         """The next message; an empty one when the worker ended or spoke nonsense."""
