@@ -100,7 +100,7 @@ def test_a_link_to_python_does_not_show_the_folders_around_it(tmp_path: Path) ->
     (home / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
     shown = _prefixes(str(home / "bin" / "python"))
     assert str(home) not in shown
-    assert shown == [str(Path(sys.executable).resolve().parents[1])]
+    assert set(shown) == {str(Path(sys.executable).resolve().parents[1])}
 
 
 def test_an_environment_is_shown_with_the_python_below_it(tmp_path: Path) -> None:
