@@ -21,6 +21,9 @@ from workpost.operations.upkeep.restore import restore
 from workpost.operations.upkeep.strays import release
 from workpost.operations.upkeep.sweep import DAY_MS, Swept, sweep
 from workpost.store.core import Core
+from workpost.store.database.build import open_store
+from workpost.store.database.unit import Reader, Row
+from workpost.store.dump.loading import open_loader
 
 __all__ = ["files", "target"]
 
@@ -101,3 +104,23 @@ async def test_a_lost_content_is_told(mail: Mail, core: Core) -> None:
     await mail.directory.change("DELETE FROM content")
     report = await check(core)
     assert report.found == {"stray": 1, "transit": 1}
+
+
+def contents_and_candidates(tx: Reader) -> tuple[list[Row], list[Row]]:
+    return tx.rows("SELECT id FROM content"), tx.rows("SELECT due, id FROM content_garbage")
+
+
+async def test_a_dump_of_a_schema_without_such_messages_is_loaded(
+    target: Settings, env: MovedClock
+) -> None:
+    id = b"0123456789abcdef"
+
+    def load() -> None:
+        with open_loader(target, 18) as loader:
+            loader.load("content", ["id", "size", "place"], [[id, 1, 0]])
+            loader.release_unreferenced(5)
+
+    await asyncio.to_thread(load)
+    store = await open_store(target, env)
+    assert await store.read(contents_and_candidates) == ([(id,)], [(5, id)])
+    await store.close()
