@@ -16,6 +16,13 @@ from workpost.formats import addresses, encoded_words
 from workpost.formats import mta_sts as mta_sts_format
 from workpost.formats.dates import parse_date
 from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
+from workpost.formats.mime.replacing import (
+    LONGEST_LINE,
+    ReplacementRefused,
+    check_replacement,
+    is_redirected,
+    mend_line_ends,
+)
 from workpost.formats.sieve.actions import World
 from workpost.formats.sieve.checker import compile_script
 from workpost.formats.sieve.errors import SieveError
@@ -173,6 +180,25 @@ def mime_structure(data: bytes) -> None:
     assert type(summary).unpack(summary.pack()) == summary
 
 
+def replacements(data: bytes) -> None:
+    """What takes a message's place is refused with a reason, or is what the original was."""
+    first, _, second = data.partition(b"\0\0")
+    try:
+        original, content = mend_line_ends(first), mend_line_ends(second)
+    except ReplacementRefused:
+        return
+    check_replacement(original, original, outgoing=True)
+    is_redirected(original)
+    try:
+        check_replacement(original, content, outgoing=True)
+    except ReplacementRefused as refused:
+        assert str(refused).isprintable()
+        return
+    if content != original:
+        assert not is_redirected(content)
+        assert max(map(len, content.split(b"\r\n"))) <= LONGEST_LINE
+
+
 def imap_commands(data: bytes) -> None:
     """Whatever the cut, the framer gives frames; each is a command or a WireError."""
     framer = Framer(Limits(message=BIGGEST))
@@ -274,6 +300,15 @@ TARGETS: dict[str, Target] = {
             b"group: a@b.test, c@d.test;",
             b"=?utf-8?Q?J=C3=B6rg?= <j@example.test> (comment)",
             b"<@a.test:b@c.test>, a (x (y)) @ b . test",
+        ],
+    ),
+    "replacements": Target(
+        replacements,
+        [
+            b"From: a@b.test\r\nDate: x\r\nMessage-ID: <1@b.test>\r\n\r\nx\0\0"
+            b"From: a@b.test\nDate: x\nMessage-ID:\n <1@b.test>\nSubject: y\n\nx\n",
+            b"From: a@b.test\r\n\r\n\0\0From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+            b"\r\n--b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=a.exe\r\n\r\n--b--\r\n",
         ],
     ),
     "header_words": Target(

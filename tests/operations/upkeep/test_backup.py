@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.operations.upkeep.conftest import Mail, MovedClock, files_with, message
 from tests.support.directories import Directory, grant_for, new_directory
+from tests.support.transit import begin
 from workpost.domain.access.accounts import create_access_key, credential
 from workpost.domain.directory.shell import list_members
 from workpost.domain.mailboxes import shell as mailboxes
@@ -281,6 +282,7 @@ async def test_a_deleted_organization_comes_back_as_its_tombstone_only(
     mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
 ) -> None:
     await fill(mail)
+    await begin(core, mail.organization)
     await back_up(core, files, env)
     await delete_organization(core, mail.directory.grant, force=True)
     await mail.directory.work()
@@ -290,7 +292,16 @@ async def test_a_deleted_organization_comes_back_as_its_tombstone_only(
     await asyncio.to_thread(restore, target, *files, env, shred_lists=[log])
     async with served(target, mail, env) as again:
         assert await again.directory.run("SELECT state FROM organization") == [("Deleted",)]
-        for table in ("mailbox", "item", "entity", "address", "domain", "event", "queue"):
+        for table in (
+            "mailbox",
+            "item",
+            "entity",
+            "address",
+            "domain",
+            "event",
+            "queue",
+            "in_transit",
+        ):
             assert await again.directory.run(f"SELECT * FROM {table}") == []
         with pytest.raises(KeyDestroyed):
             await again.core.keys.organization(mail.organization)

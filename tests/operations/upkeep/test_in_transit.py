@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import msgspec
-
 from tests.operations.upkeep.conftest import Mail, MovedClock
 from tests.operations.upkeep.test_backup import back_up, files, served, target
 from tests.operations.upkeep.test_rotation import settle
 from tests.support.transit import RAW, RETURN_PATH, begin
 from workpost.domain.messages import transit
-from workpost.domain.organizations.shell import delete_organization
 from workpost.kernel.settings import Settings
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.check import check
@@ -21,6 +18,9 @@ from workpost.operations.upkeep.restore import restore
 from workpost.operations.upkeep.strays import release
 from workpost.operations.upkeep.sweep import DAY_MS, Swept, sweep
 from workpost.store.core import Core
+from workpost.store.database.build import open_store
+from workpost.store.database.unit import Reader, Row
+from workpost.store.dump.loading import open_loader
 
 __all__ = ["files", "target"]
 
@@ -79,25 +79,28 @@ async def test_it_is_there_after_a_restore(
         assert (await check(again.core, full=True)).clean
 
 
-async def test_it_does_not_come_back_with_a_shredded_organization(
-    mail: Mail, core: Core, env: MovedClock, files: tuple[Path, Path], target: Settings
-) -> None:
-    await begin(core, mail.organization, BIG)
-    await back_up(core, files, env)
-    await delete_organization(core, mail.directory.grant, force=True)
-    await mail.directory.work()
-    assert await mail.directory.run("SELECT id FROM in_transit") == []
-    log = files[0].with_name("shred.log")
-    entries = core.keys.hierarchy.store.shred_list()
-    log.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
-    await asyncio.to_thread(restore, target, *files, env, shred_lists=[log])
-    async with served(target, mail, env) as again:
-        assert await again.directory.run("SELECT id FROM in_transit") == []
-        assert (await check(again.core)).clean
-
-
 async def test_a_lost_content_is_told(mail: Mail, core: Core) -> None:
     await begin(core, mail.organization)
     await mail.directory.change("DELETE FROM content")
     report = await check(core)
     assert report.found == {"stray": 1, "transit": 1}
+
+
+def contents_and_candidates(tx: Reader) -> tuple[list[Row], list[Row]]:
+    return tx.rows("SELECT id FROM content"), tx.rows("SELECT due, id FROM content_garbage")
+
+
+async def test_a_dump_of_a_schema_without_such_messages_is_loaded(
+    target: Settings, env: MovedClock
+) -> None:
+    id = b"0123456789abcdef"
+
+    def load() -> None:
+        with open_loader(target, 18) as loader:
+            loader.load("content", ["id", "size", "place"], [[id, 1, 0]])
+            loader.release_unreferenced(5)
+
+    await asyncio.to_thread(load)
+    store = await open_store(target, env)
+    assert await store.read(contents_and_candidates) == ([(id,)], [(5, id)])
+    await store.close()

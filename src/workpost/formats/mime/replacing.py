@@ -8,10 +8,9 @@ the function did to it, never for fields that were missing, doubled or malformed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from workpost.formats.encoded_words import decode_words
-from workpost.formats.mime.headers import MAX_BLOCK, parameter
+from workpost.formats.mime.headers import MAX_BLOCK, parameter, unfold
 from workpost.formats.mime.media import read_type
 from workpost.formats.mime.parts import PartTable
 from workpost.formats.mime.scanner import Node, header_end, scan_message
@@ -47,9 +46,7 @@ COMPOSITE_ENCODINGS = frozenset({b"7bit", b"8bit", b"binary"})
 MAX_SHOWN = 64
 
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
-_LONE_LF = re.compile(rb"(?<!\r)\n")
-_LONE_CR = re.compile(rb"\r(?!\n)")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (LONGEST_LINE + 2))
+_RESENT = re.compile(rb"(?:^|\n)resent-[\x21-\x39\x3b-\x7e]+[ \t]*:", re.IGNORECASE)
 _CLOSING = rb"\r\n--%b--[ \t]*(?:\r\n|$)"
 
 Values = dict[str, list[str]]
@@ -63,16 +60,17 @@ def mend_line_ends(content: bytes) -> bytes:
     """The content with lines that all end in CRLF, the last one, too. Raises ReplacementRefused."""
     if b"\0" in content:
         raise ReplacementRefused("The message contains a NUL character.")
-    if _LONE_CR.search(content) is not None:
+    ends = content.count(b"\r\n")
+    if content.count(b"\r") != ends:
         raise ReplacementRefused("The message contains a carriage return that ends no line.")
-    mended = _LONE_LF.sub(b"\r\n", content)
-    return mended if mended.endswith(b"\r\n") else mended + b"\r\n"
+    if content.count(b"\n") != ends:
+        content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
 def is_redirected(message: bytes) -> bool:
     """True for a message that somebody has sent on (Resent-* fields, RFC 5322 3.6.6)."""
-    fields, _ = _read_fields(message)
-    return any(name.startswith("resent-") for name in fields)
+    return _RESENT.search(_header(message)) is not None
 
 
 def check_replacement(original: bytes, content: bytes, *, outgoing: bool) -> None:
@@ -83,7 +81,8 @@ def check_replacement(original: bytes, content: bytes, *, outgoing: bool) -> Non
     """
     if content == original:
         return
-    if _LONG_LINE.search(content) is not None:
+    # Splitting is many times faster than a pattern, and holds the interpreter for less long.
+    if max(map(len, content.split(b"\n"))) > LONGEST_LINE + len(b"\r"):
         raise ReplacementRefused("A line of the message exceeds 1000 characters.")
     if header_end(content, 0, len(content)) > MAX_BLOCK:
         raise ReplacementRefused(f"The header of the message exceeds {MAX_BLOCK} bytes.")
@@ -114,36 +113,27 @@ def _check_fields(original: bytes, content: bytes, *, outgoing: bool) -> None:
             raise ReplacementRefused("A message cannot be redirected by its content: Resent-*.")
 
 
-def _read_fields(message: bytes) -> tuple[Values, list[bytes]]:
+def _header(message: bytes) -> bytes:
+    return message[: min(header_end(message, 0, len(message)), MAX_BLOCK)]
+
+
+def _read_fields(message: bytes) -> tuple[Values, dict[bytes, None]]:
     """Values by lower-case name in their order, and lines that are no field.
 
     A value is as a reader sees it: unfolded, encoded words decoded, blanks as one. A library that
     folds or encodes it in another way has not changed it.
     """
     fields: Values = {}
-    broken = []
-    for line in _unfolded(message[: header_end(message, 0, len(message))]):
+    broken: dict[bytes, None] = {}
+    for line in filter(None, unfold(_header(message)).split(b"\n")):
         match = _FIELD.match(line)
         if match is None:
-            broken.append(line)
+            broken[line] = None
             continue
         name = match[1].decode("ascii").lower()
         value = " ".join(decode_words(line[match.end() :]).split())
         fields.setdefault(name, []).append(value)
     return fields, broken
-
-
-def _unfolded(block: bytes) -> Iterator[bytes]:
-    field = b""
-    for line in block.split(b"\r\n"):
-        if line[:1] in {b" ", b"\t"} and field:
-            field += line
-            continue
-        if field:
-            yield field
-        field = line
-    if field:
-        yield field
 
 
 def _check_structure(content: bytes, node: Node) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -12,6 +14,7 @@ from workpost.formats.mime.replacing import ReplacementRefused
 from workpost.integrations.s3.depot import Depot, Refused, TooLarge
 from workpost.integrations.s3.mapping import find_depot
 from workpost.kernel.errors import (
+    Busy,
     ContentRejected,
     ContentUnreachable,
     KeyDestroyed,
@@ -25,7 +28,12 @@ from workpost.store.tables.in_transit import OUTGOING, TransitRow
 
 AT_ONCE = 4
 """Contents that a process brings at the same time: each is in memory up to three times."""
+PATIENCE_SECONDS = 10.0
+"""How long a call waits for its turn."""
 UNREACHABLE = "The object cannot be accessed in the bucket {}."
+
+# Threads of their own: a bucket that does not answer keeps none of those that read and write mail.
+_bringing = ThreadPoolExecutor(AT_ONCE, "message-flow")
 
 log = logger("message flow")
 
@@ -39,13 +47,32 @@ class ObjectPlace(msgspec.Struct, frozen=True):
 
 
 async def put_message(
-    core: Core, *, account: str, id: str, place: ObjectPlace, function: str = ""
+    core: Core,
+    slots: asyncio.Semaphore,
+    *,
+    account: str,
+    id: str,
+    place: ObjectPlace,
+    function: str = "",
 ) -> None:
     """Replace a message's content by an object of one of the account's mapped buckets.
 
     It goes on in the message's stead only while a function runs that the mail flow waits for.
-    Raises ResourceNotFound, MessageFrozen, ContentUnreachable, ContentRejected, TryLater.
+    `slots` has room for `AT_ONCE`. Raises ResourceNotFound, MessageFrozen, ContentUnreachable,
+    ContentRejected, TryLater.
     """
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await slots.acquire()
+    except TimeoutError:
+        raise Busy("Too many messages are being replaced at this moment.") from None
+    try:
+        await _put(core, account, id, place, function)
+    finally:
+        slots.release()
+
+
+async def _put(core: Core, account: str, id: str, place: ObjectPlace, function: str) -> None:
     row = await find(core, account=account, id=id, function=function)
     try:
         key = await transit.open_content_key(core, row)
@@ -60,8 +87,9 @@ async def put_message(
         raise ContentUnreachable(UNREACHABLE.format(place.bucket))
     # What came in with the largest size, and with trace fields since, may go back as it is.
     limit = max(_limit(core, row), len(original))
-    content = await asyncio.to_thread(
-        _bring, depot, place, original, limit=limit, outgoing=row.direction == OUTGOING
+    outgoing = row.direction == OUTGOING
+    content = await asyncio.get_running_loop().run_in_executor(
+        _bringing, partial(_bring, depot, place, original, limit=limit, outgoing=outgoing)
     )
     if content != original:
         await _write(core, row, before + content)

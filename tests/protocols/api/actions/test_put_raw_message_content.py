@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.support.api_server import ApiServer, Tenant
 from tests.support.message_flow import BUCKET, KEY, Flow, refused, s3
 from tests.support.moto import MotoServer
 from tests.support.transit import RAW, RETURN_PATH
+from workpost.operations.transit import putting
 
 NEW = RAW.replace(b"Subject: Hello", b"Subject: [outside] Hello")
 ELSEWHERE = "InvalidContentLocation"
@@ -126,6 +129,27 @@ def test_a_bucket_out_of_reach_is_tried_again_by_the_caller(
     flow.map("s3 really")
     id = flow.begin()
     assert refused(lambda: flow.put(id), 503)[0] == "ServiceUnavailableException"
+
+
+def test_a_process_brings_a_bounded_number_of_contents_at_once(
+    flow: Flow, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(putting, "PATIENCE_SECONDS", 0.1)
+    handler: Any = api.front.dispatcher._handlers["PutRawMessageContent"]
+    slots: asyncio.Semaphore = handler.args[0].puts
+    id = flow.begin()
+    for _ in range(putting.AT_ONCE):
+        api.run(slots.acquire())
+    assert refused(lambda: flow.put(id, NEW), 503)[0] == "ServiceUnavailableException"
+
+    async def give_back() -> None:
+        for _ in range(putting.AT_ONCE):
+            slots.release()
+
+    api.run(give_back())
+    for _ in range(putting.AT_ONCE + 1):
+        assert flow.refusal(id, b"x: y\r\n\r\n")[0] == REJECTED
+    flow.put(id, NEW)
 
 
 # --- refusals ------------------------------------------------------------------------------------

@@ -26,14 +26,14 @@ async def GetRawMessageContent(api: Api, call: Call, document: Document) -> dict
 async def PutRawMessageContent(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """Replace a message in transit by an object in a bucket."""
     reference = document["content"]["s3Reference"]
-    async with api.puts:
-        await putting.put_message(
-            api.core,
-            account=call.account,
-            id=document["messageId"],
-            place=ObjectPlace(
-                reference["bucket"], reference["key"], reference.get("objectVersion", "")
-            ),
-            function=call.credential.function,
-        )
+    await putting.put_message(
+        api.core,
+        api.puts,
+        account=call.account,
+        id=document["messageId"],
+        place=ObjectPlace(
+            reference["bucket"], reference["key"], reference.get("objectVersion", "")
+        ),
+        function=call.credential.function,
+    )
     return {}
