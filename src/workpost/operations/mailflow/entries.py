@@ -101,6 +101,7 @@ async def seal_entry(
         direction=direction,
         hold_until=hold_until,
         trace=message.stamped.trace,
+        sender=stored.sender,
     )
     due = core.env.now() if hold_until is None else hold_until
     rows = []

@@ -17,6 +17,7 @@ from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow.entries import gateway_of
+from workpost.operations.mailflow.turns import Turns
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
 from workpost.operations.outbound.delivering import Delivery, Sender
@@ -76,6 +77,7 @@ class OutboundRunner:
         self._sender = sender
         self._sign = sign
         self._pacing = Pacing(core.settings.queue.deliveries_each)
+        self._turns = Turns()
         self._budget = Budget(MEMORY)
         self._wake = asyncio.Event()
         self._freed: set[str] = set()
@@ -132,7 +134,10 @@ class OutboundRunner:
         now = self._core.env.monotonic()
         # Seeing past all that waits for busy destinations has its price: not after each delivery.
         only = sorted(freed.difference(busy)) if busy and now < self._look_again else None
-        seen = await self._core.store.read(look, busy=busy, only=only)
+        after = {route: self._turns.after(route) for route in ("", *(only or ()))}
+        seen = await self._core.store.read(look, busy=busy, only=only, after=after)
+        for route, flow in seen.after.items():
+            self._turns.go_on(route, flow)
         if seen.expired and now - self._healthy_since >= self.healthy_for:
             released = await self._core.store.write_background(release_expired)
             if released:
@@ -144,7 +149,7 @@ class OutboundRunner:
             return pause if seen.rest_ms is None else min(pause, seen.rest_ms / 1000)
         taken = await self._core.store.write_background(
             take_due,
-            due=seen.due,
+            due=self._turns.order(seen.due),
             rooms=rooms,
             first=self._pacing.first,
             most=most,
@@ -170,6 +175,8 @@ class OutboundRunner:
             self._renewed = self._core.env.monotonic()
         self._held[leased.fence] = delivery
         self._pacing.begin(leased.route)
+        if leased.due is not None:
+            self._turns.serve(leased.due)
         task = asyncio.create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.store.database.unit import Reader, Row, Tx
+from workpost.store.tables.queue_turns import flow_of
 
 WAITING = "waiting"
 LEASED = "leased"
@@ -33,6 +34,8 @@ class NewQueueEntry(msgspec.Struct, frozen=True):
     direction: str
     hold_until: int | None
     trace: str = ""
+    sender: str = ""
+    """Not stored; chooses the lane in which the recipients wait (`queue_turns.py`)."""
 
 
 class NewQueueRecipient(msgspec.Struct, frozen=True):
@@ -80,28 +83,26 @@ def insert_entry(
         entry.hold_until,
         entry.trace,
     )
+    flows = [flow_of(entry.org, entry.sender, each.n) for each in recipients]
     tx.many(
-        "INSERT INTO queue_rcpt (queue, n, route, state, attempts, due, lease_until, fence, sealed)"
-        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?)",
-        [(entry.id, r.n, r.route, r.state, r.due, r.sealed) for r in recipients],
+        "INSERT INTO queue_rcpt"
+        " (queue, n, route, state, attempts, due, lease_until, fence, sealed, flow)"
+        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?, ?)",
+        [
+            (entry.id, r.n, r.route, r.state, r.due, r.sealed, flow)
+            for r, flow in zip(recipients, flows, strict=True)
+        ],
     )
 
 
-def due_entry(tx: Reader, *, route: str, now: int) -> int | None:
-    """The entry of the most overdue recipient on a route, expired leases included."""
+def expired_entry(tx: Reader, *, route: str, now: int) -> int | None:
+    """The entry of a recipient on a route whose lease ran out first."""
     row = tx.row(
-        "SELECT queue FROM queue_rcpt WHERE route = ? AND state = 'waiting' AND due <= ?"
-        " ORDER BY due LIMIT 1",
-        route,
+        "SELECT queue FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
+        " AND route = ? ORDER BY lease_until LIMIT 1",
         now,
+        route,
     )
-    if row is None:
-        row = tx.row(
-            "SELECT queue FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
-            " AND route = ? ORDER BY lease_until LIMIT 1",
-            now,
-            route,
-        )
     return int(row[0]) if row is not None else None
 
 
