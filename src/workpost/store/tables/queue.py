@@ -4,6 +4,8 @@ A row of `queue_rcpt` is one recipient elsewhere or a batch of those who live he
 `waiting` (due at `due`), `leased` (a runner works on it until
 `lease_until`, fenced by `fence`), `held` (an operator or the demo keeps it). A row goes away in the
 transaction that delivers or bounces its last recipient; an entry goes away with its last row.
+
+Whoever locks more than one of them on PostgreSQL locks rows by number first, then their entry.
 """
 
 from __future__ import annotations
@@ -179,7 +181,8 @@ def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
     """The recipients of an entry that this holder's fence still covers."""
     lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
     rows = tx.rows(
-        f"SELECT n FROM queue_rcpt WHERE queue = ? AND state = 'leased' AND fence = ?{lock}",
+        "SELECT n FROM queue_rcpt WHERE queue = ? AND state = 'leased' AND fence = ?"
+        f" ORDER BY n{lock}",
         queue,
         fence,
     )
@@ -189,8 +192,9 @@ def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
 def finish(tx: Tx, *, queue: int, numbers: Sequence[int]) -> bytes | None:
     """Remove recipients that are done; returns the content id when the entry went with the last.
 
-    On PostgreSQL the entry's lock comes first: of two holders who finish their parts of it at the
-    same moment each would still see the other's recipients, and nobody would remove the entry.
+    On PostgreSQL the entry's lock comes first, after those of the rows: of two holders who finish
+    their parts of it at the same moment each would still see the other's recipients, and nobody
+    would remove the entry.
     """
     if tx.engine == "postgresql":
         tx.row("SELECT id FROM queue WHERE id = ? FOR UPDATE", queue)
