@@ -64,6 +64,7 @@ def stored_envelope(message: Message) -> StoredEnvelope:
         envid=message.envelope.envid,
         owner=message.envelope.owner,
         forged=message.envelope.forged,
+        claimed=message.envelope.claimed,
     )
 
 
