@@ -35,6 +35,7 @@ from workpost.operations.authentication.check import (
     is_forged,
     is_from_outside,
 )
+from workpost.operations.authentication.relayed import read_relayed
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.mailflow import (
     charging,
@@ -192,9 +193,8 @@ async def _authenticate(
     core: Core, envelope: Envelope, raw: bytes
 ) -> tuple[Authentication | None, Envelope]:
     """What is known of where a message comes from, and the envelope that remembers it."""
-    found: Authentication | None = None
-    if is_from_outside(core, envelope):
-        found = await authenticate(core, envelope, raw)
+    outside = is_from_outside(core, envelope)
+    found = await (authenticate if outside else read_relayed)(core, envelope, raw)
     if found is None:
         return None, envelope
     claimed = await forwarding.claims_our_name(core, found, raw)
