@@ -111,7 +111,8 @@ async def _dmarc(
         authors = author_domains(raw)
     except AuthorsError as error:
         return DmarcResult("permerror", policy=QUARANTINE, reason=str(error)), []
-    unsure = "spf" not in told or any(one.result == "temperror" for one in (spf, *dkim))
+    late = spf.result == "temperror" or any(one.result == "temperror" for one in dkim)
+    unsure = late or "spf" not in told
     found = await check_dmarc(
         core.resolver,
         author_domains=authors,
