@@ -32,8 +32,10 @@ from workpost.store.tables import queue_orders
 RENEW_AGAIN_SECONDS = 1.0
 IDLE_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.25
-DRAIN_SECONDS = 5.0
-"""What is under way may take so long to end when the process stops."""
+FINISH_SECONDS = 2.0
+"""What is under way may go so far when the process stops: then no more messages are sent whole."""
+END_SECONDS = 1.0
+"""So long for what was called off to be given back."""
 MEMORY = 256 * 1024 * 1024
 """Bytes of messages that one process has in its hands."""
 COUNT_SECONDS = 60.0
@@ -272,11 +274,21 @@ class OutboundRunner:
     async def _drain(self) -> None:
         if not self._tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+        most = float(self._core.settings.queue.reply_seconds)
+        finish = min(FINISH_SECONDS, most)
+        await asyncio.wait(self._tasks, timeout=finish)
         for delivery in self._held.values():
+            if not delivery.awaits_reply:
+                delivery.call_off()
+        if self._tasks:
+            # A server that scans after the final dot would get the message again.
+            await asyncio.wait(self._tasks, timeout=most - finish)
+        for delivery in self._held.values():
+            if delivery.awaits_reply:
+                log.warning("a message may arrive twice", queue=delivery.leased.entry.id)
             delivery.call_off()
-        if late:
-            await asyncio.wait(late, timeout=1.0)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_SECONDS)
         for task in self._tasks:
             task.cancel()
 
