@@ -101,12 +101,12 @@ async def test_one_message_for_thousands_keeps_no_other_tenant_waiting(world: Wo
     assert [one.entry.org for one in leased].count("o-poor") == 1
 
 
-@pytest.mark.parametrize(("sender", "turns"), [("bob@s.test", 4), ("ada@s.test", 153)])
+@pytest.mark.parametrize(("sender", "turns"), [("bob@s.test", 4), ("ada@s.test", 102)])
 async def test_one_message_for_thousands_keeps_no_colleague_waiting(
     world: World, sender: str, turns: int
 ) -> None:
     """A colleague waits for a turn of each lane, the sender for 50 recipients of each message."""
-    await put(world, 1_000, "o-1", [f"d{n}.example" for n in range(1_000)])
+    await put(world, 1_000, "o-1", [f"d{n}.example" for n in range(300)])
     await put(world, 9_000, "o-1", ["last.example"], due=5_000, sender=sender)
     leasing, served = Leasing(world.core), list[int]()
     while len(served) < turns and 9_000 not in served:
@@ -114,13 +114,16 @@ async def test_one_message_for_thousands_keeps_no_colleague_waiting(
     assert 9_000 in served
 
 
-async def test_each_of_many_tenants_has_its_turn_within_a_round(world: World) -> None:
-    await put(world, 1_000, "o-000", *[[BIG]] * 500)
-    for number in range(1, 120):
+@pytest.mark.parametrize("only", [None, [BIG]])
+async def test_each_of_many_tenants_has_its_turn_within_a_round(
+    world: World, only: list[str] | None
+) -> None:
+    await put(world, 1_000, "o-000", *[[BIG]] * 300)
+    for number in range(1, 60):
         await put(world, 10_000 + 10 * number, f"o-{number:03}", *[[BIG]] * 2, due=number)
     leasing = Leasing(world.core)
-    served = [one.entry.org for _ in range(240) for one in await leasing.lease()]
-    assert len(set(served[:140])) == 120
+    served = [one.entry.org for _ in range(72) for one in await leasing.lease(only=only)]
+    assert len(set(served)) == 60
 
 
 async def test_recipients_of_one_entry_give_others_their_turn_between_deliveries(
@@ -150,7 +153,7 @@ async def test_local_recipients_take_turns_too(world: World) -> None:
 
 
 async def test_a_look_costs_as_much_as_there_are_flows_not_rows(world: World) -> None:
-    await put(world, 1_000, "o-rich", [f"d{n % 20_000}.example" for n in range(30_000)])
+    await put(world, 1_000, "o-rich", [f"d{n % 20_000}.example" for n in range(20_000)])
     await put(world, 9_000, "o-poor", ["late.example"], due=5_000)
     for only in (None, ["d1.example"]):
         spans = []

@@ -24,7 +24,7 @@ class Lease(msgspec.Struct, frozen=True):
     fence: int
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True):
     """What a look at one route found."""
 
     due: list[Due]
@@ -35,13 +35,13 @@ class Seen(msgspec.Struct, frozen=True):
     """The flow after which the next look begins."""
 
 
-def look_at(tx: Reader, *, route: str, after: str) -> Seen:
-    """See what is due on a route; `after` says where to begin (`Seen.after`)."""
+def look_at(tx: Reader, *, route: str, after: str) -> Waiting:
+    """See what is due on a route; `after` says where to begin (`Waiting.after`)."""
     now = database_now(tx)
     due, reached = queue_turns.due_in_turn_on_route(
         tx, route=route, now=now, after=after, limit=LOOK
     )
-    return Seen(due, queue.expired_entry(tx, route=route, now=now), reached)
+    return Waiting(due, queue.expired_entry(tx, route=route, now=now), reached)
 
 
 @command

@@ -18,10 +18,16 @@ SENDERS = 8
 """Lanes that the senders of an organization share; who sends much delays only those in his own."""
 FLOWS = 48
 """Flows that one look walks through, due or not."""
+FLOWS_EACH = 8
+"""Flows of one route, where few places are free at once."""
 EACH = 4
 """Due rows of each flow that one look sees, at least."""
 FIRST = 50
 """Rows of an entry that wait in their sender's lane; those after them wait in lanes for many."""
+
+
+ELSEWHERE = "state = 'waiting' AND route <> 'local'"
+"""Rows for other servers, in the words of the index."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -59,16 +65,16 @@ def due_in_turn(
     most overdue. Also the flow to go on after.
     """
     without = f" AND route NOT IN ({', '.join('?' * len(busy))})" if busy else ""
-    where = f"state = 'waiting' AND route <> 'local' AND due <= ?{without}"
+    where = f"{ELSEWHERE} AND due <= ?{without}"
     oldest = _due(tx, where, (now, *busy), "", limit)
     if len(oldest) < limit:
         return _distinct(oldest), after
-    flows = _flows(tx, "state = 'waiting' AND route <> 'local'", (), after)
+    flows = _flows(tx, ELSEWHERE, (), after, FLOWS)
     each = max(EACH, limit // len(flows)) if flows else 0
     found = []
     for flow in flows:
         found += _due(tx, where, (now, *busy), flow, each)
-    return _distinct(found + oldest), _next(flows)
+    return _distinct(found + oldest), _next(flows, FLOWS)
 
 
 def due_in_turn_on_route(
@@ -79,11 +85,11 @@ def due_in_turn_on_route(
     oldest = _due(tx, where, (route, now), "", limit)
     if len(oldest) < limit:
         return _distinct(oldest), after
-    flows = _flows(tx, "state = 'waiting' AND route = ?", (route,), after)
+    flows = _flows(tx, "state = 'waiting' AND route = ?", (route,), after, FLOWS_EACH)
     found = []
     for flow in flows:
         found += _due(tx, where, (route, now), flow, EACH)
-    return _distinct(found + oldest), _next(flows)
+    return _distinct(found + oldest), _next(flows, FLOWS_EACH)
 
 
 def _due(
@@ -100,11 +106,11 @@ def _due(
     return [(str(route), int(queue), str(flow)) for route, queue, flow in rows]
 
 
-def _flows(tx: Reader, where: str, values: tuple[str, ...], after: str) -> list[str]:
-    """Flows with waiting rows, up to `FLOWS`, in order after `after`; from the first at the end."""
-    found = _walk(tx, where, values, after, FLOWS)
-    if len(found) < FLOWS and after:
-        around = _walk(tx, where, values, "", FLOWS - len(found))
+def _flows(tx: Reader, where: str, values: tuple[str, ...], after: str, limit: int) -> list[str]:
+    """Flows with waiting rows, up to `limit`, in order after `after`; from the first at the end."""
+    found = _walk(tx, where, values, after, limit)
+    if len(found) < limit and after:
+        around = _walk(tx, where, values, "", limit - len(found))
         found += [flow for flow in around if flow <= after]
     return found
 
@@ -124,9 +130,9 @@ def _walk(tx: Reader, where: str, values: tuple[str, ...], after: str, limit: in
     return [str(row[0]) for row in rows]
 
 
-def _next(flows: list[str]) -> str:
+def _next(flows: list[str], limit: int) -> str:
     """Where the next walk begins; all flows were seen when there are fewer than it may see."""
-    return flows[-1] if len(flows) == FLOWS else ""
+    return flows[-1] if len(flows) == limit else ""
 
 
 def _distinct(rows: list[tuple[str, int, str]]) -> list[Due]:
