@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.support.postfix_server import PostfixServer
 from tests.support.processes import Peer, PeerFailed, accepts, dying_with_us, free_port
 
 USER = "ada@demo.test"
@@ -136,35 +136,21 @@ class Dovecot:
         self._peer.stop()
 
 
-class Postfix:
+class Postfix(PostfixServer):
     """Ports for submissions and for other servers' mail; messages stay in the queue, on hold.
 
     `relay` is the port of the server that gets them when they are let go.
     """
 
     def __init__(self, folder: Path, dovecot: Dovecot, relay: int = 0) -> None:
-        self.folder = _folder(folder)
-        self.port, self.mx_port = free_port(), free_port()
-        for name in ("conf", "queue", "data"):
-            (self.folder / name).mkdir()
-        shutil.chown(self.folder / "data", "postfix", "postfix")
-        conf = self.folder / "conf"
-        (conf / "main.cf").write_text(
-            MAIN.format(
-                folder=self.folder, certificate=dovecot.certificate,
-                key=dovecot.folder / "key.pem", auth=dovecot.auth_socket,
-                transport=f"relay:[127.0.0.1]:{relay}" if relay else "discard",
-            )
+        port, self.mx_port = free_port(), free_port()
+        settings = SETTINGS.format(
+            certificate=dovecot.certificate, key=dovecot.folder / "key.pem",
+            auth=dovecot.auth_socket,
+            transport=f"relay:[127.0.0.1]:{relay}" if relay else "discard",
         )  # fmt: skip
-        (conf / "master.cf").write_text(MASTER.format(port=self.port, mx=self.mx_port))
-        _run(str(_find("postfix")), "-c", str(conf), "check")
-        command = [str(_find("master")), "-c", str(conf), "-d"]
-        self._peer = Peer("postfix", dying_with_us(command), self.folder / "output")
-        self._peer.wait_until(lambda: accepts(self.port))
-
-    @property
-    def pid(self) -> int:
-        return self._peer.pid
+        services = SERVICES.format(port=port, mx=self.mx_port)
+        super().__init__(_folder(folder), port, settings, services)
 
     def queued(self) -> int:
         """Count the messages on hold."""
@@ -185,10 +171,6 @@ class Postfix:
             for path in (queue / name).rglob("*")
             if path.is_file()
         )
-
-    def close(self) -> None:
-        """Stop the server and all it started; its folder stays for the caller to remove."""
-        self._peer.stop(signal.SIGTERM)
 
 
 DOVECOT = """
@@ -243,19 +225,8 @@ service auth {{
 }}
 """
 
-MAIN = """
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-maillog_file = {folder}/log
-maillog_file_prefixes = {folder}
+SETTINGS = """
 myhostname = peer.example
-mydestination =
-mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-alias_maps =
-alias_database =
 default_transport = {transport}
 relay_destination_concurrency_limit = 200
 initial_destination_concurrency = 50
@@ -273,30 +244,15 @@ smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 smtpd_data_restrictions = check_client_access static:HOLD
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
-smtpd_peername_lookup = no
 default_process_limit = 200
 """
 
-MASTER = """
+SERVICES = """
 127.0.0.1:{port} inet n - n - - smtpd
 127.0.0.1:{mx} inet n - n - - smtpd
     -o smtpd_relay_restrictions=permit_mynetworks,reject
     -o smtpd_recipient_restrictions=permit_mynetworks,reject
     -o smtpd_sasl_auth_enable=no
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-error unix - - n - - error
-retry unix - - n - - error
 discard unix - - n - - discard
 relay unix - - n - - smtp
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
 """

@@ -62,6 +62,31 @@ def test_operators_list_restore_and_purge(
     assert run("restore", ADA, "--all") == []
 
 
+def test_what_operators_do_is_in_the_audit_log(
+    data: Path, organization: str, thrown_away: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*command: str, code: int = 0) -> str:
+        assert main([*command, "--data", str(data)]) == code
+        return capsys.readouterr().out
+
+    shown = json.loads(run("mailbox", "recoverable", "list", ADA))
+    two, one = (item["Number"] for item in shown)
+    run("mailbox", "recoverable", "restore", ADA, "--number", str(one), "--folder", "Archive")
+    run("mailbox", "recoverable", "purge", ADA, "--all")
+    run("mailbox", "recoverable", "period", organization, "--days", "3")
+    run("mailbox", "recoverable", "period", organization)
+    records = [json.loads(line) for line in run("audit", "--json").splitlines()]
+    told = {each["eventName"]: each["serviceEventDetails"] for each in records}
+    assert set(told) == {"RestoreRecoverableItems", "PurgeRecoverableItems", "PutRecoverablePeriod"}
+    assert len(records) == 3
+    restored, purged = told["RestoreRecoverableItems"], told["PurgeRecoverableItems"]
+    assert (restored["numbers"], restored["folder"]) == ([one], "Archive")
+    assert (purged["numbers"], purged["count"]) == ([two], 1)
+    assert told["PutRecoverablePeriod"]["days"] == 3
+    assert all(each["organizationId"] == organization for each in told.values())
+    assert all(each["operator"] for each in told.values())
+
+
 def test_operators_set_the_period_of_an_organization(
     data: Path, organization: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,3 +141,28 @@ def test_the_other_node_takes_over_in_seconds(
             server.kill()
         for name in (data, keys):
             postgres_server.drop_database(name)
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_stops_waits_for_another_that_scans_after_the_final_dot(
+    make_server: MakeServer, sink: SmtpSink
+) -> None:
+    waits = {**environment(sink), "WORKPOST_QUEUE__REPLY_SECONDS": "30"}
+    server = make_server(env=waits).start()
+    with server.smtp("ada") as client:
+        client.send_message(compose("ada@demo.test", "bob@elsewhere.example", "Once"))
+    assert server.stop() == 0
+    server.demo = False
+    server.start()
+    sink.script.delay = {".": 6.5}
+    done = command_line("queue", "retry", "--all", "--data", str(server.data), env=server.env)
+    assert done.returncode == 0, done.stderr
+    # The sink notes a message when it is whole, or when it answers: what is awaited is the dot.
+    deadline = time.monotonic() + 10
+    while not any(command.startswith("DATA") for command in sink.commands):
+        assert time.monotonic() < deadline, server.last_words
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert server.stop(seconds=40.0) == 0
+    assert left(server) == 0
+    assert len(sink.messages) == 1

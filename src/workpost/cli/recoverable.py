@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable
+import os
+import pwd
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from workpost.cli.common import add_settings, add_verb, print_json, run_on_data, shown_time
@@ -16,10 +18,13 @@ from workpost.domain.organizations.recoverable import (
     put_recoverable_period,
 )
 from workpost.kernel.principal import Grant
+from workpost.operations.audit.service_events import record_service_event
 from workpost.store.core import Core
 
 T = TypeVar("T")
 MOST_SHOWN = 10_000
+MOST_TOLD = 1_000
+"""Numbers of items in an audit record; the count is of all."""
 
 
 def add_verbs(parent: Any) -> None:
@@ -121,6 +126,8 @@ def restore(args: argparse.Namespace) -> int:
         if args.folder is not None:
             folder = (await mailboxes.find_folder(core, grant, args.folder)).id
         numbers = args.numbers or await recovering.all_numbers(core, grant)
+        where = {"folder": args.folder or "where they were"}
+        await _record(core, grant, "RestoreRecoverableItems", numbers, where)
         done = await recovering.restore(core, grant, numbers, folder=folder)
         paths = {each.id: each.path for each in await mailboxes.list_folders(core, grant)}
         return [
@@ -137,10 +144,34 @@ def purge(args: argparse.Namespace) -> int:
 
     async def work(core: Core, grant: Grant) -> dict[str, Any]:
         numbers = args.numbers or await recovering.all_numbers(core, grant)
+        await _record(core, grant, "PurgeRecoverableItems", numbers, {})
         return {"Purged": await recovering.purge(core, grant, numbers)}
 
     print_json(_on_mailbox(args, work))
     return 0
+
+
+async def _record(
+    core: Core, grant: Grant, name: str, numbers: Sequence[int], more: dict[str, Any]
+) -> None:
+    """What is ordered, in the audit log, before it is done."""
+    details = {
+        "organizationId": grant.organization,
+        "mailboxId": grant.mailbox,
+        "operator": _operator(),
+        "count": len(numbers),
+        "numbers": list(numbers[:MOST_TOLD]),
+        **more,
+    }
+    await record_service_event(core, grant, name, details)
+
+
+def _operator() -> str:
+    """The login name of whoever runs this, or the number where there is none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def period(args: argparse.Namespace) -> int:
@@ -149,6 +180,12 @@ def period(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> dict[str, Any]:
         if args.days is not None or args.default:
+            details = {
+                "organizationId": grant.organization,
+                "operator": _operator(),
+                "days": args.days,
+            }
+            await record_service_event(core, grant, "PutRecoverablePeriod", details)
             await put_recoverable_period(core, grant, args.days)
         found = await describe_recoverable_period(core, grant)
         return {"Days": found.days, "Default": not found.own}

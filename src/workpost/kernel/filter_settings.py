@@ -116,6 +116,25 @@ class Filter(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 100
+    daemon_failures: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="After so many messages in a row that a daemon did not answer for it is "
+            "left alone for a while, as if it failed for each; 0: it is always asked.",
+            extra=LIVE,
+        ),
+    ] = 5
+    daemon_rest_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3_600,
+            description="For so long; then one message finds out whether it answers again.",
+            extra=LIVE,
+        ),
+    ] = 15
     virus_fail: Annotated[
         Literal["deliver", "defer"],
         Meta(

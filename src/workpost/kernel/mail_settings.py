@@ -28,6 +28,15 @@ class Authentication(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = ("127.0.0.0/8", "::1/128")
+    trusted_authserv_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")], ...],
+        Meta(
+            description="Names of our own relays in Authentication-Results: what they say of SPF, "
+            "DKIM and DMARC counts on mail over LMTP and from `trusted_networks`. They have to "
+            "take out such fields of strangers, as we do.",
+            extra=LIVE,
+        ),
+    ] = ()
     trusted_arc: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[a-z0-9.-]+$")], ...],
         Meta(

@@ -8,6 +8,14 @@ from msgspec import Meta
 
 from workpost.kernel.sections import LIVE, Section
 
+STOP_REPLY_SECONDS = 6
+"""What a stop within 10 s leaves for the replies of other servers."""
+
+
+def longer_stop(queue: Queue) -> int:
+    """Seconds by which a stop may take longer than 10 s."""
+    return max(0, queue.reply_seconds - STOP_REPLY_SECONDS)
+
 
 class Mailflow(Section, frozen=True, kw_only=True):
     """Delivery and the queue."""
@@ -48,6 +56,16 @@ class Queue(Section, frozen=True, kw_only=True):
             description="A node that dies loses its deliveries to the others after this.",
         ),
     ] = 30
+    reply_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=600,
+            description="When the server stops it waits so long for the replies of other servers "
+            "that have a message whole: without one it is sent again. Over 6, a stop may take so "
+            "much longer than 10 s.",
+        ),
+    ] = STOP_REPLY_SECONDS
     give_up_hours: Annotated[
         int,
         Meta(

@@ -18,6 +18,7 @@ import uvloop
 
 from workpost.kernel import logging
 from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.queue_settings import longer_stop
 from workpost.kernel.settings import Settings, SettingsError
 from workpost.node.build import Servers, build_core, build_servers, close_core
 from workpost.node.demo import ensure_demo
@@ -78,7 +79,7 @@ async def _serve(plan: Plan, ready: Callable[[], None]) -> None:
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     try:
-        await asyncio.wait_for(serving, GRACE + 1.0)
+        await asyncio.wait_for(serving, GRACE + 1.0 + longer_stop(plan.settings.queue))
     except TimeoutError:
         log.warning("the process was stopped before it had finished")
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from workpost.kernel import logging, metrics
 from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.queue_settings import longer_stop
 from workpost.kernel.settings import Settings, sqlite_path
 from workpost.node import datadir, frontend, sockets
 from workpost.node.children import EX_CONFIG, EX_FAILED, Child, fork
@@ -29,7 +30,7 @@ from workpost.protocols.listening.tls import ensure_self_signed
 from workpost.store.database.writer import SOCKET, run_writer
 
 STOP_SECONDS = 9.0
-"""All of a stop; what is left then is killed (the contract allows 10 s)."""
+"""All of a stop; what is left then is killed (the contract allows 10 s, unless it is set so)."""
 
 WRITER = "writer"
 RESTART_PAUSE = 1.0
@@ -190,7 +191,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Front ends first, the writer when they have gone; at the deadline, no more questions."""
         self._stopping = True
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + STOP_SECONDS + longer_stop(self._settings.queue)
         self._end([c for c in self._children.values() if c.name != WRITER], deadline - 1.0)
         self._end(list(self._children.values()), deadline)
 

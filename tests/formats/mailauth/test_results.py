@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from workpost.formats.mailauth.results import (
     MethodResult,
     ResultsError,
+    find_results,
     parse_results,
     strip_results,
     write_results,
@@ -203,3 +204,29 @@ def test_a_header_without_an_end_takes_no_time(raw: bytes) -> None:
     start = time.perf_counter()
     strip_results(raw, OURS)
     assert time.perf_counter() - start < 1
+
+
+RELAYS = ("Mx.Demo.test", "spam.demo.test")
+
+
+def test_fields_of_named_servers_are_found_from_the_top() -> None:
+    raw = (
+        b"Authentication-Results: mx.demo.test 1; spf=pass smtp.mailfrom=a.example\r\n"
+        b"Authentication-Results: elsewhere.example; dkim=pass\r\n"
+        b"Authentication-Results: spam.demo.test.;\r\n\tdkim=fail header.d=b.example\r\n"
+        b"Authentication-Results: mx.demo.test; (not closed\r\n"
+        b"Subject: x\r\n\r\nAuthentication-Results: mx.demo.test; dmarc=pass\r\n"
+    )
+    found = find_results(raw, RELAYS)
+    assert [[(each.method, each.result) for each in one.methods] for one in found] == [
+        [("spf", "pass")],
+        [("dkim", "fail")],
+    ]
+    many = b"Authentication-Results: mx.demo.test; spf=pass\r\n" * 101 + b"\r\n"
+    assert find_results(many, RELAYS) == []
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_finding_fields_raises_nothing(one: bytes, other: bytes) -> None:
+    raw = b"Authentication-Results: mx.demo.test" + one + b"\nauthentication-results:" + other
+    assert len(find_results(raw, RELAYS)) <= 2

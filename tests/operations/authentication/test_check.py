@@ -151,7 +151,7 @@ def test_who_is_authenticated(peer: str, protocol: str, expected: bool) -> None:
     ],
 )
 def test_verdicts_on_spf(result: str, expected: str) -> None:
-    found = check._verdicts(SpfResult(result, "a.test"), [], DmarcResult("none"), ["a.test"])
+    found = check.judge(SpfResult(result, "a.test"), [], DmarcResult("none"), ["a.test"])
     assert found.spf == expected
 
 
@@ -171,7 +171,7 @@ def test_verdicts_on_spf(result: str, expected: str) -> None:
     ],
 )
 def test_verdicts_on_dkim(dkim: list[DkimResult], expected: str) -> None:
-    found = check._verdicts(SpfResult("none", ""), dkim, DmarcResult("none"), ["author.example"])
+    found = check.judge(SpfResult("none", ""), dkim, DmarcResult("none"), ["author.example"])
     assert found.dkim == expected
 
 
@@ -188,7 +188,7 @@ def test_verdicts_on_dkim(dkim: list[DkimResult], expected: str) -> None:
     ],
 )
 def test_verdicts_on_dmarc(dmarc: DmarcResult, expected: str, policy: str) -> None:
-    found = check._verdicts(SpfResult("none", ""), [], dmarc, ["a.test"])
+    found = check.judge(SpfResult("none", ""), [], dmarc, ["a.test"])
     assert (found.dmarc, found.policy) == (expected, policy)
 
 

@@ -256,7 +256,8 @@ def fill_queue(tx: Tx, *, created: int, due: int, state: str) -> None:
     tx.run(
         "INSERT INTO queue VALUES (?, 'o', ?, ?, 1, ?, 'x', ?, NULL, '')", 1, b"", b"", b"", created
     )
-    tx.run("INSERT INTO queue_rcpt VALUES (1, 0, 'a.test', ?, 0, ?, 0, 0, ?, 0)", state, due, b"")
+    row = "INSERT INTO queue_rcpt VALUES (1, 0, 'a.test', ?, 0, ?, 0, 0, ?, 0, '')"
+    tx.run(row, state, due, b"")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from workpost.store.tables.folders import JUNK
 
 ORGANIZATIONS = ["m-1", "m-2", "m-3"]
 messages = st.builds(
-    lambda result, policy, trusted, explained: Authentication(
+    lambda result, policy, trusted, explained, relay: Authentication(
         spf=SpfResult("fail", "author.example", explanation=explained),
         dkim=(),
         dmarc=DmarcResult(result, "author.example", policy),
@@ -24,11 +24,13 @@ messages = st.builds(
         verdicts=Verdicts("FAIL", "GRAY", "FAIL", policy.upper()),
         field=b"",
         trusted=trusted,
+        relay=relay,
     ),
     result=st.sampled_from(["pass", "fail", "none", "temperror", "permerror"]),
     policy=st.sampled_from(["", "none", "quarantine", "reject"]),
     trusted=st.sampled_from(["", "", "list.example"]),
     explained=st.sampled_from(["", "not ours " * 40]),
+    relay=st.sampled_from(["", "mx.demo.test"]),
 )
 concerned = st.lists(st.sampled_from(ORGANIZATIONS), min_size=1, unique=True)
 
@@ -73,6 +75,10 @@ def test_the_decision(
             assert (roles.get(one.mailbox) == JUNK) == (dmarc.policy == "quarantine")
             assert found.story == {"policy": dmarc.policy.upper()}
     assert bool(kept.external) == bool(left)
+    if message.relay and refuses:
+        # Nobody is there to be told 550 but our own relay, which would write to a forged sender.
+        assert not found.refused
+        assert not found.dropped
     # A refusal is of the whole message.
     if found.refused:
         assert refuses
@@ -89,6 +95,7 @@ def test_events_tell_the_verdicts(message: Authentication) -> None:
     told = verdicts(message)
     assert ("dmarcPolicy" in told) == bool(message.verdicts.policy)
     assert told.get("trustedSealer", "") == message.trusted
+    assert told.get("trustedRelay", "") == message.relay
     assert verdicts(None) == {}
 
 

@@ -55,8 +55,11 @@ class House:
         await scripts.put_script(self.core, grant, "rules", source.encode())
         await scripts.activate_script(self.core, grant, "rules")
 
-    async def bring(self, raw: bytes, *, sender: str = BOB, to: tuple[str, ...] = (GRACE,)) -> None:
-        await pipeline.receive(self.core, Envelope(sender=sender, recipients=list(to)), raw)
+    async def bring(
+        self, raw: bytes, *, sender: str = BOB, to: tuple[str, ...] = (GRACE,), peer: str = ""
+    ) -> None:
+        envelope = Envelope(sender=sender, recipients=list(to), peer=peer)
+        await pipeline.receive(self.core, envelope, raw)
         await self.settle()
 
     async def settle(self) -> None:

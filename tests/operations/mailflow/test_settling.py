@@ -108,9 +108,10 @@ async def test_who_lost_the_lease_delivers_nothing(house: Directory, ada: Grant)
     await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message())
     await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", grace)
     leases = []
+    [(entry,)] = await house.run("SELECT id FROM queue")
     for fence in (1, 2):
         lease = await house.core.store.write(
-            lease_due, route=LOCAL, limit=1, lease_ms=60_000, fence=fence
+            lease_due, route=LOCAL, entry=entry, limit=1, lease_ms=60_000, fence=fence
         )
         assert lease is not None
         leases.append(await settling.open_leased(house.core, lease))
@@ -383,10 +384,10 @@ async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(
     idle = asyncio.Event()
     troubles = [TryLater("not now")]
 
-    async def observed(core: Any) -> bool:
+    async def observed(core: Any, turns: Any) -> bool:
         if troubles:
             raise troubles.pop()
-        worked = await deliver_one(core)
+        worked = await deliver_one(core, turns)
         if not worked:
             idle.set()
         return worked

@@ -100,7 +100,7 @@ async def test_who_waits_behind_a_probe_hears_of_it_and_gets_the_mail_back(world
 async def test_a_dead_probe_leaves_the_destination_to_the_next(world: World) -> None:
     await close_destination(world, 6)
     await world.due()
-    seen = await world.core.store.read(look, busy=[], only=None)
+    seen = await world.core.store.read(look, busy=[], only=None, after={})
     taken = await world.core.store.write(
         take_due, due=seen.due, rooms={}, first=5, most=10, patience=PATIENCE, lease_ms=30_000
     )
@@ -147,7 +147,7 @@ async def test_100_000_rows_that_are_not_due_cost_nothing(world: World, one_rout
     spans = []
     for _ in range(5):
         start = time.perf_counter()
-        seen = await world.core.store.read(look, busy=[], only=None)
+        seen = await world.core.store.read(look, busy=[], only=None, after={})
         spans.append(time.perf_counter() - start)
         assert (seen.due, seen.expired) == ([], False)
         assert seen.rest_ms is not None
@@ -159,8 +159,8 @@ async def test_100_000_due_rows_of_a_busy_destination_keep_no_other_waiting(worl
     await world.core.store.write(many, count=100_000, due=1, one_route=True)
     await world.submit("someone@alive.example")
     start = time.perf_counter()
-    seen = await world.core.store.read(look, busy=["big.example"], only=None)
+    seen = await world.core.store.read(look, busy=["big.example"], only=None, after={})
     assert time.perf_counter() - start < 0.3
-    assert [route for route, _ in seen.due] == ["alive.example"]
-    seen = await world.core.store.read(look, busy=[], only=["big.example"])
+    assert [due.route for due in seen.due] == ["alive.example"]
+    seen = await world.core.store.read(look, busy=[], only=["big.example"], after={})
     assert len(seen.due) == LOOK_EACH

@@ -69,7 +69,7 @@ DAMAGE: dict[str, dict[str, int]] = {
     "UPDATE address SET entity = 'nobody' WHERE addr_fold LIKE 'ada%'": {"address": 1},
     "INSERT INTO content_bytes (id, sealed) SELECT id, id FROM command_done LIMIT 1": {"stray": 1},
     "DELETE FROM content_garbage": {"content": 3},
-    "INSERT INTO queue_rcpt VALUES (1, 0, 'x.test', 'waiting', 0, 0, 0, 0, 'x', 0)": {"queue": 1},
+    "INSERT INTO queue_rcpt VALUES (1, 0, 'x', 'waiting', 0, 0, 0, 0, 'x', 0, '')": {"queue": 1},
 }
 
 

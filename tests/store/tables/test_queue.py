@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -12,10 +12,10 @@ from tests.support.postgres import PostgresServer
 from tests.support.stores import migrate_template
 from workpost.kernel.clock import SystemEnvironment
 from workpost.store.database.postgresql import PostgresTx, connect
-from workpost.store.tables import queue
+from workpost.store.tables import erasing, queue, queue_orders
 
 pytestmark = pytest.mark.peer("postgres")
-QUEUE, CONTENT = 7, bytes(16)
+QUEUE, CONTENT, TRACE = 7, bytes(16), "00112233445566aa"
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ def transaction(url: str) -> Iterator[PostgresTx]:
 
 
 def add_entry(tx: PostgresTx, recipients: int) -> None:
-    entry = queue.NewQueueEntry(QUEUE, "m-1", CONTENT, b"key", 1, b"envelope", "incoming", None)
+    entry = queue.NewQueueEntry(
+        QUEUE, "m-1", CONTENT, b"key", 1, b"envelope", "incoming", None, trace=TRACE
+    )
     rows = [queue.NewQueueRecipient(n, "local", queue.LEASED, 0, b"x") for n in range(recipients)]
     queue.insert_entry(tx, entry, rows, created=0)
 
@@ -60,3 +62,34 @@ def test_the_last_of_two_holders_takes_the_entry_with_it(url: str) -> None:
     assert released == [CONTENT]
     with transaction(url) as tx:
         assert tx.row("SELECT id FROM queue") is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda tx: queue_orders.rows_of_trace(tx, trace=TRACE),
+        lambda tx: erasing.delete_queue(tx, org="m-1", limit=10),
+    ],
+    ids=["take back", "deletion of the organization"],
+)
+def test_whoever_ends_a_delivery_and_whoever_changes_its_entry_lock_in_one_order(
+    url: str, other: Callable[[PostgresTx], object]
+) -> None:
+    """The other waits for the rows and holds nothing meanwhile that the first still needs."""
+    done = []
+
+    def change() -> None:
+        with transaction(url) as tx:
+            done.append(other(tx))
+
+    with transaction(url) as tx:
+        add_entry(tx, recipients=2)
+    second = threading.Thread(target=change)
+    with transaction(url) as tx:
+        assert queue.still_leased(tx, queue=QUEUE, fence=0) == {0, 1}
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        assert queue.finish(tx, queue=QUEUE, numbers=[0, 1]) == CONTENT
+    second.join(10)
+    assert len(done) == 1

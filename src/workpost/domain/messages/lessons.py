@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from workpost.store.database.unit import Tx
 from workpost.store.tables import folders, jobs, spam
-from workpost.store.tables.folders import INBOX, JUNK
+from workpost.store.tables.folders import INBOX, JUNK, TRASH
 from workpost.store.tables.spam import FILED, HAM, SPAM
 
 TRAIN = "spam.train"
@@ -20,7 +20,6 @@ FILED_AT_ONCE = 10
 FILED_AHEAD = 50
 """How many more wanted messages than unwanted ones filing may bring about."""
 
-TRASH = "trash"
 OWN = ("sent", "drafts")
 """Roles of folders with what people write themselves."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -193,6 +193,27 @@ def _method(part: str) -> MethodResult:
 
 def _unquote(text: str) -> str:
     return _QUOTED_PAIR.sub(r"\1", text) if "\\" in text else text
+
+
+def find_results(raw: bytes, servers: Collection[str]) -> list[Results]:
+    """The fields of these servers, the topmost first; none where there are more than `MAX_FIELDS`.
+
+    A field that cannot be read, or stands beyond `LARGEST_HEADER`, is none.
+    """
+    names = {name.lower().removesuffix(".") for name in servers}
+    end = header_end(raw, 0, min(len(raw), LARGEST_HEADER))
+    if raw[:end].lower().count(_NAME) > MAX_FIELDS:
+        return []
+    found = []
+    for match in _FIELD.finditer(raw, 0, end):
+        last = _END.search(raw, match.end(), end)
+        try:
+            results = parse_results(raw[match.end() : last.end() if last is not None else end])
+        except ResultsError:
+            continue
+        if results.server.lower().removesuffix(".") in names:
+            found.append(results)
+    return found
 
 
 def strip_results(raw: bytes, server: str) -> bytes:

@@ -21,6 +21,16 @@ class MailRecipient(msgspec.Struct, frozen=True):
     orcpt: str = ""
 
 
+class Progress:
+    """How far an attempt is, for whoever may have to break it off."""
+
+    __slots__ = ("awaits_reply",)
+
+    def __init__(self) -> None:
+        self.awaits_reply = False
+        """The final dot is sent and not answered: broken off now, the message may arrive twice."""
+
+
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """One message for recipients on one route; `sender` is empty for the null sender.
 
@@ -35,6 +45,8 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     requiretls: bool = False
     ret: str = ""
     envid: str = ""
+    progress: Progress | None = None
+    """Kept up to date where it is given."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from workpost.integrations.smtp.base import Mail, Outcome, State
+from workpost.integrations.smtp.base import Mail, Outcome, Progress, State
 from workpost.integrations.smtp.connection import BLOCK, Connection, Lost
 from workpost.integrations.smtp.offers import Offer
 from workpost.integrations.smtp.replies import BadReply, Reply
@@ -220,7 +220,12 @@ class _Run:
             raise BadReply("it answers before the message has ended")
         self._connection.write(content[last:])
         self._dotted = True
-        return await self._connection.reply(self._times.end)
+        progress = self._mail.progress or Progress()
+        progress.awaits_reply = True
+        try:
+            return await self._connection.reply(self._times.end)
+        finally:
+            progress.awaits_reply = False
 
     async def _ask(self, command: bytes, seconds: float) -> Reply:
         if self._connection.early_reply() is not None:

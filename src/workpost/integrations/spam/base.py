@@ -20,6 +20,10 @@ class ScanFailed(Exception):
     """The daemon gave no answer that can be used; the message says why, without content."""
 
 
+class Unreached(ScanFailed):
+    """Nobody is there, or gave no answer in time."""
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """What a daemon is told of how a message came."""
 
@@ -49,8 +53,8 @@ async def exchange(
 ) -> bytes:
     """Send `pieces` to `host:port` or `unix:/path` and read what comes until it closes.
 
-    `end` closes our side after the last piece. Raises ScanFailed: nobody there, no answer in
-    time, or one that is too long.
+    `end` closes our side after the last piece. Raises Unreached, and ScanFailed for an answer that
+    is too long.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -60,9 +64,9 @@ async def exchange(
             finally:
                 writer.close()
     except TimeoutError:
-        raise ScanFailed(f"{daemon} gave no answer in {seconds:g} s") from None
+        raise Unreached(f"{daemon} gave no answer in {seconds:g} s") from None
     except OSError as error:
-        raise ScanFailed(f"{daemon}: {error.strerror or error}") from error
+        raise Unreached(f"{daemon}: {error.strerror or error}") from error
 
 
 async def _connect(daemon: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -1,4 +1,4 @@
-"""What Workpost does by itself, in the audit log: CloudTrail's service events."""
+"""What Workpost does by itself, or an operator at its machine: CloudTrail's service events."""
 
 from __future__ import annotations
 
@@ -11,13 +11,27 @@ import orjson
 
 from workpost.formats.arn import organization_arn
 from workpost.kernel.principal import Grant
-from workpost.operations.audit.log import PURPOSE, place
+from workpost.operations.audit.log import PURPOSE, insert_audit, place
 from workpost.store.core import Core
 from workpost.store.keys import sealing
+from workpost.store.tables import organizations
 from workpost.store.tables.audit import AuditChunk
 
 SERVICE = "workmail.amazonaws.com"
 EVENT_VERSION = "1.11"
+
+
+async def record_service_event(
+    core: Core, grant: Grant, name: str, details: Mapping[str, Any]
+) -> None:
+    """Write one event by itself, before what it tells is done: what cannot be told is not done.
+
+    Raises TryLater.
+    """
+    known = await core.store.read(organizations.get_state, organization=grant.organization)
+    if known is not None:
+        event = await seal_service_event(core, known[0], grant, name, details)
+        await core.store.write(insert_audit, chunks=[event])
 
 
 async def seal_service_event(

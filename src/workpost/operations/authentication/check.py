@@ -83,6 +83,7 @@ class Authentication(msgspec.Struct, frozen=True):
 
     `field` is the Authentication-Results field with its CRLF. `trusted` names the sealer whose word
     on the author counts in place of a DMARC failure here (`authentication.trusted_arc`), else "".
+    `relay` is the authserv-id of a relay of ours that says all this, "" for what we found out.
     """
 
     spf: SpfResult
@@ -92,6 +93,7 @@ class Authentication(msgspec.Struct, frozen=True):
     verdicts: Verdicts
     field: bytes
     trusted: str = ""
+    relay: str = ""
 
 
 def is_forged(found: Authentication) -> bool:
@@ -126,7 +128,7 @@ def server_name(core: Core) -> str:
 
 
 def is_from_outside(core: Core, arrival: Arrival) -> bool:
-    """Whether a message is to be authenticated: not over LMTP, nor from a trusted network."""
+    """Whether we authenticate a message: not over LMTP, nor from a trusted network (`relayed`)."""
     if "LMTP" in arrival.protocol:
         return False
     try:
@@ -167,7 +169,7 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
         dkim=tuple(dkim),
         dmarc=dmarc,
         arc=arc,
-        verdicts=_verdicts(spf, dkim, dmarc, authors),
+        verdicts=judge(spf, dkim, dmarc, authors),
         field=write_results(server_name(core), _told(arrival, spf, dkim, dmarc, arc, trusted)),
         trusted=trusted,
     )
@@ -240,9 +242,10 @@ def _trusted_sealer(trusted: Sequence[str], arc: ArcResult, author: str) -> str:
     return ""
 
 
-def _verdicts(
+def judge(
     spf: SpfResult, dkim: Sequence[DkimResult], dmarc: DmarcResult, authors: Sequence[str]
 ) -> Verdicts:
+    """The words of events for what was found."""
     if dmarc.result == "fail":
         return Verdicts(_SPF[spf.result], _dkim_verdict(dkim, authors), FAIL, dmarc.policy.upper())
     told = _DMARC[dmarc.result]

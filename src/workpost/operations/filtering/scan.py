@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -17,7 +18,7 @@ from workpost.integrations.spam.base import Delivery, Judged, ScanFailed
 from workpost.kernel import metrics
 from workpost.kernel.errors import KeyDestroyed
 from workpost.kernel.logging import logger
-from workpost.operations.filtering import dnsbl, model, rules
+from workpost.operations.filtering import dnsbl, model, resting, rules
 from workpost.operations.filtering.looking import Looked, domain_of
 from workpost.operations.filtering.verdicts import (
     FAIL,
@@ -68,7 +69,9 @@ async def scan_virus(core: Core, raw: bytes) -> tuple[str, str]:
     try:
         if len(raw) > settings.virus_megabytes * MEGABYTE:
             raise ScanFailed("the message is larger than filter.virus_megabytes")
-        name = await clamav.find_virus(settings.virus_daemon, settings.virus_seconds, raw)
+        daemon, seconds = settings.virus_daemon, settings.virus_seconds
+        find = partial(clamav.find_virus, daemon, seconds, raw)
+        name = await resting.ask(core, settings.virus, daemon, find)
         verdict = FAIL if name else PASS
     except ScanFailed as error:
         log.warning("a message was not looked at for viruses", reason=str(error))
@@ -210,7 +213,7 @@ async def _ask_daemon(core: Core, engine: str, arrival: Arrival, raw: bytes) -> 
     daemon, seconds = settings.spam_daemon, settings.spam_seconds
     if engine == "rspamd":
         told = Delivery(arrival.sender, arrival.recipients, arrival.peer, arrival.helo)
-        judged = await rspamd.judge(daemon, seconds, raw, told)
+        judge = partial(rspamd.judge, daemon, seconds, raw, told)
     else:
         received = received_header(
             helo=arrival.helo,
@@ -221,7 +224,8 @@ async def _ask_daemon(core: Core, engine: str, arrival: Arrival, raw: bytes) -> 
             queue_id="scan",
             epoch=core.env.now() / 1000,
         )
-        judged = await spamassassin.judge(daemon, seconds, received + raw)
+        judge = partial(spamassassin.judge, daemon, seconds, received + raw)
+    judged = await resting.ask(core, engine, daemon, judge)
     return hits_of(judged, engine, settings.junk_score, settings.gray_score)
 
 

@@ -3,8 +3,9 @@
 Where DMARC fails and the organization enforces it (PutInboundDmarcSettings), the author's domain
 decides: `reject` refuses the message in SMTP when all organizations concerned enforce, else it is
 dropped for those who do; `quarantine` puts it into Junk E-mail; `none` delivers it. Each of these
-is in the event DMARC_POLICY_APPLIED. Nothing follows where a sealer that the operator trusts has
-seen DMARC pass (RFC 8617).
+is in the event DMARC_POLICY_APPLIED. What a relay of ours brings cannot be refused to the server
+that sent it: it is put into Junk E-mail instead. Nothing follows where a sealer that the operator
+trusts has seen DMARC pass (RFC 8617).
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def decide(
     pass could not be finished and the domain asks for more than `none`: to take the message would
     be a way around its policy.
     """
-    dmarc = authentication.dmarc
+    dmarc, policy = authentication.dmarc, authentication.dmarc.policy
     if not enforced or not _asks(authentication):
         return NOTHING
     if dmarc.result == "temperror":
@@ -112,9 +113,12 @@ def decide(
             return NOTHING
         raise TryLater(f"The sender could not be authenticated now: {dmarc.reason}.")
     refused = ""
-    if dmarc.policy == REJECT and refuses and len(enforced) == len(organizations):
+    if policy == REJECT and refuses and authentication.relay:
+        # Our relay would write to a sender who is likely forged; the sending server is gone.
+        return Enforcement(QUARANTINE, tuple(enforced))
+    if policy == REJECT and refuses and len(enforced) == len(organizations):
         refused = _refusal(authentication)
-    return Enforcement(dmarc.policy, tuple(enforced), refused)
+    return Enforcement(policy, tuple(enforced), refused)
 
 
 def _refusal(authentication: Authentication) -> str:
@@ -136,4 +140,6 @@ def verdicts(authentication: Authentication | None) -> Mapping[str, object]:
         found["dmarcPolicy"] = told.policy
     if authentication.trusted:
         found["trustedSealer"] = authentication.trusted
+    if authentication.relay:
+        found["trustedRelay"] = authentication.relay
     return found

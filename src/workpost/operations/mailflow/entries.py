@@ -64,6 +64,7 @@ def stored_envelope(message: Message) -> StoredEnvelope:
         envid=message.envelope.envid,
         owner=message.envelope.owner,
         forged=message.envelope.forged,
+        claimed=message.envelope.claimed,
     )
 
 
@@ -101,6 +102,7 @@ async def seal_entry(
         direction=direction,
         hold_until=hold_until,
         trace=message.stamped.trace,
+        sender=stored.sender,
     )
     due = core.env.now() if hold_until is None else hold_until
     rows = []

@@ -46,6 +46,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """Who may take it back while it is held: organization, slash, entity."""
     forged: bool = False
     """The sender's address is most likely not its owner's doing: no report goes there."""
+    claimed: bool = False
+    """It names an author of a domain of ours that nothing proves: no rule sends it on."""
 
 
 class Forwarded(msgspec.Struct, frozen=True, array_like=True):
@@ -81,7 +83,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     forwarded: Forwarded | None = None
     """Set when it was not written here: `forwarding.as_sent` is what goes out."""
     forged: bool = False
-    """As in `Envelope`."""
+    claimed: bool = False
+    """Both as in `Envelope`."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):

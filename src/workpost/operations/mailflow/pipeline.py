@@ -29,7 +29,13 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.authentication.check import authenticate, is_forged, is_from_outside
+from workpost.operations.authentication.check import (
+    Authentication,
+    authenticate,
+    is_forged,
+    is_from_outside,
+)
+from workpost.operations.authentication.relayed import read_relayed
 from workpost.operations.filtering.scan import scan, scan_virus
 from workpost.operations.mailflow import (
     charging,
@@ -123,11 +129,8 @@ async def receive(
     """
     _check(core, raw)
     began = core.env.monotonic()
-    authentication = None
-    if is_from_outside(core, envelope):
-        authentication = await authenticate(core, envelope, raw)
-        envelope = msgspec.structs.replace(envelope, forged=is_forged(authentication))
-    forwards = not await forwarding.claims_our_name(core, authentication, raw)
+    authentication, envelope = await _authenticate(core, envelope, raw)
+    forwards = not envelope.claimed
     keepers: frozenset[str] = frozenset()
     origin = _origin(None, envelope, raw, forwards, keepers)
     routed = (route if forwards else None) or await routes.route(core, envelope, origin)
@@ -184,6 +187,18 @@ async def receive(
 def owner_of(grant: Grant) -> str:
     """Who may take a message back that the holder of this grant submitted."""
     return f"{grant.organization}/{grant.entity}"
+
+
+async def _authenticate(
+    core: Core, envelope: Envelope, raw: bytes
+) -> tuple[Authentication | None, Envelope]:
+    """What is known of where a message comes from, and the envelope that remembers it."""
+    outside = is_from_outside(core, envelope)
+    found = await (authenticate if outside else read_relayed)(core, envelope, raw)
+    if found is None:
+        return None, envelope
+    claimed = await forwarding.claims_our_name(core, found, raw)
+    return found, msgspec.structs.replace(envelope, forged=is_forged(found), claimed=claimed)
 
 
 def _check(core: Core, raw: bytes) -> None:

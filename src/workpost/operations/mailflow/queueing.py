@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Tx, command
-from workpost.store.tables import queue
+from workpost.store.database.unit import Reader, Tx, command
+from workpost.store.tables import queue, queue_turns
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import LeasedEntry
+from workpost.store.tables.queue_turns import Due
+
+LOOK = 50
+"""Due rows that one look sees."""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -20,16 +24,35 @@ class Lease(msgspec.Struct, frozen=True):
     fence: int
 
 
-@command
-def lease_due(tx: Tx, *, route: str, limit: int, lease_ms: int, fence: int) -> Lease | None:
-    """Lease the most overdue rows of one entry on a route; None when nothing is due."""
+class Waiting(msgspec.Struct, frozen=True):
+    """What a look at one route found."""
+
+    due: list[Due]
+    """Of all that wait, however much some have queued."""
+    expired: int | None
+    """An entry whose holder let the lease run out."""
+    after: str
+    """The flow after which the next look begins."""
+
+
+def look_at(tx: Reader, *, route: str, after: str) -> Waiting:
+    """See what is due on a route; `after` says where to begin (`Waiting.after`)."""
     now = database_now(tx)
-    found = queue.due_entry(tx, route=route, now=now)
-    if found is None:
-        return None
+    due, reached = queue_turns.due_in_turn_on_route(
+        tx, route=route, now=now, after=after, limit=LOOK
+    )
+    return Waiting(due, queue.expired_entry(tx, route=route, now=now), reached)
+
+
+@command
+def lease_due(
+    tx: Tx, *, route: str, entry: int, limit: int, lease_ms: int, fence: int
+) -> Lease | None:
+    """Lease due rows of an entry on a route; None when another runner was first."""
+    now = database_now(tx)
     leased = queue.lease(
         tx,
-        queue=found,
+        queue=entry,
         route=route,
         now=now,
         lease_until=now + lease_ms,

@@ -13,8 +13,9 @@ from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
 from workpost.kernel.errors import Fault, KeyDestroyed, WorkpostError
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow.queueing import Lease, lease_due, postpone
+from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, postpone
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
+from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
 from workpost.store.tables.queue import HELD, LOCAL, WAITING
 
@@ -33,6 +34,7 @@ class LocalRunner:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._wake = asyncio.Event()
+        self._turns = Turns()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -41,7 +43,7 @@ class LocalRunner:
             while True:
                 self._wake.clear()
                 try:
-                    worked = await deliver_one(self._core)
+                    worked = await deliver_one(self._core, self._turns)
                 except WorkpostError as error:
                     log.warning("local delivery is delayed", error=str(error))
                     worked = False
@@ -57,13 +59,23 @@ class LocalRunner:
             return
 
 
-async def deliver_one(core: Core) -> bool:
-    """Lease and settle one row; False when nothing is due."""
+async def deliver_one(core: Core, turns: Turns | None = None) -> bool:
+    """Lease and settle one row; False when nothing is due. `turns` says whose turn it is."""
+    turns = turns or Turns()
+    seen = await core.store.read(look_at, route=LOCAL, after=turns.after())
+    turns.go_on("", seen.after)
+    first = next(iter(turns.order(seen.due)), None)
+    entry = seen.expired if first is None else first.entry
+    if entry is None:
+        return False
     lease = await core.store.write_background(
-        lease_due, route=LOCAL, limit=1, lease_ms=LEASE_MS, fence=core.env.new_id()
+        lease_due, route=LOCAL, entry=entry, limit=1, lease_ms=LEASE_MS, fence=core.env.new_id()
     )
     if lease is None:
-        return False
+        # Another runner was first.
+        return True
+    if first is not None:
+        turns.serve(first)
     try:
         await settle(core, await open_leased(core, lease))
     except KeyDestroyed as error:

@@ -92,7 +92,7 @@ async def open_leased(core: Core, lease: Lease) -> Opened:
 
 async def settle(core: Core, opened: Opened) -> None:
     """Settle an opened row. Raises Fault when its mailboxes do not come to rest, TryLater."""
-    redirects = True
+    redirects = not opened.envelope.claimed
     for _ in range(ATTEMPTS):
         settlement = await _decide(core, opened, redirects=redirects)
         try:
@@ -180,6 +180,7 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
             ret=envelope.ret,
             envid=envelope.envid,
             forged=envelope.forged,
+            claimed=envelope.claimed,
         ),
         opened.summary,
         found.stored,

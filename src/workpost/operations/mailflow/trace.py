@@ -2,7 +2,7 @@
 
 What people submit is kept byte for byte; Return-Path and Received go in front of it, nothing else
 is touched (RFC 5321 4.4). Mail from outside has Authentication-Results between the two, and loses
-those that it brought in our name (RFC 8601 5).
+those that it brought in our name or a relay's (RFC 8601 5).
 """
 
 from __future__ import annotations
@@ -62,8 +62,21 @@ def stamp(
     results = b""
     if authentication is not None:
         results = authentication.field
-        raw = strip_results(raw, server_name(core))
+        for name in _names_of_ours(core, relayed=bool(authentication.relay)):
+            raw = strip_results(raw, name)
     return Stamped(trace, b"".join((path, results, received, fields, raw)), len(path))
+
+
+def _names_of_ours(core: Core, *, relayed: bool) -> list[str]:
+    """The authserv-ids that a message must not bring: ours, and from outside those of our relays.
+
+    A relay may have our name, too.
+    """
+    relays = core.settings.authentication.trusted_authserv_ids
+    own = server_name(core)
+    if relayed:
+        return [] if own.lower() in {each.lower() for each in relays} else [own]
+    return [own, *relays]
 
 
 async def make_event(

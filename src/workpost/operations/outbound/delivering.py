@@ -17,7 +17,7 @@ from workpost.domain.messages.shell import summary_of
 from workpost.domain.organizations import suppression
 from workpost.domain.organizations.suppression import Suppressed
 from workpost.formats.mime.summary import Summary
-from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
+from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome, Progress
 from workpost.kernel.errors import Fault, KeyDestroyed, TryLater, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow.counting import count
@@ -82,10 +82,16 @@ class Delivery:
         self._trying: asyncio.Task[list[Outcome]] | None = None
         self._called_off = False
         self._tried = False
+        self._progress = Progress()
         self.leased = leased
         self.began = core.env.monotonic()
         self.outcomes: list[Outcome] = []
         """What the network came to; empty when nothing was tried."""
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether a server has the message whole and has not said what it makes of it."""
+        return self._progress.awaits_reply
 
     def call_off(self) -> bool:
         """Interrupt the attempt, now or when it begins; False when it is over or called off."""
@@ -167,6 +173,7 @@ class Delivery:
             requiretls=envelope.requiretls,
             ret=envelope.ret,
             envid=envelope.envid,
+            progress=self._progress,
         )
 
     async def _try(self, mail: Mail) -> list[Outcome]:

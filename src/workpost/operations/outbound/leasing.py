@@ -6,16 +6,18 @@ them while it works, and names its fence in whatever it writes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from workpost.operations.outbound import schedule
 from workpost.store.database.unit import Reader, Tx, command
-from workpost.store.tables import queue, queue_routes
+from workpost.store.tables import queue, queue_routes, queue_turns
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import LeasedEntry
 from workpost.store.tables.queue_routes import Trouble
+from workpost.store.tables.queue_turns import Due
 
 PROBE_MS = 5 * 60_000
 """How long the others leave a destination to whoever probes it."""
@@ -53,13 +55,17 @@ class Leased(msgspec.Struct, frozen=True):
     route: str
     trouble: Trouble | None = None
     failures: int = 0
+    due: Due | None = None
+    """Whose turn it was; None for a probe, and where nothing is sent."""
 
 
 class Seen(msgspec.Struct, frozen=True):
     """What a look at the queue found, without touching it."""
 
-    due: list[tuple[str, int]]
-    """(route, entry), the most overdue first."""
+    due: list[Due]
+    """Of all that wait, however much some have queued."""
+    after: dict[str, str]
+    """The flow after which the next look at a route (empty: at all) begins."""
     expired: bool
     """Somebody's lease ran out."""
     rest_ms: int | None
@@ -73,23 +79,29 @@ class Taken(msgspec.Struct, frozen=True):
     put_off: int
 
 
-def look(tx: Reader, *, busy: Sequence[str], only: Sequence[str] | None) -> Seen:
+def look(
+    tx: Reader, *, busy: Sequence[str], only: Sequence[str] | None, after: Mapping[str, str]
+) -> Seen:
     """See what is due, on no `busy` route, and on no others than `only` unless that is None.
 
-    Costs a look into two indices when nothing is due, however much waits.
+    `after` says where to begin (`Seen.after` of the look before). Costs a look into two indices
+    when nothing is due, however much waits.
     """
     now = database_now(tx)
+    due: list[Due] = []
+    reached = {}
     if only is None:
-        due = queue_routes.due_elsewhere(tx, now=now, busy=busy, limit=LOOK)
-    else:
-        due = [
-            (route, entry)
-            for route in only
-            for entry in queue_routes.due_on_route(tx, route=route, now=now, limit=LOOK_EACH)
-        ]
+        due, reached[""] = queue_turns.due_in_turn(
+            tx, now=now, busy=busy, after=after.get("", ""), limit=LOOK
+        )
+    for route in only or ():
+        found, reached[route] = queue_turns.due_in_turn_on_route(
+            tx, route=route, now=now, after=after.get(route, ""), limit=LOOK_EACH
+        )
+        due += found
     coming = queue_routes.next_due(tx, now=now)
     expired = queue_routes.has_expired(tx, now=now)
-    return Seen(due, expired, None if coming is None else coming - now)
+    return Seen(due, reached, expired, None if coming is None else coming - now)
 
 
 @command
@@ -102,17 +114,19 @@ def release_expired(tx: Tx) -> int:
 def take_due(
     tx: Tx,
     *,
-    due: list[tuple[str, int]],
+    due: list[Due],
     rooms: dict[str, int],
     first: int,
     most: int,
     patience: Patience,
     lease_ms: int,
 ) -> Taken:
-    """Lease up to `most` deliveries of what `look` found due.
+    """Lease up to `most` deliveries of what `look` found due, in the order of `due`.
 
-    `rooms` says how many may begin on a route, `first` on those that are not named. Rows of
-    destinations in trouble are put off, but for a probe and for those whose senders are to hear.
+    Of an entry with more recipients on a route than one delivery has, the next delivery comes when
+    everybody else has had a turn. `rooms` says how many may begin on a route, `first` on those that
+    are not named. Rows of destinations in trouble are put off, but for a probe and for those whose
+    senders are to hear.
     """
     now = database_now(tx)
     taking = _Taking(tx, now, rooms, first, most, patience, now + lease_ms)
@@ -145,25 +159,29 @@ class _Taking:
         self.leased: list[Leased] = []
         self.put_off = 0
 
-    def take(self, found: list[tuple[str, int]]) -> None:
-        routes = sorted({route for route, _ in found})
+    def take(self, found: list[Due]) -> None:
+        routes = sorted({due.route for due in found})
         self._troubles = queue_routes.lock_troubles(self._tx, routes=routes)
-        for route, entry in found:
-            if len(self.leased) >= self._most:
-                return
-            if route not in self._closed and not self._in_trouble(route):
-                self._lease(route, entry)
+        waiting = deque(found)
+        while waiting and len(self.leased) < self._most:
+            due = waiting.popleft()
+            if due.route in self._closed or self._in_trouble(due.route):
+                continue
+            if self._lease(due):
+                waiting.append(due)
 
-    def _lease(self, route: str, entry: int) -> None:
-        room = self._rooms.get(route, self._first)
-        while room > 0 and len(self.leased) < self._most:
-            fence = self._tx.env.new_id()
-            got = self._hold(route, entry, fence)
-            if got is None:
-                break
-            room -= 1
-            self.leased.append(Leased(got, fence, route))
-        self._rooms[route] = room
+    def _lease(self, due: Due) -> bool:
+        """Lease one delivery; tells whether its entry may have another one on the route."""
+        room = self._rooms.get(due.route, self._first)
+        if room <= 0:
+            return False
+        fence = self._tx.env.new_id()
+        got = self._hold(due.route, due.entry, fence)
+        if got is None:
+            return False
+        self._rooms[due.route] = room - 1
+        self.leased.append(Leased(got, fence, due.route, due=due))
+        return len(got.recipients) == RECIPIENTS
 
     def _hold(self, route: str, entry: int, fence: int) -> LeasedEntry | None:
         return queue.lease(

@@ -17,6 +17,7 @@ from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow.entries import gateway_of
+from workpost.operations.mailflow.turns import Turns
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
 from workpost.operations.outbound.delivering import Delivery, Sender
@@ -31,8 +32,10 @@ from workpost.store.tables import queue_orders
 RENEW_AGAIN_SECONDS = 1.0
 IDLE_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.25
-DRAIN_SECONDS = 5.0
-"""What is under way may take so long to end when the process stops."""
+FINISH_SECONDS = 2.0
+"""What is under way may go so far when the process stops: then no more messages are sent whole."""
+END_SECONDS = 1.0
+"""So long for what was called off to be given back."""
 MEMORY = 256 * 1024 * 1024
 """Bytes of messages that one process has in its hands."""
 COUNT_SECONDS = 60.0
@@ -76,6 +79,7 @@ class OutboundRunner:
         self._sender = sender
         self._sign = sign
         self._pacing = Pacing(core.settings.queue.deliveries_each)
+        self._turns = Turns()
         self._budget = Budget(MEMORY)
         self._wake = asyncio.Event()
         self._freed: set[str] = set()
@@ -132,7 +136,10 @@ class OutboundRunner:
         now = self._core.env.monotonic()
         # Seeing past all that waits for busy destinations has its price: not after each delivery.
         only = sorted(freed.difference(busy)) if busy and now < self._look_again else None
-        seen = await self._core.store.read(look, busy=busy, only=only)
+        after = {route: self._turns.after(route) for route in ("", *(only or ()))}
+        seen = await self._core.store.read(look, busy=busy, only=only, after=after)
+        for route, flow in seen.after.items():
+            self._turns.go_on(route, flow)
         if seen.expired and now - self._healthy_since >= self.healthy_for:
             released = await self._core.store.write_background(release_expired)
             if released:
@@ -144,7 +151,7 @@ class OutboundRunner:
             return pause if seen.rest_ms is None else min(pause, seen.rest_ms / 1000)
         taken = await self._core.store.write_background(
             take_due,
-            due=seen.due,
+            due=self._turns.order(seen.due),
             rooms=rooms,
             first=self._pacing.first,
             most=most,
@@ -170,6 +177,8 @@ class OutboundRunner:
             self._renewed = self._core.env.monotonic()
         self._held[leased.fence] = delivery
         self._pacing.begin(leased.route)
+        if leased.due is not None:
+            self._turns.serve(leased.due)
         task = asyncio.create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -265,11 +274,21 @@ class OutboundRunner:
     async def _drain(self) -> None:
         if not self._tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+        most = float(self._core.settings.queue.reply_seconds)
+        finish = min(FINISH_SECONDS, most)
+        await asyncio.wait(self._tasks, timeout=finish)
         for delivery in self._held.values():
+            if not delivery.awaits_reply:
+                delivery.call_off()
+        if self._tasks:
+            # A server that scans after the final dot would get the message again.
+            await asyncio.wait(self._tasks, timeout=most - finish)
+        for delivery in self._held.values():
+            if delivery.awaits_reply:
+                log.warning("a message may arrive twice", queue=delivery.leased.entry.id)
             delivery.call_off()
-        if late:
-            await asyncio.wait(late, timeout=1.0)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_SECONDS)
         for task in self._tasks:
             task.cancel()
 

@@ -16,8 +16,7 @@ from workpost.protocols.imap.connection import Connection
 from workpost.protocols.imap.counters import CONNECTIONS
 from workpost.protocols.imap.limits import Limits
 from workpost.protocols.imap.wire import framing
-from workpost.protocols.listening.accepting import Acceptor
-from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.listener import Listener
 from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
@@ -39,8 +38,10 @@ class ListenerOptions:
     proxies: Proxies = field(default_factory=Proxies)
 
 
-class ImapServer:
-    """One listener. `clock` gives seconds to the guard and never goes back."""
+class ImapServer(Listener[Connection]):
+    """One listener of IMAP."""
+
+    limits: Limits
 
     def __init__(
         self,
@@ -52,19 +53,11 @@ class ImapServer:
         certificates: Certificates | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(shared, certificates=certificates, clock=clock)
         self.core = core
         self.access = access
         self.options = options
         self.adjust(options.limits)
-        self.certificates = certificates
-        self.guard = shared.guard
-        self.clock = clock
-        self.draining = False
-        self._connections: set[Connection] = set()
-        self.budget = shared.budget
-        self._peers = shared.peers
-        self._acceptor: Acceptor | None = None
-        self._ticker: asyncio.TimerHandle | None = None
 
     def adjust(self, limits: Limits) -> None:
         """Use other limits from now on; a session takes up those of messages at its login."""
@@ -76,34 +69,21 @@ class ImapServer:
             discard=2 * limits.message,
         )
 
-    @staticmethod
-    def now() -> float:
-        """The loop's time, in seconds, for deadlines."""
-        return asyncio.get_running_loop().time()
-
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept on these bound sockets; ValueError for implicit TLS without a certificate."""
-        loop = asyncio.get_running_loop()
 
         def make(client: Client | None) -> asyncio.Protocol:
             return Connection(self, client)
 
-        context = None
-        if self.options.implicit_tls:
-            if self.certificates is None:
-                raise ValueError("a listener with implicit TLS needs a certificate")
-            context = self.certificates.context
-        self._acceptor = Acceptor(self._peers, make, context=context, proxies=self.options.proxies)
-        await self._acceptor.start(sockets)
-        self._tick(loop)
+        options = self.options
+        await self._accept(
+            sockets, make, proxies=options.proxies, implicit_tls=options.implicit_tls
+        )
 
     async def stop(self, grace: float) -> None:
         """Accept no more; let commands under way finish for `grace` seconds; then cut."""
-        self.draining = True
-        if self._acceptor is not None:
-            self._acceptor.close()
-        if self._ticker is not None:
-            self._ticker.cancel()
+        self._accept_no_more()
+        self._stop_ticking()
         for connection in list(self._connections):
             if not connection.busy:
                 connection.end("The server is stopping")
@@ -119,31 +99,17 @@ class ImapServer:
         for connection in list(self._connections):
             connection.abort()
 
-    def expire(self, now: float) -> None:
-        """End the sessions whose deadline is over; `now` is the loop's time."""
-        for connection in list(self._connections):
-            if connection.deadline <= now:
-                connection.expire()
-
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False, and it is told so and closed, where there is no room."""
-        network = peer_network(connection.peer)
         if self.draining:
             connection.end("The server is stopping")
             return False
-        if not self._peers.enter(network):
+        if not self._enter(connection, connection.peer):
             connection.end("Too many connections")
             return False
-        self._connections.add(connection)
         CONNECTIONS.inc()
         return True
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._peers.leave(peer_network(connection.peer))
-
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.expire(loop.time())
-        self._ticker = loop.call_later(self.limits.tick, self._tick, loop)
+        self._leave(connection, connection.peer)

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from workpost.protocols.listening.accepting import Acceptor
-from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.listener import Listener
 from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
@@ -40,11 +39,13 @@ class ListenerOptions:
     proxies: Proxies = field(default_factory=Proxies)
 
 
-class SmtpServer:
-    """One listener. ``clock`` gives seconds to the guard and never goes back.
+class SmtpServer(Listener[Connection]):
+    """One listener of SMTP or LMTP.
 
     Without ``strangers`` nobody's rates are counted.
     """
+
+    limits: Limits
 
     def __init__(
         self,
@@ -56,23 +57,15 @@ class SmtpServer:
         strangers: Strangers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(shared, certificates=certificates, clock=clock)
         self.service = service
         self.options = options
         self.limits = options.limits
-        self.certificates = certificates
-        self.guard = shared.guard
-        self.budget = shared.budget
-        self.clock = clock
         self.counters = Counters(options.role)
         protocol = "LMTP" if options.role is Role.LMTP else "ESMTP"
         self.greeting = plain_reply(220, [f"{options.hostname} {protocol} Workpost"])
-        self.draining = False
         self._capabilities: dict[tuple[bool, bool], bytes] = {}
-        self._connections: set[Connection] = set()
-        self._peers = shared.peers
         self._strangers = strangers
-        self._acceptor: Acceptor | None = None
-        self._ticker: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
@@ -82,23 +75,17 @@ class SmtpServer:
         def make(client: Client | None) -> asyncio.Protocol:
             return Connection(self, loop, client)
 
-        context = None
-        if self.options.implicit_tls:
-            if self.certificates is None:
-                raise ValueError("a listener with implicit TLS needs a certificate")
-            context = self.certificates.context
-        self._acceptor = Acceptor(self._peers, make, context=context, proxies=self.options.proxies)
-        await self._acceptor.start(sockets)
-        self._tick(loop)
+        options = self.options
+        await self._accept(
+            sockets, make, proxies=options.proxies, implicit_tls=options.implicit_tls
+        )
 
     async def stop(self, grace: float) -> None:
         """Accept no more; let messages under way finish for ``grace`` seconds; then cut.
 
         Idle sessions are told 421 4.3.2 at once, the others after their message.
         """
-        self.draining = True
-        if self._acceptor is not None:
-            self._acceptor.close()
+        self._accept_no_more()
         for connection in list(self._connections):
             connection.drain(SHUTTING_DOWN)
         if self._connections:
@@ -107,8 +94,7 @@ class SmtpServer:
                 await asyncio.wait_for(self._emptied.wait(), grace)
             except TimeoutError:
                 await self._cut()
-        if self._ticker is not None:
-            self._ticker.cancel()
+        self._stop_ticking()
 
     async def _cut(self) -> None:
         left = list(self._connections)
@@ -123,15 +109,8 @@ class SmtpServer:
         self.limits = limits
         self._capabilities.clear()
 
-    def expire(self, now: float) -> None:
-        """End the sessions whose deadline is over; ``now`` is the loop's time."""
-        for connection in list(self._connections):
-            if connection.deadline <= now:
-                connection.expire()
-
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False, and it is told so and closed, where there is no room."""
-        network = peer_network(connection.peer.host)
         wait = 0.0
         if self._strangers is not None:
             connection.stranger = self._strangers.meet(connection.peer.host)
@@ -141,8 +120,7 @@ class SmtpServer:
             farewell = SHUTTING_DOWN
         elif wait:
             farewell = TOO_MUCH
-        elif self._peers.enter(network):
-            self._connections.add(connection)
+        elif self._enter(connection, connection.peer.host):
             self.counters.connections.inc()
             return True
         else:
@@ -153,11 +131,9 @@ class SmtpServer:
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._peers.leave(peer_network(connection.peer.host))
-            if not self._connections:
-                self._emptied.set()
+        self._leave(connection, connection.peer.host)
+        if not self._connections:
+            self._emptied.set()
 
     def capabilities(self, *, tls: bool, auth: bool) -> bytes:
         """The answer to EHLO, with ``tls`` or yet without; LHLO's is the same."""
@@ -181,7 +157,3 @@ class SmtpServer:
             lines += ["AUTH PLAIN LOGIN"] * auth + ["HELP"]
             answer = self._capabilities[key] = plain_reply(250, lines)
         return answer
-
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.expire(loop.time())
-        self._ticker = loop.call_later(self.limits.tick, self._tick, loop)

@@ -115,13 +115,19 @@ def move_directory(tx: Tx, *, table: str, org: str, to: str, limit: int) -> int:
 
 def delete_queue(tx: Tx, *, org: str, limit: int) -> int:
     """Delete up to `limit` queued messages of an organization; returns how many."""
-    rows = tx.rows(
-        "DELETE FROM queue WHERE id IN (SELECT id FROM queue WHERE org = ? LIMIT ?)"
-        " RETURNING id, content",
-        org,
-        limit,
-    )
-    tx.many("DELETE FROM queue_rcpt WHERE queue = ?", [(row[0],) for row in rows])
+    ids = [
+        row[0]
+        for row in tx.rows("SELECT id FROM queue WHERE org = ? ORDER BY id LIMIT ?", org, limit)
+    ]
+    lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
+    for each in ids:
+        tx.rows(f"SELECT n FROM queue_rcpt WHERE queue = ? ORDER BY n{lock}", each)
+    tx.many("DELETE FROM queue_rcpt WHERE queue = ?", [(each,) for each in ids])
+    rows = [
+        row
+        for each in ids
+        for row in tx.rows("DELETE FROM queue WHERE id = ? RETURNING id, content", each)
+    ]
     contents.release_contents(tx, [bytes(row[1]) for row in rows])
     return len(rows)
 

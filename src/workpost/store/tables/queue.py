@@ -4,6 +4,8 @@ A row of `queue_rcpt` is one recipient elsewhere or a batch of those who live he
 `waiting` (due at `due`), `leased` (a runner works on it until
 `lease_until`, fenced by `fence`), `held` (an operator or the demo keeps it). A row goes away in the
 transaction that delivers or bounces its last recipient; an entry goes away with its last row.
+
+Whoever locks more than one of them on PostgreSQL locks rows by number first, then their entry.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.store.database.unit import Reader, Row, Tx
+from workpost.store.tables.queue_turns import flow_of
 
 WAITING = "waiting"
 LEASED = "leased"
@@ -33,6 +36,8 @@ class NewQueueEntry(msgspec.Struct, frozen=True):
     direction: str
     hold_until: int | None
     trace: str = ""
+    sender: str = ""
+    """Not stored; chooses the lane in which the recipients wait (`queue_turns.py`)."""
 
 
 class NewQueueRecipient(msgspec.Struct, frozen=True):
@@ -80,28 +85,26 @@ def insert_entry(
         entry.hold_until,
         entry.trace,
     )
+    flows = [flow_of(entry.org, entry.sender, each.n) for each in recipients]
     tx.many(
-        "INSERT INTO queue_rcpt (queue, n, route, state, attempts, due, lease_until, fence, sealed)"
-        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?)",
-        [(entry.id, r.n, r.route, r.state, r.due, r.sealed) for r in recipients],
+        "INSERT INTO queue_rcpt"
+        " (queue, n, route, state, attempts, due, lease_until, fence, sealed, flow)"
+        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?, ?)",
+        [
+            (entry.id, r.n, r.route, r.state, r.due, r.sealed, flow)
+            for r, flow in zip(recipients, flows, strict=True)
+        ],
     )
 
 
-def due_entry(tx: Reader, *, route: str, now: int) -> int | None:
-    """The entry of the most overdue recipient on a route, expired leases included."""
+def expired_entry(tx: Reader, *, route: str, now: int) -> int | None:
+    """The entry of a recipient on a route whose lease ran out first."""
     row = tx.row(
-        "SELECT queue FROM queue_rcpt WHERE route = ? AND state = 'waiting' AND due <= ?"
-        " ORDER BY due LIMIT 1",
-        route,
+        "SELECT queue FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
+        " AND route = ? ORDER BY lease_until LIMIT 1",
         now,
+        route,
     )
-    if row is None:
-        row = tx.row(
-            "SELECT queue FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
-            " AND route = ? ORDER BY lease_until LIMIT 1",
-            now,
-            route,
-        )
     return int(row[0]) if row is not None else None
 
 
@@ -178,7 +181,8 @@ def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
     """The recipients of an entry that this holder's fence still covers."""
     lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
     rows = tx.rows(
-        f"SELECT n FROM queue_rcpt WHERE queue = ? AND state = 'leased' AND fence = ?{lock}",
+        "SELECT n FROM queue_rcpt WHERE queue = ? AND state = 'leased' AND fence = ?"
+        f" ORDER BY n{lock}",
         queue,
         fence,
     )
@@ -188,8 +192,9 @@ def still_leased(tx: Tx, *, queue: int, fence: int) -> set[int]:
 def finish(tx: Tx, *, queue: int, numbers: Sequence[int]) -> bytes | None:
     """Remove recipients that are done; returns the content id when the entry went with the last.
 
-    On PostgreSQL the entry's lock comes first: of two holders who finish their parts of it at the
-    same moment each would still see the other's recipients, and nobody would remove the entry.
+    On PostgreSQL the entry's lock comes first, after those of the rows: of two holders who finish
+    their parts of it at the same moment each would still see the other's recipients, and nobody
+    would remove the entry.
     """
     if tx.engine == "postgresql":
         tx.row("SELECT id FROM queue WHERE id = ? FOR UPDATE", queue)

@@ -71,10 +71,7 @@ def order(tx: Tx, *, rows: Sequence[tuple[int, int]], state: str, due: int | Non
     With a time they are on their way: their sender cannot take them back any more.
     """
     count = 0
-    if due is not None:
-        entries = sorted({queue for queue, _ in rows})
-        tx.many("UPDATE queue SET hold_until = NULL WHERE id = ?", [(each,) for each in entries])
-    for queue, n in rows:
+    for queue, n in sorted(rows):
         count += tx.run(
             "UPDATE queue_rcpt SET state = ?, due = COALESCE(?, due)"
             " WHERE queue = ? AND n = ? AND state <> 'leased'",
@@ -83,6 +80,9 @@ def order(tx: Tx, *, rows: Sequence[tuple[int, int]], state: str, due: int | Non
             queue,
             n,
         )
+    if due is not None:
+        entries = sorted({queue for queue, _ in rows})
+        tx.many("UPDATE queue SET hold_until = NULL WHERE id = ?", [(each,) for each in entries])
     return count
 
 
@@ -94,7 +94,7 @@ def get_hold(tx: Reader, *, queue: int) -> int | None:
 
 def rows_of_trace(tx: Tx, *, trace: str) -> list[Row]:
     """Rows (entry, organization, n, state, attempts, hold_until) of one message, locked."""
-    lock = " FOR UPDATE" if tx.engine == "postgresql" else ""
+    lock = " FOR UPDATE OF r" if tx.engine == "postgresql" else ""
     return tx.rows(
         "SELECT q.id, q.org, r.n, r.state, r.attempts, q.hold_until FROM queue q"
         f" JOIN queue_rcpt r ON r.queue = q.id WHERE q.trace = ? ORDER BY q.id, r.n{lock}",

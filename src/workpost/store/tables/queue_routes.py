@@ -24,20 +24,6 @@ class Trouble(msgspec.Struct, frozen=True):
     reason: str
 
 
-def due_elsewhere(
-    tx: Reader, *, now: int, busy: Sequence[str], limit: int
-) -> list[tuple[str, int]]:
-    """(route, entry) of the most overdue rows for elsewhere, `busy` routes left out."""
-    rows = tx.rows(
-        "SELECT route, queue FROM queue_rcpt WHERE state = 'waiting' AND route <> 'local'"
-        f" AND due <= ?{_without(busy)} ORDER BY due LIMIT ?",
-        now,
-        *busy,
-        limit,
-    )
-    return list(dict.fromkeys((str(route), int(queue)) for route, queue in rows))
-
-
 def has_expired(tx: Reader, *, now: int) -> bool:
     """Whether somebody let a lease on a row for elsewhere run out."""
     row = tx.row(
@@ -63,10 +49,6 @@ def release_expired(tx: Tx, *, now: int, limit: int) -> int:
         [(now, row[0], row[1]) for row in rows],
     )
     return len(rows)
-
-
-def _without(busy: Sequence[str]) -> str:
-    return f" AND route NOT IN ({', '.join('?' * len(busy))})" if busy else ""
 
 
 def next_due(tx: Reader, *, now: int) -> int | None:
