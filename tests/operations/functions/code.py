@@ -4,7 +4,7 @@ import logging
 import os
 import time
 
-state = []
+state: list[object] = []
 logging.getLogger().setLevel(logging.INFO)
 
 

@@ -29,6 +29,11 @@ def outcome(attempt):
         return "Operation not permitted"
 
 
+def done(nothing):
+    """What an attempt says that succeeded and had nothing to say."""
+    return "done"
+
+
 def system_call(*arguments):
     done = libc.syscall(*arguments)
     return "done" if done >= 0 else os.strerror(ctypes.get_errno())
@@ -72,7 +77,7 @@ def peek(pid):
         "file": outcome(lambda: str(os.open(f"/proc/{pid}/mem", os.O_RDONLY))),
         "environ": outcome(lambda: read(f"/proc/{pid}/environ")),
         "descriptors": outcome(lambda: listing(f"/proc/{pid}/fd")),
-        "kill": outcome(lambda: os.kill(pid, 0) or "done"),
+        "kill": outcome(lambda: done(os.kill(pid, 0))),
     }
 
 
@@ -123,11 +128,11 @@ def powers():
         ]
         if os.path.exists("/proc/self/status")
         else [],
-        "root": outcome(lambda: os.setuid(0) or "done") if os.getuid() else "is",
+        "root": outcome(lambda: done(os.setuid(0))) if os.getuid() else "is",
         "user namespace": system_call(272, 0x10000000),
         "clone": system_call(56, 0x10000000 | 17, 0, 0, 0, 0),
         "mount": "done" if libc.mount(b"x", b"/tmp", b"tmpfs", 0, 0) == 0 else "no",
-        "chroot": outcome(lambda: os.chroot("/") or "done"),
+        "chroot": outcome(lambda: done(os.chroot("/"))),
         "memfd": outcome(lambda: str(os.memfd_create("x"))),
         "shm": "done" if libc.shmget(0, 4096, 0o1600) >= 0 else "no",
         "io_uring": system_call(425, 1, 0),
@@ -135,7 +140,7 @@ def powers():
         "packets": outcome(lambda: str(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))),
         "vsock": outcome(lambda: str(socket.socket(40, socket.SOCK_STREAM))),
         "more files": outcome(
-            lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)) or "done"
+            lambda: done(resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)))
         ),
     }
 
@@ -250,7 +255,7 @@ TRIES = {
     "run": lambda *command: subprocess.run(
         command, capture_output=True, check=False
     ).stdout.decode(),
-    "sleep": lambda seconds: time.sleep(seconds) or "slept",
+    "sleep": lambda seconds: done(time.sleep(seconds)),
     "print": lambda count: [print("x" * 99) for _ in range(count)][:0],
     "garbage": lambda: os.write(3, b"\xff" * 4096),
     "exit": os._exit,
