@@ -41,7 +41,7 @@ def test_http_on_this_machine(tmp_path: Path, http: tuple[str, ...], found: str)
 
 def test_the_running_server_knows_better(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    told = {"http": "127.0.0.1:41234", "pid": 1}
+    told = {"http": "http://127.0.0.1:41234", "pid": 1}
     (tmp_path / "run" / "endpoints.json").write_text(json.dumps(told))
     assert find_endpoint(settings(tmp_path)) == ("http://127.0.0.1:41234", "")
     wanted = Lambda(endpoint="https://mail.example.test")

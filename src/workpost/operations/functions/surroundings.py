@@ -76,12 +76,12 @@ def find_endpoint(settings: Settings) -> tuple[str, str]:
 
 
 def _running(settings: Settings) -> dict[str, str]:
-    """Listeners of the running server: their ports may be others than the settings say."""
+    """Addresses of the running server's listeners: ports may be others than the settings say."""
     try:
         told = json.loads((settings.run_dir / ENDPOINTS).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {name: at for name, at in told.items() if isinstance(at, str)}
+    return {name: at.rpartition("/")[2] for name, at in told.items() if isinstance(at, str)}
 
 
 def _near(address: str) -> str:
