@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 from tests.e2e.conftest import MakeServer
-from tests.support.server import command_line
+from tests.support.server import Server, command_line
 
+READ_ANEW = "live settings and certificates were read anew"
 CODE = """
 import boto3
 
@@ -19,18 +23,29 @@ def handler(event, context):
 """
 
 
+def reload(server: Server) -> None:
+    """Have the front ends read their settings again, and wait until they have."""
+    before = server.log.read_text().count(READ_ANEW)
+    fronts = len(os.sched_getaffinity(0))
+    assert server.process is not None
+    server.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 20
+    while server.log.read_text().count(READ_ANEW) < before + fronts:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_function_asks_a_server_that_has_https_only(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
-    server = make_server()
-    server.start()
+    settings = tmp_path / "workpost.toml"
+    settings.write_text("[listeners]\nhttp = []\n")
+    server = make_server("data", "--config", str(settings)).start()
     demo = json.loads((server.data / "demo.json").read_text())
     account, organization = demo["account_id"], demo["organization_id"]
-    server.stop()
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "app.py").write_text(CODE)
     arn = f"arn:aws:lambda:us-east-1:{account}:function:names"
-    settings = tmp_path / "workpost.toml"
     settings.write_text(
         f"""
 [listeners]
@@ -48,11 +63,10 @@ handler = "app.handler"
 actions = ["ListUsers"]
 """
     )
+    reload(server)
     (server.data / "outside" / "s3" / account / "updates").mkdir(parents=True)
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"organization": organization}))
-    serving = make_server("data", "--config", str(settings))
-    serving.start()
     asked = ["lambda", "invoke", organization, arn, "--event", str(event)]
     done = command_line(*asked, "--data", str(server.data), "--config", str(settings))
     assert done.returncode == 0, done.stderr
