@@ -104,3 +104,20 @@ def test_a_folder_that_cannot_be_is_no_group(tmp_path: Path) -> None:
     for ask in (group.check, lambda: group.create(1), lambda: group.put("s", [(1, b"x")])):
         with pytest.raises(GroupMissing):
             ask()
+
+
+def test_a_folder_is_read_across_streams_and_forgets_old_ones(tmp_path: Path) -> None:
+    day = 24 * 3_600_000
+    clock = [1_767_225_600_000]
+    group = FolderGroup(tmp_path / "group", lambda: clock[0])
+    group.create(2)
+    group.put("2026/01/01/one", [(clock[0], b"a"), (clock[0], b"b")])
+    time.sleep(0.02)
+    group.put("2026/01/01/two", [(clock[0], b"c")])
+    streams = ("2026/01/01/one", "2026/01/01/two")
+    assert group.read(0, 2) == [(streams[0], b"b"), (streams[1], b"c")]
+    assert group.read(int(time.time() * 1000) + day, 10) == []
+    clock[0] += 3 * day
+    group.put("2026/01/04/three", [(clock[0], b"d")])
+    assert group.read(0, 10) == [("2026/01/04/three", b"d")]
+    assert not (tmp_path / "group" / "2026" / "01" / "01" / "one").exists()
