@@ -28,6 +28,7 @@ from benchmarks import (
     mixed,
     outbound,
     peers,
+    rules,
     submission,
 )
 from benchmarks.product import Workpost
@@ -48,6 +49,7 @@ SECTIONS = (
     "latency",
     "directory",
     "dkim",
+    "rules",
 )
 
 
@@ -94,6 +96,7 @@ class Bench:
             "latency": lambda: mixed.measure(self.product, self.scale),
             "directory": self._directory,
             "dkim": lambda: dkim.measure(self.scale),
+            "rules": lambda: rules.measure(self.folder, self.scale),
         }
         for row in rows[section]():
             self.rows.append(row)

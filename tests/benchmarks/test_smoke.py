@@ -130,6 +130,7 @@ def test_the_whole_benchmark_runs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert measured["DescribeUser"]["value"] > 0
     assert measured["verify 50 KB"]["ratio"] > 0
     assert measured["p99 of a timer's delay"]["passed"] is not None
+    assert measured["a synchronous function over HTTP"]["ratio"] > 0
     if not peers.missing():
         assert measured["metadata 60"]["ratio"] > 0
         assert measured["SQLite, pipelined"]["ratio"] > 0

@@ -77,6 +77,27 @@ def test_a_message_that_arrives_is_told_once_and_each_of_its_mailboxes() -> None
     ]
 
 
+def test_what_waited_arrives_when_it_is_delivered() -> None:
+    story = {
+        "from": "ada@demo.test",
+        "author": ["ada@demo.test"],
+        "recipients": ["grace@demo.test", "bob@elsewhere.example"],
+        "subject": "Tea",
+        "messageId": "2@demo.test",
+        "delivered": [{"recipient": "grace@demo.test", "folder": "INBOX"}],
+    }
+    assert [one["eventName"] for one in events("MAILBOX_EMAIL_DELIVERED", story)] == [
+        "MAILBOX_EMAIL_DELIVERED"
+    ]
+    told = events("MAILBOX_EMAIL_DELIVERED", story | {"arrived": ["grace@demo.test"]})
+    assert [one["eventName"] for one in told] == [
+        "OUTGOING_EMAIL_SENT",
+        "ORGANIZATION_EMAIL_RECEIVED",
+        "MAILBOX_EMAIL_DELIVERED",
+    ]
+    assert told[1]["recipients"] == ["grace@demo.test"]
+
+
 def test_the_dmarc_policy_is_told_of_failures_only() -> None:
     [event, *_] = events("ORGANIZATION_EMAIL_RECEIVED", RECEIVED | {"dmarcVerdict": "PASS"})
     assert "dmarcPolicy" not in event

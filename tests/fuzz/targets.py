@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.formats.imap_lists import check_body, check_envelope
 from tests.fuzz import filters, senders, signatures
 from tests.fuzz.ugly import UGLY
-from workpost.formats import addresses, encoded_words
+from workpost.formats import addresses, encoded_words, flow_functions
 from workpost.formats import mta_sts as mta_sts_format
 from workpost.formats.dates import parse_date
 from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
@@ -162,6 +162,18 @@ def header_words(data: bytes) -> None:
     assert "\r" not in text
     parse_date(data.decode("latin-1"))
     header_text(data)
+
+
+def function_responses(data: bytes) -> None:
+    """What a function answers is a response, with an action that exists for each, or none."""
+    for direction, actions in flow_functions.ACTIONS.items():
+        try:
+            found = flow_functions.read_response(data, direction)
+        except flow_functions.ResponseInvalid:
+            continue
+        verdicts = [*found.named.values(), *([found.others] if found.others else [])]
+        assert all(one.action in actions and "\n" not in one.reason for one in verdicts)
+        assert set(found.named) <= set(found.written)
 
 
 def mime_structure(data: bytes) -> None:
@@ -320,6 +332,14 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "sender_policies": Target(senders.sender_policies, senders.SEEDS),
+    "function_responses": Target(
+        function_responses,
+        [
+            b'{"actions":[{"action":{"type":"DEFAULT"},"allRecipients":true}]}',
+            b'{"actions":[{"action":{"type":"BOUNCE","parameters":{"bounceMessage":"No"}},'
+            b'"recipients":["a@b.test"],"allRecipients":"false"}]}',
+        ],
+    ),
     "mime_structure": Target(mime_structure, _MAIL),
     "sieve_scripts": Target(
         sieve_scripts,

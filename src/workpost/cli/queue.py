@@ -89,7 +89,7 @@ def show_list(args: argparse.Namespace) -> int:
     choice = _choice(args)
     queue = with_core(settings, lambda core: list_queue(core, choice))
     for one in queue:
-        one |= {"created": shown_time(one["created"]), "due": shown_time(one["due"])}
+        one |= {key: shown_time(one[key]) for key in TIMES if one.get(key) is not None}
     print_json(queue)
     return 0
 
@@ -109,7 +109,7 @@ def show_one(args: argparse.Namespace) -> int:
     return 0
 
 
-TIMES = ("created", "due", "hold_until")
+TIMES = ("created", "due", "hold_until", "fallback_at")
 
 
 def give_order(args: argparse.Namespace) -> int:

@@ -77,6 +77,16 @@ def _received(kind: str, story: Story, at: int) -> Iterator[tuple[str, Event]]:
     yield from _delivered("MAILBOX_EMAIL_DELIVERED", story, at)
 
 
+def _delivered_late(kind: str, story: Story, at: int) -> Iterator[tuple[str, Event]]:
+    """A delivery from the queue; what was sent by people of the organization arrives with it."""
+    inside = _texts(story, "arrived")
+    yield from _sent("OUTGOING_EMAIL_SENT", {**story, "recipients": inside}, at)
+    if inside:
+        yield from _received("ORGANIZATION_EMAIL_RECEIVED", {**story, "recipients": inside}, at)
+    else:
+        yield from _delivered(kind, story, at)
+
+
 def _delivered(kind: str, story: Story, at: int) -> Iterator[tuple[str, Event]]:
     for one in story.get("delivered", ()):
         yield kind, {"recipient": _text(one, "recipient"), "folder": _text(one, "folder")}
@@ -124,7 +134,7 @@ def _journaled(kind: str, story: Story, at: int) -> Iterator[tuple[str, Event]]:
 _TRANSLATIONS: dict[str, Callable[[str, Story, int], Iterator[tuple[str, Event]]]] = {
     "OUTGOING_EMAIL_SUBMITTED": _submitted,
     "ORGANIZATION_EMAIL_RECEIVED": _received,
-    "MAILBOX_EMAIL_DELIVERED": _delivered,
+    "MAILBOX_EMAIL_DELIVERED": _delivered_late,
     "INCOMING_EMAIL_BOUNCED": _bounced_in,
     "OUTGOING_EMAIL_BOUNCED": _bounced_out,
     "OUTGOING_EMAIL_SENT": _sent,

@@ -32,6 +32,27 @@ class Mailflow(Section, frozen=True, kw_only=True):
         bool,
         Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
     ] = False
+    functions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=400,
+            description="Functions of Run Lambda rules that one process invokes at once; those "
+            "that run for more than two seconds do not count.",
+        ),
+    ] = 50
+    functions_each: Annotated[
+        int,
+        Meta(ge=1, le=200, description="Of these, invocations of one organization's function."),
+    ] = 10
+    function_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="How long a function that mail waits for may take; then it is tried again.",
+        ),
+    ] = 15
 
 
 class Queue(Section, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from workpost.node.sockets import Listener
 from workpost.operations.certificates.renewing import CertificateKeeper
 from workpost.operations.domains.verification import DomainVerifier
 from workpost.operations.jobs.build import build_jobs, build_long_jobs, build_sync_runners
+from workpost.operations.mailflow.rule_runner import RuleRunner
 from workpost.operations.mailflow.runner import LocalRunner
 from workpost.operations.mailflow.signing import sign
 from workpost.operations.monitoring.shipping import build_shippers
@@ -121,6 +122,7 @@ def _start_jobs(plan: Plan, core: Core, keeper: CertificateKeeper) -> list[async
     jobs: list[Callable[[], Awaitable[None]]] = []
     if plan.jobs:
         jobs.append(LocalRunner(core).run)
+        jobs.append(RuleRunner(core).run)
         if not plan.settings.mailflow.hold_outside:
             jobs.append(lambda: OutboundRunner(core, Transport(core), sign).run())
         jobs.append(build_jobs(core).run)

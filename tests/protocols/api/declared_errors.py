@@ -47,7 +47,6 @@ DOMAIN_STATE = "MailDomainStateException"
 TAKEN = "NameAvailabilityException"
 RESERVED = "ReservedNameException"
 PASSWORD = "InvalidPasswordException"
-UNSUPPORTED = "UnsupportedOperationException"
 LIMIT = "LimitExceededException"
 
 UNPROVOKABLE: dict[str, dict[str, str]] = {
@@ -313,13 +312,11 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
     "CreateInboundMailFlowRule": {
         INVALID: NO_PATTERN,
         TAKEN: {**FLOW_RULE, "Name": "taken"},
-        UNSUPPORTED: FUNCTION,
     },
     "UpdateInboundMailFlowRule": {
         INVALID: {"MailFlowRuleId": "{inbound}", **NO_PATTERN},
         TAKEN: {"MailFlowRuleId": "{inbound}", **FLOW_RULE, "Name": "taken"},
         UNKNOWN: {**NO_RULE, **FLOW_RULE},
-        UNSUPPORTED: {"MailFlowRuleId": "{inbound}", **FUNCTION},
     },
     "DeleteInboundMailFlowRule": {},
     "DescribeInboundMailFlowRule": {UNKNOWN: NO_RULE},
@@ -328,14 +325,12 @@ PROVOCATIONS: dict[str, dict[str, Parameters]] = {
     "CreateOutboundMailFlowRule": {
         INVALID: NO_PATTERN,
         TAKEN: {**FLOW_RULE, "Name": "taken"},
-        UNSUPPORTED: FUNCTION,
         UNKNOWN: ROUTED,
     },
     "UpdateOutboundMailFlowRule": {
         INVALID: {"MailFlowRuleId": "{outbound}", **NO_PATTERN},
         TAKEN: {"MailFlowRuleId": "{outbound}", **FLOW_RULE, "Name": "taken"},
         UNKNOWN: {**NO_RULE, **FLOW_RULE},
-        UNSUPPORTED: {"MailFlowRuleId": "{outbound}", **FUNCTION},
     },
     "DeleteOutboundMailFlowRule": {},
     "DescribeOutboundMailFlowRule": {UNKNOWN: NO_RULE},

@@ -17,8 +17,10 @@ ROLES = "what its tokens are good for"
 EWS = "EWS (`impersonating.impersonate`)"
 ASKED = "asked for free/busy of the domain"
 FREE_BUSY = "EWS GetUserAvailability (`availability.query`)"
-INCOMING = "mail to the organization: dropped, bounced, in Junk E-mail, or kept out of it"
-OUTGOING = "mail from the organization: dropped, bounced, or sent through a gateway"
+INCOMING = (
+    "mail to the organization: dropped, bounced, in or out of Junk E-mail, or as a function says"
+)
+OUTGOING = "mail from the organization: dropped, bounced, through a gateway, or as a function says"
 
 EFFECTS: dict[str, str] = {
     "AssociateDelegateToResource": "kept with the resource",

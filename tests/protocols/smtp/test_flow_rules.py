@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import smtplib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +14,16 @@ from tests.operations.mailflow.rulings import add_rule
 from tests.support.directories import Directory, bare_core
 from tests.support.mailboxes import house, mail_core
 from tests.support.post_office import JUNK, PostOffice, post_office
+from tests.support.rule_functions import FUNCTION, Event, http_function, run_functions, say
 from tests.support.stores import Run
 from workpost.domain.organizations import flow_rule_shell as flow_rules_shell
 from workpost.domain.organizations import flow_rules
 from workpost.domain.organizations.flow_rules import INBOUND
 from workpost.operations.mailflow.listing import list_queue
+from workpost.protocols.listening.shared import Shared
+from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
+from workpost.protocols.smtp.service import MailFlowService
+from workpost.protocols.smtp.session import Role
 
 __all__ = ["bare_core", "house", "mail_core"]
 
@@ -27,6 +35,48 @@ BOTH = ("grace@demo.test", "ada@demo.test")
 def office(run: Run[Any], house: Directory) -> Iterator[PostOffice]:
     with post_office(run, house) as office:
         yield office
+
+
+async def test_a_function_is_asked_about_mail_over_smtp_and_lmtp(office: PostOffice) -> None:
+    def answer(event: Event) -> list[Any]:
+        return [say("BOUNCE", "ada@demo.test", reason="Not today."), say("MOVE_TO_JUNK")]
+
+    with http_function(office.house) as function:
+        function.answer = answer
+        await add_rule(
+            office.house, INBOUND, flow_rules.LAMBDA, function=FUNCTION, fallback=flow_rules.DROP
+        )
+        lmtp = SmtpServer(
+            MailFlowService(office.core),
+            ListenerOptions(Role.LMTP, "lmtp.demo.test"),
+            Shared(),
+            certificates=None,
+        )
+        bound = socket.create_server(("127.0.0.1", 0))
+        await lmtp.start([bound])
+        assert (await office.send(MAIL, *BOTH))[0] == 250
+        assert await asyncio.to_thread(deliver, bound.getsockname()[1], MAIL) == [250, 250]
+        assert await office.read(JUNK) == []
+        await run_functions(office.house)
+        assert len(await office.read(JUNK)) == 2
+        assert len(function.events) == 2
+        assert await office.read() == await office.read("INBOX", "ada@demo.test") == []
+        waiting = [one["recipient"] for one in await list_queue(office.core)]
+        assert waiting == ["bob@author.example"] * 2
+        await lmtp.stop(1)
+
+
+def deliver(port: int, raw: bytes) -> list[int]:
+    """The replies, one for each recipient, of a delivery over LMTP."""
+    with smtplib.LMTP("127.0.0.1", port, timeout=20) as client:
+        client.ehlo()
+        client.mail("bob@author.example")
+        for each in BOTH:
+            client.rcpt(each)
+        client.putcmd("data")
+        assert client.getreply()[0] == 354
+        client.send(raw + b".\r\n")
+        return [client.getreply()[0] for _ in BOTH]
 
 
 async def test_rules_act_after_the_message_is_taken(office: PostOffice) -> None:

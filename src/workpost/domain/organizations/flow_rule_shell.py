@@ -36,7 +36,6 @@ from workpost.kernel.errors import (
     LimitExceeded,
     NameUnavailable,
     ResourceNotFound,
-    Unsupported,
 )
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
@@ -79,7 +78,7 @@ def check_rule(direction: str, rule: FlowRule) -> FlowRule:
     """The rule with its patterns folded.
 
     Raises InvalidParameter for a malformed pattern and for members that do not belong to its
-    action, Unsupported for an action that nothing here carries out.
+    action.
     """
     action = rule.action
     if action.type not in PRECEDENCE[direction]:
@@ -109,7 +108,6 @@ def _check_function(direction: str, action: FlowAction, destinations: Sequence[s
             )
         if action.fallback not in _FALLBACKS[direction]:
             raise InvalidParameter("A rule that waits for a function needs a FallbackAction.")
-    raise Unsupported("This installation runs no functions on mail.")
 
 
 _FALLBACKS = {
@@ -218,7 +216,7 @@ def read_all(tx: Reader, *, org: str, direction: str) -> list[tuple[str, FlowRul
 async def create(core: Core, grant: Grant, direction: str, rule: FlowRule) -> str:
     """Create a rule; returns its id.
 
-    Raises InvalidParameter, Unsupported, LimitExceeded, NameUnavailable, ResourceNotFound,
+    Raises InvalidParameter, LimitExceeded, NameUnavailable, ResourceNotFound,
     OrganizationNotFound, OrganizationStateInvalid.
     """
     await core.store.read(check_active, grant=grant)

@@ -17,7 +17,7 @@ from workpost.integrations.lambda_.base import ANSWER_BYTES, FunctionFailed, Inv
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 25
-CONNECTIONS = 16
+CONNECTIONS = 64
 _CODES = {
     "ResourceNotFoundException": Trouble.MISSING,
     "AccessDeniedException": Trouble.REFUSED,

@@ -106,6 +106,15 @@ async def charges_for(
     return [one for one in charges if _counts(one)]
 
 
+async def charges_of(
+    core: Core, organization: str, entity: str, sender: str, external: int
+) -> list[Charge]:
+    """What further recipients elsewhere count for a person who has sent as `sender`."""
+    standing = await _read(core.store, organization, entity, sender)
+    charge = _charge(core, organization, entity, standing, external, 0)
+    return [charge] if _counts(charge) else []
+
+
 def _counts(charge: Charge) -> bool:
     """Whether there is a limit at all: without one nothing is written."""
     external = charge.external and (charge.user_limit or charge.account_limit)

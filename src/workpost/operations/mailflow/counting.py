@@ -38,7 +38,8 @@ def tally_of(kind: str, story: Mapping[str, object]) -> Tally:
             inside = _size(story, "arrived")
             return (int(inside > 0), _size(story, "delivered"), 0, 0, inside)
         case "MAILBOX_EMAIL_DELIVERED":
-            return (0, _size(story, "delivered"), 0, 0, 0)
+            inside = _size(story, "arrived")
+            return (int(inside > 0), _size(story, "delivered"), 0, 0, inside)
         case "INCOMING_EMAIL_BOUNCED":
             return (0, 0, 1, 0, 0)
         case "OUTGOING_EMAIL_BOUNCED":

@@ -26,6 +26,7 @@ from workpost.store.keys import sealing
 from workpost.store.tables.queue import (
     HELD,
     LOCAL,
+    RULES,
     WAITING,
     NewQueueEntry,
     NewQueueRecipient,
@@ -109,8 +110,7 @@ async def seal_entry(
     for number, batch in enumerate(batches):
         if number % YIELD == YIELD - 1:
             await asyncio.sleep(0)
-        route = gateway_route(organization, stored.gateway) if stored.gateway else ""
-        rows.append(_row(core, key.key, organization, queue, number, batch, due, route))
+        rows.append(_row(core, key.key, organization, queue, number, batch, due, stored))
     return Queued(entry, rows)
 
 
@@ -130,6 +130,21 @@ def gateway_of(route: str) -> tuple[str, str] | None:
     return organization, gateway
 
 
+def rule_route(organization: str, function: str) -> str:
+    """The route of all mail of an organization that a function is to be told of."""
+    return f"{RULES}{organization}:{function}"
+
+
+def _route(organization: str, stored: StoredEnvelope, first: StoredRecipient) -> str:
+    if stored.held is not None:
+        return rule_route(organization, stored.held.function)
+    if first.mailbox:
+        return LOCAL
+    if stored.gateway:
+        return gateway_route(organization, stored.gateway)
+    return fold_domain(split(first.address)[1])
+
+
 def _row(
     core: Core,
     key: bytes,
@@ -138,13 +153,13 @@ def _row(
     number: int,
     batch: list[StoredRecipient],
     due: int,
-    route: str,
+    stored: StoredEnvelope,
 ) -> NewQueueRecipient:
-    local = batch[0].mailbox != 0
-    held = core.settings.mailflow.hold_outside and not local
+    here = batch[0].mailbox != 0 or stored.held is not None
+    held = core.settings.mailflow.hold_outside and not here
     return NewQueueRecipient(
         n=number,
-        route=LOCAL if local else route or fold_domain(split(batch[0].address)[1]),
+        route=_route(organization, stored, batch[0]),
         state=HELD if held else WAITING,
         due=due,
         sealed=seal_batch(key, organization, queue, number, batch),

@@ -63,6 +63,43 @@ class Forwarded(msgspec.Struct, frozen=True, array_like=True):
     """Its author has logged in here and sent it: it is signed like all mail of theirs."""
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a message that waits for the function of a rule; times in milliseconds.
+
+    `direction` is the rule's. With `asynchronous` nobody waits: the entry only invokes.
+    """
+
+    rule: str
+    name: str
+    direction: str
+    function: str
+    asynchronous: bool = False
+    fallback: str = ""
+    deadline: int = 0
+    """When the fallback action is taken, if the function has not answered until then."""
+    message: str
+    """The messageId of its event and of the Message Flow API."""
+    invocation: str
+    author: str
+    behalf: str = ""
+    """Who sent on behalf of the author, if somebody did."""
+    subject: str = ""
+    submitter: str = ""
+    """Who logged in and sent it: organization, slash, entity; "" for mail from outside."""
+    spam: bool = False
+    quarantined: bool = False
+    redirects: bool = True
+    """Whether people's forwarding and rules may send it on."""
+    proven: bool = True
+    """Whether the sender may be told what a function has decided."""
+    others: tuple[str, ...] = ()
+    """The recipients of the same message who did not wait: whom they reach has it."""
+    apart: tuple[str, ...] = ()
+    """Its recipients on whom other rules decide; a function cannot add them."""
+    concerned: tuple[str, ...] = ()
+    """The organizations that have journaled it."""
+
+
 class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """What a queue entry remembers of its message."""
 
@@ -85,6 +122,8 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     forged: bool = False
     claimed: bool = False
     """Both as in `Envelope`."""
+    held: Held | None = None
+    """Set while it waits for a function; its recipients are those of the envelope."""
 
 
 class StoredRecipient(msgspec.Struct, frozen=True, array_like=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from workpost.kernel.errors import Fault, KeyDestroyed
 from workpost.operations.mailflow import envelope as stored
+from workpost.operations.mailflow.envelope import Held
 from workpost.store.core import Core
 from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
@@ -51,11 +52,26 @@ async def _open(core: Core, row: Row) -> list[dict[str, object]]:
     mail = stored.decode_envelope(sealing.unseal(key.key, sealed, place))
     place = sealing.place("queue_rcpt", "sealed", org, queue, number)
     people = stored.decode_recipients(sealing.unseal(key.key, recipients, place))
-    message = {"trace": mail.trace, "sender": mail.sender, "size": mail.size}
+    message: dict[str, object] = {"trace": mail.trace, "sender": mail.sender, "size": mail.size}
+    if mail.held is not None:
+        message |= _awaited(mail.held)
     return [
         {**message, "recipient": one.address} | ({"last": one.last} if one.last else {})
         for one in people
     ]
+
+
+def _awaited(held: Held) -> dict[str, object]:
+    """The rule and the function that a message waits for; whoever only is told of it waits not."""
+    told: dict[str, object] = {
+        "rule": held.name,
+        "function": held.function,
+        "direction": held.direction,
+        "asynchronous": held.asynchronous,
+    }
+    if not held.asynchronous:
+        told |= {"fallback": held.fallback, "fallback_at": held.deadline}
+    return told
 
 
 async def show_entry(core: Core, choice: Choice) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import msgspec
 
 from workpost.domain.messages.delivery import Outgoing, insert_outgoing
 from workpost.domain.messages.shell import summary_of
+from workpost.domain.organizations.flow_rules import INBOUND
 from workpost.kernel.errors import Fault, InvalidParameter, KeyDestroyed
 from workpost.kernel.logging import logger
 from workpost.kernel.principal import Grant
@@ -21,6 +22,7 @@ from workpost.operations.mailflow.bounces import seal_bounces
 from workpost.operations.mailflow.opening import OpenedEntry, open_entry
 from workpost.operations.mailflow.pipeline import owner_of
 from workpost.operations.mailflow.reports import FAILED, About, Told
+from workpost.operations.mailflow.ruling import UNPROVEN
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
 from workpost.store.keys import sealing
@@ -153,6 +155,10 @@ async def _drop(core: Core, entry: int, numbers: list[int], *, silent: bool) -> 
 async def _tell(
     core: Core, leased: LeasedEntry, opened: OpenedEntry, *, silent: bool
 ) -> tuple[Outgoing | None, list[NewEvent]]:
+    held = opened.envelope.held
+    if held is not None and held.asynchronous:
+        # Its recipients have the message: only a function does not hear of it.
+        return None, []
     raw = await core.contents.get(leased.content, opened.content_key)
     about = About(
         organization=leased.org,
@@ -176,9 +182,12 @@ async def _tell(
     ]
     report: Outgoing | None = None
     outcome = dict.fromkeys((one.address for one in told), "none: the operator wanted none")
-    if not silent:
+    if held is not None and not held.proven:
+        outcome = dict.fromkeys(outcome, UNPROVEN)
+    elif not silent:
         report, outcome = await reports.make_report(core, about, told, direct=0)
     here = any(one.mailbox for one in people)
+    here = here or (held is not None and held.direction == INBOUND)
     kind = bounces.BOUNCED if here else DROPPED_OUT
     return report, await seal_bounces(core, kind, about, told, outcome)
 

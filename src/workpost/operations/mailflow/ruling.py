@@ -24,6 +24,7 @@ from workpost.domain.organizations.flow_rules import (
     GATEWAY,
     INBOUND,
     JUNK,
+    LAMBDA,
     NEVER_JUNK,
     OUTBOUND,
     Match,
@@ -45,8 +46,8 @@ from workpost.store.tables.flow_rules import FlowPolicyRow
 APPLIED = "RULE_APPLIED"
 SENT_BOUNCED = "OUTGOING_EMAIL_BOUNCED"
 
-DROPPED, BOUNCED = "dropped", "bounced"
-"""What events tell of recipients whom a rule keeps the message from."""
+DROPPED, BOUNCED, HELD = "dropped", "bounced", "held"
+"""What events tell of recipients whom a rule keeps the message from, or for whom it waits."""
 
 REFUSED = "5.7.1"
 REASONS = {
@@ -84,6 +85,16 @@ class Ruled(msgspec.Struct, frozen=True):
         return self._with(DROP) | self._with(BOUNCE)
 
     @property
+    def held(self) -> frozenset[str]:
+        """The recipients for whom the message waits for a function."""
+        return frozenset(
+            rcpt
+            for found in (self.outbound, self.inbound)
+            for rcpt, match in found.items()
+            if waits(match)
+        )
+
+    @property
     def gateways(self) -> dict[str, str]:
         """The gateway of each recipient who is to be reached through one."""
         return {
@@ -113,6 +124,11 @@ class Ruled(msgspec.Struct, frozen=True):
             for one in routed.forwards
             if one.by and self.is_junk(one.rcpt, spam=scanned.spam.get(one.organization) == FAIL)
         )
+
+
+def waits(match: Match) -> bool:
+    """Whether the message waits for what a function says."""
+    return match.rule.action.type == LAMBDA and not match.rule.action.asynchronous
 
 
 async def rule_outgoing(
@@ -183,7 +199,9 @@ def _answers(question: Question, recipients: Iterable[str]) -> dict[str, Match]:
 
 def _stops(outbound: Mapping[str, Match], rcpt: str) -> bool:
     match = outbound.get(rcpt)
-    return match is not None and match.rule.action.type in (DROP, BOUNCE)
+    if match is None:
+        return False
+    return waits(match) or match.rule.action.type in (DROP, BOUNCE)
 
 
 def _addresses(people: Sequence[tuple[str, str]]) -> list[str]:
@@ -212,15 +230,38 @@ async def _owners(core: Core, envelope: Envelope, routed: Expansion) -> dict[str
     return owners
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """Where a message goes `now`, and with those for whom it waits (`counted`)."""
+
+    now: Expansion
+    counted: Expansion
+
+
 async def keep(
     core: Core, envelope: Envelope, origin: Origin, routed: Expansion, ruled: Ruled
-) -> Expansion:
+) -> Kept:
     """The route of those whom the rules let have the message; it may lead nowhere."""
-    withheld = ruled.withheld
+    withheld, held = ruled.withheld, ruled.held
+    counted = await _without(core, envelope, origin, routed, withheld)
+    if not held:
+        return Kept(counted, counted)
+    return Kept(await _without(core, envelope, origin, routed, withheld | held), counted)
+
+
+async def _without(
+    core: Core,
+    envelope: Envelope,
+    origin: Origin,
+    routed: Expansion,
+    withheld: frozenset[str],
+) -> Expansion:
     if not withheld:
         return routed
     kept = [one for one in envelope.recipients if fold(one) not in withheld]
     return await routes.expand(core, kept, origin) if kept else Expansion([], [], [], [])
+
+
+_WORDS = {DROP: DROPPED, BOUNCE: BOUNCED}
 
 
 def results_of(ruled: Ruled, kept: Expansion, organization: str, *, sent: bool) -> Results:
@@ -235,7 +276,7 @@ def results_of(ruled: Ruled, kept: Expansion, organization: str, *, sent: bool) 
         results = {rcpt: ways for rcpt, ways in results.items() if rcpt not in strangers}
     for found in (ruled.inbound, ruled.outbound):
         for rcpt, match in found.items():
-            word = {DROP: DROPPED, BOUNCE: BOUNCED}.get(match.rule.action.type)
+            word = HELD if waits(match) else _WORDS.get(match.rule.action.type)
             if word and (found is ruled.outbound or ruled.owners[rcpt] == organization):
                 results[rcpt] = {word: 1}
             elif word and sent:
@@ -255,6 +296,9 @@ async def tell(
     for direction, found in ((OUTBOUND, ruled.outbound), (INBOUND, ruled.inbound)):
         by_organization: dict[str, dict[str, Match]] = {}
         for rcpt, match in found.items():
+            if waits(match):
+                # Told when it is known what the function has said.
+                continue
             org = ruled.home if direction == OUTBOUND else ruled.owners[rcpt]
             by_organization.setdefault(org, {})[rcpt] = match
         for org, matches in sorted(by_organization.items()):

@@ -8,6 +8,7 @@ fits, so nothing is delivered twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
@@ -53,10 +54,10 @@ class LocalRunner:
             watch.close()
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
-        except TimeoutError:
-            return
+        # Not wait_for, which may swallow that it is cancelled when it is woken at that moment.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._wake.wait()
 
 
 async def deliver_one(core: Core, turns: Turns | None = None) -> bool:
@@ -79,13 +80,13 @@ async def deliver_one(core: Core, turns: Turns | None = None) -> bool:
     try:
         await settle(core, await open_leased(core, lease))
     except KeyDestroyed as error:
-        await _end(core, lease, error)
+        await end_destroyed(core, lease, error)
     except Fault as error:
-        await _put_off(core, lease, error)
+        await put_off(core, lease, error)
     return True
 
 
-async def _end(core: Core, lease: Lease, error: KeyDestroyed) -> None:
+async def end_destroyed(core: Core, lease: Lease, error: KeyDestroyed) -> None:
     """End a row whose organization's keys are destroyed: no event of it could be read, either."""
     for number, _, _ in lease.leased.recipients:
         ended = Settlement(queue=lease.leased.id, number=number, fence=lease.fence)
@@ -95,7 +96,7 @@ async def _end(core: Core, lease: Lease, error: KeyDestroyed) -> None:
     )
 
 
-async def _put_off(core: Core, lease: Lease, error: Fault) -> None:
+async def put_off(core: Core, lease: Lease, error: WorkpostError) -> None:
     """Come back later to a row that does not open; after a day it is the operator's."""
     held = core.env.now() - lease.leased.created >= GIVE_UP_MS
     attempts = min(attempt for _, attempt, _ in lease.leased.recipients)

@@ -21,6 +21,7 @@ from workpost.operations.mailflow import (
     arrivals,
     charging,
     confirming,
+    holding,
     journaling,
     personal,
     placing,
@@ -33,7 +34,7 @@ from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.personal import Handled, Person
 from workpost.operations.mailflow.routes import Results
-from workpost.operations.mailflow.ruling import Ruled
+from workpost.operations.mailflow.ruling import Kept, Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
@@ -44,7 +45,7 @@ RECEIVED = arrivals.RECEIVED
 class Arrival(msgspec.Struct, frozen=True):
     """What is known of a message from outside when it is about to be written."""
 
-    routed: Expansion
+    routed: Kept
     organizations: list[str]
     enforcement: Enforcement
     scanned: Scan
@@ -60,15 +61,16 @@ async def send(
     grant: Grant,
     standing: Standing,
     message: Message,
-    kept: Expansion,
+    routed: Kept,
     ruled: Ruled,
     hold_until: int | None,
     redirects: bool,
 ) -> str:
     """Write a submission to those whom the rules let have it."""
     home = grant.organization
+    kept = routed.now
     named = len(message.envelope.recipients)
-    charges = await charging.charges_for(core, grant, standing, kept, named)
+    charges = await charging.charges_for(core, grant, standing, routed.counted, named)
     also, events = await routes.reports(core, home, message, kept, inside=True)
     await _apply(core, message, ruled, also, events, proven=True)
     made = await placing.make_outgoing(
@@ -90,20 +92,23 @@ async def send(
     submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
     events = [submitted, *await arrivals.tell_others(core, home, message, items, kept), *events]
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    known = holding.Known(submitter=f"{home}/{grant.entity}", redirects=redirects)
+    made = await holding.hold(core, message, ruled, made, known, hold_until=hold_until)
     return await _write(core, grant, message, made, events, charges, also, handled)
 
 
 async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
     """Write a routed message from outside, for those whom its authentication leaves."""
-    routed, enforcement, scanned = arrival.routed, arrival.enforcement, arrival.scanned
+    routed, enforcement, scanned = arrival.routed.now, arrival.enforcement, arrival.scanned
     ruled = arrival.ruled
     left = [one for one in arrival.organizations if one not in enforcement.dropped]
     home = (left or arrival.organizations)[0]
     also, events = await routes.reports(core, home, message, routed, inside=False)
     kept = enforcement.keep(routed, left)
+    counted = enforcement.keep(arrival.routed.counted, left)
     events += arrival.applied
     await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
-    charges = await charging.charges_for(core, None, None, kept, 0)
+    charges = await charging.charges_for(core, None, None, counted, 0)
     roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
     made = await placing.make_outgoing(
         core, message, kept, home=home, direction="incoming", roles=roles
@@ -129,6 +134,13 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    known = holding.Known(
+        spam=scanned.spam,
+        quarantined=enforcement.junked,
+        redirects=arrival.redirects,
+        proven=_is_proven(arrival, message),
+    )
+    made = await holding.hold(core, message, ruled, made, known)
     return await _write(core, None, message, made, events, charges, also, handled)
 
 

@@ -22,6 +22,8 @@ LEASED = "leased"
 HELD = "held"
 LOCAL = "local"
 """Route of recipients in our own mailboxes; others are routed by destination domain."""
+RULES = "rule:"
+"""What the routes of messages that wait for a function of a rule begin with; no domain does."""
 
 
 class NewQueueEntry(msgspec.Struct, frozen=True):

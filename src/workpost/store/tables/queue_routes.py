@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.store.database.unit import Reader, Tx
+from workpost.store.tables.queue_turns import ELSEWHERE, FUNCTION, OUT
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -24,22 +25,33 @@ class Trouble(msgspec.Struct, frozen=True):
     reason: str
 
 
-def has_expired(tx: Reader, *, now: int) -> bool:
-    """Whether somebody let a lease on a row for elsewhere run out."""
+def next_for_functions(tx: Reader, *, now: int) -> int | None:
+    """When the next row becomes due after `now` that waits for a function; None: there is none."""
+    row = tx.row(
+        f"SELECT due FROM queue_rcpt WHERE {ELSEWHERE} AND {FUNCTION} AND due > ?"
+        " ORDER BY due LIMIT 1",
+        now,
+    )
+    return int(row[0]) if row is not None else None
+
+
+def has_expired(tx: Reader, *, now: int, functions: bool = False) -> bool:
+    """Whether somebody let a lease on a row for elsewhere, or for `functions`, run out."""
     row = tx.row(
         "SELECT 1 FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
-        " AND route <> 'local' LIMIT 1",
+        f" AND route <> 'local' AND {FUNCTION if functions else OUT} LIMIT 1",
         now,
     )
     return row is not None
 
 
-def release_expired(tx: Tx, *, now: int, limit: int) -> int:
-    """Let rows for elsewhere whose holder let the lease run out be due; returns how many."""
+def release_expired(tx: Tx, *, now: int, limit: int, functions: bool = False) -> int:
+    """Let rows for elsewhere, or for `functions`, be due whose lease ran out; returns how many."""
     skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
     rows = tx.rows(
         "SELECT queue, n FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
-        f" AND route <> 'local' ORDER BY lease_until LIMIT ?{skip}",
+        f" AND route <> 'local' AND {FUNCTION if functions else OUT}"
+        f" ORDER BY lease_until LIMIT ?{skip}",
         now,
         limit,
     )
@@ -54,8 +66,7 @@ def release_expired(tx: Tx, *, now: int, limit: int) -> int:
 def next_due(tx: Reader, *, now: int) -> int | None:
     """When the next row for elsewhere becomes due after `now`; None when nothing waits for that."""
     row = tx.row(
-        "SELECT due FROM queue_rcpt WHERE state = 'waiting' AND route <> 'local' AND due > ?"
-        " ORDER BY due LIMIT 1",
+        f"SELECT due FROM queue_rcpt WHERE {ELSEWHERE} AND {OUT} AND due > ? ORDER BY due LIMIT 1",
         now,
     )
     return int(row[0]) if row is not None else None

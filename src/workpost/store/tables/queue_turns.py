@@ -27,7 +27,10 @@ FIRST = 50
 
 
 ELSEWHERE = "state = 'waiting' AND route <> 'local'"
-"""Rows for other servers, in the words of the index."""
+"""Rows for other servers, or for functions, in the words of the index."""
+OUT = "substr(route, 1, 5) <> 'rule:'"
+FUNCTION = "substr(route, 1, 5) = 'rule:'"
+"""Routes that begin with `queue.RULES` are no destinations."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -57,19 +60,26 @@ def flow_of(organization: str, sender: str, number: int) -> str:
 
 
 def due_in_turn(
-    tx: Reader, *, now: int, busy: Sequence[str], after: str, limit: int
+    tx: Reader,
+    *,
+    now: int,
+    busy: Sequence[str],
+    after: str,
+    limit: int,
+    functions: bool = False,
 ) -> tuple[list[Due], str]:
-    """Due rows for elsewhere, `busy` routes left out, of all flows when they are few.
+    """Due rows for elsewhere, or for `functions`, but on `busy` routes: all when they are few.
 
     When more are due than `limit`, first the rows of the next `FLOWS` flows after `after`, then the
     most overdue. Also the flow to go on after.
     """
     without = f" AND route NOT IN ({', '.join('?' * len(busy))})" if busy else ""
-    where = f"{ELSEWHERE} AND due <= ?{without}"
+    kind = f"{ELSEWHERE} AND {FUNCTION if functions else OUT}"
+    where = f"{kind} AND due <= ?{without}"
     oldest = _due(tx, where, (now, *busy), "", limit)
     if len(oldest) < limit:
         return _distinct(oldest), after
-    flows = _flows(tx, ELSEWHERE, (), after, FLOWS)
+    flows = _flows(tx, kind, (), after, FLOWS)
     each = max(EACH, limit // len(flows)) if flows else 0
     found = []
     for flow in flows:

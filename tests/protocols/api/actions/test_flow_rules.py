@@ -164,12 +164,33 @@ def test_what_does_not_belong_together(demo: Tenant, side: str, change: dict[str
 
 
 @both
-def test_functions_are_refused_while_nothing_runs_them(demo: Tenant, side: str) -> None:
-    asynchronous = {**FUNCTION["Action"], "Asynchronous": True}
-    del asynchronous["FallbackAction"]
-    for action in (FUNCTION["Action"], asynchronous):
-        code, _ = refused(demo, f"Create{side}MailFlowRule", **{**FUNCTION, "Action": action})
-        assert code == "UnsupportedOperationException"
+def test_a_rule_runs_a_function_that_is_waited_for_or_not(demo: Tenant, side: str) -> None:
+    waited = {**FUNCTION["Action"], "RuleTimeoutMinutes": 240}
+    told = {"Type": "RUN_LAMBDA", "LambdaArn": waited["LambdaArn"], "Asynchronous": True}
+    first = create(demo, side, "waited", **{**FUNCTION, "Action": waited})
+    assert demo(f"Describe{side}MailFlowRule", MailFlowRuleId=first)["Action"] == {
+        **waited,
+        "Asynchronous": False,
+    }
+    create(
+        demo,
+        side,
+        "told",
+        Action=told,
+        SenderPatterns=["mail.example"],
+        DestinationPatterns=["demo.test"],
+    )
+    ask = {"Sender": "ada@mail.example", "Recipient": "grace@demo.test"}
+    found = demo(f"Test{side}MailFlowRules", **ask)
+    assert (found["Action"], found["MatchedRule"]["Name"]) == (told, "told")
+    found = demo(f"Test{side}MailFlowRules", **{**ask, "Sender": "ada@other.example"})
+    assert found["Action"] == {**waited, "Asynchronous": False}
+    code, _ = refused(
+        demo,
+        f"Create{side}MailFlowRule",
+        **{**FUNCTION, "Action": {**waited, "RuleTimeoutMinutes": 241}},
+    )
+    assert code == "ValidationException"
 
 
 def test_a_rule_leads_to_a_gateway_of_the_same_organization(demo: Tenant, other: Tenant) -> None:
