@@ -87,7 +87,7 @@ class FolderGroup:
         except (FileNotFoundError, ValueError):
             return
         oldest = (datetime.fromisoformat(today) - timedelta(days=days)).date().isoformat()
-        for path in self._root.rglob(f"*{SUFFIX}"):
+        for path in list(self._root.rglob(f"*{SUFFIX}")):
             if path.name < oldest:
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
