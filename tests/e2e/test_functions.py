@@ -6,10 +6,14 @@ import json
 import os
 import signal
 import time
+from email.policy import SMTP
 from pathlib import Path
 
 from tests.e2e.conftest import MakeServer
-from tests.support.server import Server, command_line
+from tests.e2e.test_rule_functions import add_rule, subjects, until
+from tests.support.functions import EXAMPLES
+from tests.support.rule_functions import FUNCTION
+from tests.support.server import Server, command_line, compose
 
 READ_ANEW = "live settings and certificates were read anew"
 CODE = """
@@ -73,3 +77,35 @@ actions = ["ListUsers"]
     assert "ada" in json.loads(done.stdout)
     kept = server.data / "outside" / "s3" / account / "updates" / "names"
     assert kept.read_bytes() == b"kept"
+
+
+def test_a_callable_changes_mail_between_smtp_and_imap(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    """A synchronous rule runs an example, which puts other content over a bucket."""
+    server = make_server(env={"WORKPOST_PROCESSES__FRONT_ENDS": "1"})
+    server.start().stop()
+    account = server.account["account_id"]
+    mapping = {
+        "arn": FUNCTION,
+        "accounts": [account],
+        "kind": "callable",
+        "path": str(EXAMPLES),
+        "handler": "subject_tag.lambda_handler",
+        "environment": [
+            "SUBJECT_TAG=[EXTERNAL]",
+            "DISCLAIMER=Take care.",
+            "UPDATED_EMAIL_BUCKET=updates",
+        ],
+    }
+    server.env["WORKPOST_LAMBDA__FUNCTIONS"] = json.dumps([mapping])
+    server.env["WORKPOST_OUTSIDE__BUCKETS"] = f"{account} updates folder"
+    (server.data / "outside" / "s3" / account / "updates").mkdir(parents=True)
+    server.start()
+    add_rule(server, "inbound")
+    raw = compose("x@sender.example", "grace@demo.test", "hello").as_bytes(policy=SMTP)
+    with server.smtp(listener="smtp") as client:
+        client.sendmail("x@sender.example", ["grace@demo.test"], raw)
+    until(lambda: "[EXTERNAL] hello" in subjects(server, "grace", "INBOX"), server)
+    assert "hello" not in subjects(server, "grace", "INBOX")
+    assert server.stop() == 0
