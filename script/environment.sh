@@ -9,6 +9,9 @@
 # The environment's stamp is a hash of the lock file, the project's metadata and the interpreter;
 # while it fits, nothing is installed and no network is needed.
 
+# Processes are started by the hundred: each would compile the whole product anew.
+unset PYTHONDONTWRITEBYTECODE
+
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 

@@ -26,7 +26,7 @@ KILLS = 2
 MOST_DELAY = 0.03
 """Seconds by which a kill is late; about what a slice takes."""
 
-pytestmark = [pytest.mark.crash, pytest.mark.serial, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -125,7 +125,6 @@ def test_a_changed_password_holds_at_both_at_once(pair: Pair) -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.serial
 @pytest.mark.timeout(600)
 def test_killing_one_node_loses_nothing(pair: Pair) -> None:
     field = Field(list(pair), database=pair[0].env["WORKPOST_DATABASE__URL"], seed=time.time_ns())
