@@ -14,7 +14,7 @@ import pytest
 
 TESTS = Path(__file__).parent.parent
 ROOMS = (
-    "e2e", "benchmarks", "operations", "support", "node", "cli", "integrations", "protocols",
+    "benchmarks", "e2e", "operations", "support", "node", "cli", "integrations", "protocols",
     "domain", "store", "fuzz", "kernel", "formats",
 )  # fmt: skip
 """From those whose tests take long to those whose tests are quick; the others come last."""
