@@ -79,7 +79,12 @@ def crossing(here: Server, there: Server) -> float:
         idler.idle()
         sender.send_message(compose("ada@demo.test", "grace@demo.test", "Across"))
         sent = time.monotonic()
-        assert within(30, lambda: news in told or told.extend(idler.idle_check(timeout=0.05))), told
+
+        def heard() -> bool:
+            told.extend(idler.idle_check(timeout=0.05))
+            return news in told
+
+        assert within(30, heard), told
         took = time.monotonic() - sent
         idler.idle_done()
         uid = idler.search()[-1]

@@ -7,7 +7,7 @@ What is short comes last, so that all of them end at about the same time.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ ROOMS = (
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[object]:
+def pytest_collection() -> Generator[None, object, object]:
     """Keep the collected tests, which live as long as the run, out of the garbage collector."""
     gc.disable()
     try:

@@ -52,7 +52,7 @@ async def serving(house: Directory, certificate: Path) -> AsyncIterator[dict[str
     """The three listeners that a self-test needs, as endpoints.json names them."""
     shared, certificates = Shared(), Certificates(certificate)
     service = MailFlowService(house.core)
-    servers = {
+    servers: dict[str, SmtpServer | ImapServer] = {
         "submission": SmtpServer(
             service, ListenerOptions(Role.SUBMISSION, HOST), shared, certificates=certificates
         ),
