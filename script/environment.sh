@@ -9,6 +9,9 @@
 # The environment's stamp is a hash of the lock file, the project's metadata and the interpreter;
 # while it fits, nothing is installed and no network is needed.
 
+# Processes are started by the hundred: each would compile the whole product anew.
+unset PYTHONDONTWRITEBYTECODE
+
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 
@@ -65,7 +68,11 @@ PYTHON
     export PIP_DISABLE_PIP_VERSION_CHECK PIP_ROOT_USER_ACTION
     # The lock names everything: with --no-deps pip takes its word instead of looking for newer
     # releases of what is named with extras, which a lock with hashes then refuses.
-    "$python" -m pip install --quiet --no-input --no-deps --require-hashes --requirement "$lock" ||
+    # Most of what developers need is never imported: Python compiles what is.
+    compile=
+    [ "$1" != .venv-dev ] || compile=--no-compile
+    # shellcheck disable=SC2086
+    "$python" -m pip install --quiet --no-input --no-deps --require-hashes $compile --requirement "$lock" ||
         fail "installing requirements/$2 failed; the reason stands above"
     "$python" -m pip install --quiet --no-input --no-deps --no-build-isolation --editable "$root" ||
         fail "installing workpost itself failed; the reason stands above"

@@ -15,7 +15,7 @@ from tests.support.peers import require_peer
 from tests.support.postgres import PostgresServer
 from tests.support.slapd import Slapd
 
-pytest_plugins = ["tests.support.stores"]
+pytest_plugins = ["tests.support.order", "tests.support.stores"]
 
 # Examples are few and have no deadline: the machine is shared and the whole suite has minutes.
 settings.register_profile(

@@ -122,7 +122,7 @@ def test_submissions_have_the_size_they_are_named_by() -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.serial
+@pytest.mark.timeout(600)
 def test_the_whole_benchmark_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = tmp_path / "rows.json"
     assert bench.main(["--smoke", "--json", str(rows)]) == 0

@@ -10,6 +10,7 @@ import pytest
 from tests.support.peers import require_peer
 from tests.support.postgres import PostgresServer
 from tests.support.server import Server
+from tests.support.stores import migrate_template
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -24,13 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def database_of(engine: str, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """The environment that makes a server use an empty database of this engine."""
+    """The environment that makes a server use a database of this engine, with a schema at most."""
     if engine == "sqlite":
         yield {}
         return
     require_peer("postgres")
     postgres: PostgresServer = request.getfixturevalue("postgres_server")
-    name = postgres.create_database()
+    name = postgres.create_database(postgres.template("workpost", migrate_template))
     yield {"WORKPOST_DATABASE__URL": postgres.url(name)}
     postgres.drop_database(name)
 

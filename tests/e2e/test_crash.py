@@ -21,7 +21,7 @@ EACH = [
     ("postgresql", "backends"),
 ]
 
-pytestmark = [pytest.mark.crash, pytest.mark.serial, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(("engine", "kind"), EACH)

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from tests.support.moto import MotoServer
@@ -172,17 +171,10 @@ def test_an_object_store_and_a_key_service_that_hang_delay_mail(
     moto_process: MotoServer, tmp_path: Path
 ) -> None:
     moto_process.reset()
-    moto = moto_process.environment
-    options = {
-        "endpoint_url": moto_process.url,
-        "region_name": moto["AWS_REGION"],
-        "aws_access_key_id": moto["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": moto["AWS_SECRET_ACCESS_KEY"],
-    }
-    boto3.client("s3", **options).create_bucket(Bucket="mail")
-    key = boto3.client("kms", **options).create_key()["KeyMetadata"]["KeyId"]
+    moto_process.client("s3").create_bucket(Bucket="mail")
+    key = moto_process.client("kms").create_key()["KeyMetadata"]["KeyId"]
     environment = {
-        **moto,
+        **moto_process.environment,
         "WORKPOST_CONTENT__S3_BUCKET": "mail",
         "WORKPOST_KEYS__KMS_KEY": key,
         "WORKPOST_PROCESSES__FRONT_ENDS": "1",

@@ -120,7 +120,6 @@ def test_a_function_decides_on_mail_in_and_out(
 
 
 @pytest.mark.crash
-@pytest.mark.serial
 def test_kill_9_loses_and_doubles_nothing_that_waits_for_a_function(
     make_server: MakeServer, function: HttpFunction
 ) -> None:

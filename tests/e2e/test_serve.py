@@ -262,7 +262,7 @@ def test_sighup_takes_up_new_certificates_and_disturbs_nobody(
         session.recv(1000)
         make_certificate(tmp_path, "new.example")
         os.kill(server.pid, signal.SIGHUP)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         for listener in listeners * 4:  # every front end
             while served_certificate(server, listener) != "CN=new.example":
                 assert time.monotonic() < deadline
@@ -297,7 +297,7 @@ def test_sigterm_exits_0_takes_the_announcement_back_and_keeps_everything(
 def test_sigint_to_the_whole_group_is_a_clean_stop_too(make_server: MakeServer) -> None:
     server = make_server().start()
     os.killpg(server.pid, signal.SIGINT)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(30) == 0
     assert server.told == {}
     assert "rror" not in server.last_words
 
@@ -305,7 +305,7 @@ def test_sigint_to_the_whole_group_is_a_clean_stop_too(make_server: MakeServer) 
 def test_sigterm_to_the_whole_group_is_a_clean_stop_too(make_server: MakeServer) -> None:
     server = make_server().start()
     os.killpg(server.pid, signal.SIGTERM)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(30) == 0
     assert server.told == {}
     assert "rror" not in server.last_words
 
@@ -375,7 +375,7 @@ def test_after_kill_9_the_next_start_needs_no_help(make_server: MakeServer) -> N
     stale = server.told
     assert stale["pid"] == server.pid
     server.start(wait=False)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while server.told.get("pid") == stale["pid"]:
         assert time.monotonic() < deadline, "the stale announcement stays"
         time.sleep(0.001)
@@ -389,7 +389,7 @@ def test_a_child_that_dies_is_replaced_and_the_address_stays(make_server: MakeSe
     dead = server.children
     for pid in dead:
         os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while len(set(server.children) - set(dead)) < len(dead):
         assert time.monotonic() < deadline, server.last_words
         time.sleep(0.02)
@@ -402,7 +402,7 @@ def test_children_die_with_the_supervisor(make_server: MakeServer) -> None:
     server = make_server().start()
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not server.is_gone:
         assert time.monotonic() < deadline, "children outlive the supervisor"
         time.sleep(0.01)
@@ -454,7 +454,7 @@ def test_a_demo_leaves_an_organization_of_that_name_alone(tmp_path: Path) -> Non
     again.stop()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -274,6 +274,6 @@ def test_letters_whose_octets_are_white_space_in_latin_1_stay_whole(letter):
 
 def test_a_label_that_no_a_label_can_hold_takes_no_time():
     long = "".join(map(chr, range(0x4E00, 0x4E00 + 5_300)))
-    started = time.perf_counter()
+    started = time.process_time()
     assert ascii_domain(f"bücher.{long}.test") == f"xn--bcher-kva.{long}.test"
-    assert time.perf_counter() - started < 0.5  # encoded, it took seven seconds
+    assert time.process_time() - started < 0.5  # encoded, it took seven seconds

@@ -25,7 +25,7 @@ from tests.support.server import Server, command_line
 CONNECTIONS = 6
 MOST_PAUSE = 0.3
 """Seconds of load before the kill, at most."""
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 60.0
 MESSAGE_ID = re.compile(rb"^Message-ID: <([^@>]+)@crash\.example>\r?$", re.MULTILINE)
 OUTAGE = {421, 432, 451, 452, 454}
 """Codes that tell a client to try again."""

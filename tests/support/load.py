@@ -171,7 +171,7 @@ class Load:
             if connection.failure is not None:
                 raise connection.failure
 
-    def wait_for(self, messages: int, seconds: float = 15) -> None:
+    def wait_for(self, messages: int, seconds: float = 60) -> None:
         """Wait until so many messages more than now were accepted."""
         wanted = self.ledger.accepted + messages
         deadline = time.monotonic() + seconds

@@ -7,6 +7,9 @@ import sys
 import tempfile
 import urllib.request
 from pathlib import Path
+from typing import Any
+
+import boto3
 
 from tests.support.processes import Peer, accepts, dying_with_us, free_port
 
@@ -36,6 +39,16 @@ class MotoServer:
     @property
     def pid(self) -> int:
         return self._peer.pid
+
+    def client(self, service: str) -> Any:
+        """A boto3 client, whatever the environment says."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )
 
     def reset(self) -> None:
         """Forget every bucket, key and log group."""

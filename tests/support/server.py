@@ -95,7 +95,7 @@ class Server:
         self.__dict__.pop("account", None)
         return self
 
-    def stop(self, seconds: float = 10.0) -> int:
+    def stop(self, seconds: float = 30.0) -> int:
         """SIGTERM to the supervisor; its exit code, AssertionError when it takes too long."""
         assert self.process is not None
         self.process.terminate()
@@ -114,7 +114,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not group_is_gone(self.process.pid) and time.monotonic() < deadline:
             time.sleep(0.002)
 

@@ -128,7 +128,7 @@ class SmtpSink:
         """The contents of all messages."""
         return [each.content for each in self.messages]
 
-    def wait(self, count: int, seconds: float = 10.0) -> list[Received]:
+    def wait(self, count: int, seconds: float = 30.0) -> list[Received]:
         """Wait until so many messages have come, for tests that are no coroutines."""
         until = time.monotonic() + seconds
         while len(self.messages) < count:

@@ -57,9 +57,9 @@ def test_thousands_of_header_keys_read_a_hostile_header_once() -> None:
     one = doc(1)
     searching._read_header(one, b"a:\n" * 2**18)
     key = ("OR", tuple(("HEADER", f"x{n}", "y") for n in range(2_000)))
-    started = time.perf_counter()
+    started = time.process_time()
     assert evaluate(key, one) is False
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_header_keys_look_at_every_field_of_that_name() -> None:

@@ -69,13 +69,13 @@ def test_any_value_is_read_or_refused_with_its_own_error(value: bytes) -> None:
 )
 def test_hostile_values_take_no_time(piece: str) -> None:
     value = ("x;dkim=pass " + piece * (60_000 // len(piece))).encode()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         parse_results(value)
     except ResultsError:
         pass
     strip_results(b"Authentication-Results: " + value + b"\r\n\r\nbody", OURS)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_a_message_without_any_is_the_same_object() -> None:
 def test_a_message_of_nothing_but_results_takes_no_time_and_keeps_none() -> None:
     field = b"authentication-results: mx.demo.test;\r\n x=y\r\n"
     raw = b"X: y\r\n" + field * 20_000 + b"Y: z\r\n\r\n" + field
-    start = time.perf_counter()
+    start = time.process_time()
     assert strip_results(raw, OURS) == b"X: y\r\nY: z\r\n\r\n" + field
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_a_message_of_nothing_but_results_takes_no_time_and_keeps_none() -> None
     ],
 )
 def test_a_header_without_an_end_takes_no_time(raw: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     strip_results(raw, OURS)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 RELAYS = ("Mx.Demo.test", "spam.demo.test")

@@ -77,12 +77,12 @@ def test_any_explanation_is_read_or_refused(text: str) -> None:
 @pytest.mark.parametrize("around", ["{}", "a:{}", "x={}", "exists:{}.test"])
 def test_hostile_records_take_no_time(piece: str, around: str) -> None:
     text = "v=spf1 " + around.format(piece * (15_000 // len(piece)))
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         parse_spf(text)
     except SpfError:
         pass
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_expansion_is_bounded() -> None:

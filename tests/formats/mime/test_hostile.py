@@ -212,7 +212,6 @@ def test_mbox_line_and_lines_without_a_colon_are_passed_over():
     assert summarize(raw).subject == "x"
 
 
-@pytest.mark.serial
 def test_a_4_kb_message_is_summarised_in_well_under_a_millisecond():
     raw = (
         b"From: Ada <ada@demo.test>\r\nTo: Grace <grace@demo.test>\r\nSubject: hello\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import time
+import threading
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -171,13 +171,16 @@ def test_an_endpoint_where_nobody_is_and_one_that_is_slow(
 ) -> None:
     assert trouble(mapped(url="http://127.0.0.1:1")) is Trouble.UNREACHABLE
 
+    told = threading.Event()
+
     def slow(asked: Asked) -> Reply:
-        time.sleep(0.3)
+        told.wait(60)
         return 200, {}, b"{}"
 
     server.answer = slow
     url = f"http://127.0.0.1:{server.port}"
     assert trouble(mapped(url=url), seconds=0.1) is Trouble.TIME
+    told.set()
 
 
 def test_without_credentials(server: OutsideServer) -> None:

@@ -215,6 +215,6 @@ def test_hostile_text_takes_no_longer_than_its_size_allows(piece: bytes) -> None
         + b"\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
     )
     raw = head + piece * (200_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     hits(raw)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

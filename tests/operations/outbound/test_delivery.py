@@ -227,7 +227,10 @@ async def test_the_runner_wakes_when_mail_comes_and_drains_when_stopped(world: W
         assert len(world.sink.messages) == 1
         world.sink.script.delay = {".": 0.5}
         await world.submit()
-        await asyncio.sleep(0.25)
+        for _ in range(3000):
+            if world.sink.commands.count("DATA") == 2:
+                break
+            await asyncio.sleep(0.01)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -130,13 +130,14 @@ async def test_a_destination_that_nothing_waits_for_is_forgotten_after_a_day(wor
 
 @command
 def many(tx: Tx, *, count: int, due: int, one_route: bool) -> None:
-    tx.many(
+    route = "'big.example'" if one_route else "'d' || i || '.example'"
+    tx.run(
         "INSERT INTO queue_rcpt (queue, n, route, state, attempts, due, lease_until, fence, sealed)"
-        " VALUES (?, 0, ?, 'waiting', 1, ?, 0, 0, ?)",
-        [
-            (n + 1, "big.example" if one_route else f"d{n}.example", due + n, b"x")
-            for n in range(count)
-        ],
+        " WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        f" SELECT i + 1, 0, {route}, 'waiting', 1, i + ?, 0, 0, ? FROM n",
+        count - 1,
+        due,
+        b"x",
     )
 
 
@@ -145,7 +146,7 @@ async def test_100_000_rows_that_are_not_due_cost_nothing(world: World, one_rout
     later = int(time.time() * 1000) + 3_600_000
     await world.core.store.write(many, count=100_000, due=later, one_route=one_route)
     spans = []
-    for _ in range(5):
+    for _ in range(15):
         start = time.perf_counter()
         seen = await world.core.store.read(look, busy=[], only=None, after={})
         spans.append(time.perf_counter() - start)
@@ -158,9 +159,12 @@ async def test_100_000_rows_that_are_not_due_cost_nothing(world: World, one_rout
 async def test_100_000_due_rows_of_a_busy_destination_keep_no_other_waiting(world: World) -> None:
     await world.core.store.write(many, count=100_000, due=1, one_route=True)
     await world.submit("someone@alive.example")
-    start = time.perf_counter()
-    seen = await world.core.store.read(look, busy=["big.example"], only=None, after={})
-    assert time.perf_counter() - start < 0.3
+    spans = []
+    for _ in range(3):
+        start = time.perf_counter()
+        seen = await world.core.store.read(look, busy=["big.example"], only=None, after={})
+        spans.append(time.perf_counter() - start)
+    assert min(spans) < 0.3
     assert [due.route for due in seen.due] == ["alive.example"]
     seen = await world.core.store.read(look, busy=[], only=["big.example"], after={})
     assert len(seen.due) == LOOK_EACH

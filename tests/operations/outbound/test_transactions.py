@@ -193,10 +193,10 @@ async def test_a_server_that_is_too_slow_is_deferred(sink: SmtpSink, step: str) 
     sender = Sender(routes=(f"*={sink.place}",)).open(
         msgspec.convert(dict.fromkeys(QUICK.__struct_fields__, 0.2), type(QUICK))
     )
-    sink.script.delay = {step: 0.6}
+    sink.script.delay = {step: 60.0}
     start = time.monotonic()
     (outcome,) = await sender.send()
-    assert time.monotonic() - start < 0.6
+    assert time.monotonic() - start < 30
     assert outcome.state == "deferred"
     assert ("twice" in outcome.text) == (step == ".")
 
@@ -205,10 +205,10 @@ async def test_one_deadline_holds_for_the_whole_attempt(sink: SmtpSink) -> None:
     times = msgspec.structs.replace(QUICK, attempt=0.3)
     sender = Sender(routes=(f"*={sink.place}",)).open(times)
     sink.script.extensions = NO_PIPELINING
-    sink.script.delay = {"RCPT": 0.12}
+    sink.script.delay = {"RCPT": 0.25}  # less than one command may take
     start = time.monotonic()
     outcomes = await sender.send(*(f"u{n}@example.test" for n in range(20)))
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 20 * 0.25
     assert states(outcomes) == ["deferred"] * 20
     assert sink.messages == []
 

@@ -183,16 +183,16 @@ def guess(client: Client, count: int) -> list[float]:
 
 
 def test_guessers_wait_longer_and_longer():
-    with running(tarpit_after=2, tarpit_longest=0.2) as mx, Client(mx.address, via=ADA) as client:
+    with running(tarpit_after=2, tarpit_longest=1.0) as mx, Client(mx.address, via=ADA) as client:
         mx.mailroom.errors["rcpt_to", "nobody"] = UnknownRecipient()
         client.ask(b"EHLO client.test")
         client.ask(b"MAIL FROM:<>")
         taken = guess(client, 4)
-        assert max(taken[:2]) < 0.15
-        assert min(taken[2:]) >= 0.2
+        assert max(taken[:2]) < 0.9
+        assert min(taken[2:]) >= 1.0
         began = time.monotonic()
         assert client.ask(b"RCPT TO:<ada@a.test>").startswith(b"250")
-        assert time.monotonic() - began < 0.15
+        assert time.monotonic() - began < 0.9
     assert mx.strangers.waiting == 0
 
 

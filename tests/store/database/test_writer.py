@@ -113,7 +113,7 @@ async def test_after_sigterm_the_writer_serves_front_ends_until_they_go(
 ) -> None:
     """systemd stops all processes of a service at once; front ends still have mail in hand."""
     assert writer.stop() == 0
-    writer.patience = 5.0
+    writer.patience = 60.0
     writer.start()
     store = await open_store(settings, env, writer_socket=writer.socket)
     assert await store.write(note, who="a", n=1) == 1
@@ -124,7 +124,7 @@ async def test_after_sigterm_the_writer_serves_front_ends_until_they_go(
     began = time.monotonic()
     await store.close()
     assert writer.wait() == 0
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 30
     writer.start()
 
 
@@ -172,8 +172,13 @@ async def test_when_the_writer_stays_away_callers_hear_so_and_recorded_work_is_f
     with pytest.raises(TryLater):
         await backend.write(note, (), {"who": "a", "n": 3}, 0)
     writer.start()
-    await asyncio.sleep(0.15)
-    assert await backend.write(note, (), {"who": "a", "n": 4}, 0) == 4
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                assert await backend.write(note, (), {"who": "a", "n": 4}, 0) == 4
+                break
+            except TryLater:
+                await asyncio.sleep(0.02)
     await backend.close()
 
 

@@ -19,6 +19,7 @@ from workpost.integrations.acme import client
 from workpost.integrations.acme.client import Authority, AuthorityAway, OrderFailed
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
+from workpost.kernel.waiting import happened
 from workpost.operations.certificates.files import AcmeFiles, State, csr_of
 from workpost.operations.certificates.inspecting import Facts, read_facts
 from workpost.store.core import Core
@@ -177,9 +178,7 @@ class CertificateKeeper:
 
     async def _rest(self) -> bool:
         """Wait; True when somebody asked for a look."""
-        try:
-            await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
-        except TimeoutError:
-            return False
-        self._wake.clear()
-        return True
+        asked = await happened(self._wake, LOOK_SECONDS)
+        if asked:
+            self._wake.clear()
+        return asked

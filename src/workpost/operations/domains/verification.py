@@ -18,6 +18,7 @@ from workpost.integrations.dns.base import Resolver
 from workpost.kernel.errors import Conflict, MailDomainNotFound, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.principal import Grant
+from workpost.kernel.waiting import happened
 from workpost.operations.domains.published import find_published, is_delegated
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, Tx, command
@@ -193,7 +194,4 @@ class DomainVerifier:
             watch.close()
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
-        except TimeoutError:
-            return
+        await happened(self._wake, IDLE_SECONDS)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from workpost.kernel.errors import Conflict, WorkpostError
 from workpost.kernel.logging import logger
+from workpost.kernel.waiting import happened
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import jobs
@@ -71,10 +72,7 @@ class JobRunner:
                 watch.close()
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), min(IDLE_SECONDS, self._every))
-        except TimeoutError:
-            return
+        await happened(self._wake, min(IDLE_SECONDS, self._every))
 
     async def schedule(self) -> None:
         """Make jobs of what became due by itself."""

@@ -11,12 +11,12 @@ gets the message twice.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 
 from workpost.kernel import metrics
 from workpost.kernel.errors import KeyDestroyed, WorkpostError
 from workpost.kernel.logging import logger
+from workpost.kernel.waiting import happened
 from workpost.operations.mailflow.attempting import attempt
 from workpost.operations.mailflow.queueing import (
     Lease,
@@ -176,10 +176,7 @@ class RuleRunner:
 
     async def _rest(self, seconds: float) -> None:
         if seconds:
-            # Not wait_for, which may swallow that it is cancelled when it is woken at that moment.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._wake.wait()
+            await happened(self._wake, seconds)
 
     async def _drain(self) -> None:
         if not self._running:

@@ -8,12 +8,12 @@ fits, so nothing is delivered twice.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
 from workpost.kernel.errors import Fault, KeyDestroyed, WorkpostError
 from workpost.kernel.logging import logger
+from workpost.kernel.waiting import happened
 from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, postpone
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
@@ -54,10 +54,7 @@ class LocalRunner:
             watch.close()
 
     async def _rest(self) -> None:
-        # Not wait_for, which may swallow that it is cancelled when it is woken at that moment.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_SECONDS):
-                await self._wake.wait()
+        await happened(self._wake, IDLE_SECONDS)
 
 
 async def deliver_one(core: Core, turns: Turns | None = None) -> bool:

@@ -16,6 +16,7 @@ from workpost.integrations.smtp.base import Outcome
 from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
+from workpost.kernel.waiting import happened
 from workpost.operations.mailflow.entries import gateway_of
 from workpost.operations.mailflow.turns import Turns
 from workpost.operations.outbound import schedule
@@ -266,10 +267,7 @@ class OutboundRunner:
     # --- rest and end ---
 
     async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), max(seconds, 0.01))
-        except TimeoutError:
-            return
+        await happened(self._wake, max(seconds, 0.01))
 
     async def _drain(self) -> None:
         if not self._tasks:

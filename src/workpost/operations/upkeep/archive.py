@@ -130,7 +130,7 @@ class Archive:
         name, data = next(self._raw(), ("", b""))
         try:
             self.head = msgspec.json.decode(data, type=Head)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._damaged("is no backup of Workpost") from error
         if name != HEAD:
             raise self._damaged("is no backup of Workpost")

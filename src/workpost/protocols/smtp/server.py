@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from workpost.kernel.waiting import happened
 from workpost.protocols.listening.listener import Listener
 from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
@@ -90,9 +91,7 @@ class SmtpServer(Listener[Connection]):
             connection.drain(SHUTTING_DOWN)
         if self._connections:
             self._emptied.clear()
-            try:
-                await asyncio.wait_for(self._emptied.wait(), grace)
-            except TimeoutError:
+            if not await happened(self._emptied, grace):
                 await self._cut()
         self._stop_ticking()
 

@@ -135,9 +135,9 @@ def test_ten_thousand_flag_lines_take_a_few_milliseconds():
     rows = [(n, n + 5, encoder.joined_flags(n % 32)) for n in range(1, 10_001)]
     best = 1.0
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         for at in range(0, 10_000, 500):
             encoder.fetch_lines(encoder.FETCH_FLAGS, rows[at : at + 500])
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     print(f"10,000 FETCH FLAGS lines: {best * 1000:.1f} ms")
     assert best < 0.1
