@@ -243,6 +243,7 @@ class _Attempt:
                 arn=held.function,
                 event=event,
                 seconds=seconds,
+                request_id=held.invocation,
             )
         except FunctionFailed as error:
             INVOCATIONS.labels(error.trouble.value).inc()
