@@ -48,6 +48,8 @@ class LambdaEndpoint:
         self.url = f"http://127.0.0.1:{self._server.port}"
         self.handlers: dict[str, str] = {}
         """Handlers of functions by name."""
+        self.queued: list[tuple[str, bytes]] = []
+        """Names and events of the invocations for which nobody waits."""
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-c", RUNTIME, str(path)],
@@ -67,7 +69,11 @@ class LambdaEndpoint:
         authorization = asked.headers.get("authorization", "")
         if not authorization.startswith("AWS4-HMAC-SHA256 ") or "/lambda/aws4" not in authorization:
             return refusal(403, "MissingAuthenticationTokenException")
-        return self._run(unquote(parts[3]).split(":")[-1], asked.body)
+        name = unquote(parts[3]).split(":")[-1]
+        if asked.headers.get("x-amz-invocation-type") == "Event" and name in self.handlers:
+            self.queued.append((name, asked.body))
+            return 202, {}, b""
+        return self._run(name, asked.body)
 
     def _run(self, name: str, event: bytes) -> Reply:
         handler = self.handlers.get(name)

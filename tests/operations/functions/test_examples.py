@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import email
+import json
 from email.message import Message
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.support.transit import RAW
 from workpost.domain.access.accounts import create_access_key
 from workpost.integrations.lambda_.base import FunctionFailed
 from workpost.kernel.outside_settings import Outside
+from workpost.operations.functions.invoking import invoke
 
 ALL_DEFAULT = {"actions": [{"allRecipients": True, "action": {"type": "DEFAULT"}}]}
 
@@ -198,3 +200,29 @@ def test_a_function_reaches_messages_only_while_it_runs_over_them(functions: Fun
     # The account's own key still can.
     assert functions.flow.get(somebody) == RAW
     assert refused(lambda: functions.flow.get("0" * 36), 404)[0] == "ResourceNotFoundException"
+
+
+def test_a_lambda_endpoint_queues_what_nobody_waits_for(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invocation type Event: Lambda runs it when it likes, and retries it by itself."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "operator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the operator")
+    environment = {"AWS_DEFAULT_REGION": "us-east-1"}
+    with contextlib.closing(LambdaEndpoint(EXAMPLES, environment)) as endpoint:
+        endpoint.handlers["hello_world"] = "hello_world.lambda_handler"
+        arn = functions.map("hello_world", kind="aws", url=endpoint.url)
+        answer = invoke(
+            functions.api.core,
+            organization=functions.demo.organization,
+            arn=arn,
+            event=json.dumps(event_of("1")).encode(),
+            seconds=20.0,
+            waited=False,
+        )
+        assert functions.api.run(answer) == b""
+        ((name, event),) = endpoint.queued
+        assert (name, json.loads(event)) == ("hello_world", event_of("1"))
+        unknown = functions.map("unknown", kind="aws", url=endpoint.url)
+        with pytest.raises(FunctionFailed, match="missing"):
+            functions.invoke(unknown, event_of("1"))

@@ -1,8 +1,9 @@
 """A function at a Lambda endpoint: AWS, or anything that speaks Invoke (API of 2015-03-31).
 
 Endpoint and credentials are found as the AWS SDK finds them (`AWS_ENDPOINT_URL_LAMBDA`, profiles,
-instance roles), unless the mapping names an endpoint; the region is the ARN's. Clients are made at
-first use and kept: botocore loads only where such a function is mapped.
+instance roles), unless the mapping names an endpoint; the region is the ARN's. Where nobody waits
+the endpoint queues the event (invocation type Event), retries it by itself and answers nothing.
+Clients are made at first use and kept: botocore loads only where such a function is mapped.
 """
 
 from __future__ import annotations
@@ -61,14 +62,15 @@ class AwsFunction:
 
     async def invoke(self, invocation: Invocation) -> bytes:
         loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(_invoking, self._invoke, invocation.event)
+        kind = "RequestResponse" if invocation.waited else "Event"
+        call = loop.run_in_executor(_invoking, self._invoke, invocation.event, kind)
         try:
             # The thread ends by the client's own bounds.
             return await asyncio.wait_for(call, invocation.seconds)
         except TimeoutError:
             raise FunctionFailed(Trouble.TIME) from None
 
-    def _invoke(self, event: bytes) -> bytes:
+    def _invoke(self, event: bytes, kind: str) -> bytes:
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
@@ -79,7 +81,7 @@ class AwsFunction:
 
         try:
             client = _client(self._arn.split(":")[3], self._endpoint)
-            answer = client.invoke(FunctionName=self._arn, Payload=event)
+            answer = client.invoke(FunctionName=self._arn, InvocationType=kind, Payload=event)
             payload = bytes(answer["Payload"].read(ANSWER_BYTES + 1))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")

@@ -41,7 +41,7 @@ def ignore(output: bytes) -> None:
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One synchronous call: a JSON document, and on whose behalf."""
+    """One call: a JSON document, and on whose behalf."""
 
     event: bytes
     source_arn: str
@@ -52,6 +52,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """As it was named, with its version or alias."""
     request_id: str = ""
     """The same when an event is sent again."""
+    waited: bool = True
+    """False: the answer does not matter; who can take the event for later may do so."""
     heard: Callable[[bytes], None] = ignore
     """Is given what the function prints, where that is known."""
 

@@ -33,13 +33,14 @@ async def invoke(
     event: bytes,
     seconds: float,
     request_id: str = "",
+    waited: bool = True,
 ) -> bytes:
     """Invoke what is mapped to `arn` for the organization's account; returns its answer.
 
     `event` and the answer are JSON documents; `seconds` is the longest that it may take.
     `request_id` names the invocation in logs, and is the same for an event that is sent again; ""
-    for a fresh one. The invocation leaves its log. Raises FunctionFailed, OrganizationNotFound,
-    TryLater.
+    for a fresh one. Without `waited` the answer does not matter: an endpoint that queues events may
+    do so. The invocation leaves its log. Raises FunctionFailed, OrganizationNotFound, TryLater.
     """
     known = await core.store.read(organizations.get_state, organization=organization)
     if known is None:
@@ -55,6 +56,7 @@ async def invoke(
         seconds=seconds,
         arn=arn,
         request_id=id,
+        waited=waited,
         heard=record.hear,
     )
     ran = Ran()

@@ -244,6 +244,7 @@ class _Attempt:
                 event=event,
                 seconds=seconds,
                 request_id=held.invocation,
+                waited=not held.asynchronous,
             )
         except FunctionFailed as error:
             INVOCATIONS.labels(error.trouble.value).inc()
