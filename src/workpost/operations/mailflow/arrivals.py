@@ -48,9 +48,14 @@ def delivered(items: Sequence[NewItem], people: Mapping[int, str]) -> dict[str, 
     }
 
 
+def reached(routed: Expansion, organization: str) -> set[str]:
+    """The folded recipients by which a message comes into mailboxes of an organization."""
+    return {one.rcpt for one in routed.local if one.organization == organization}
+
+
 def arrived(message: Message, routed: Expansion, organization: str) -> list[str]:
     """The recipients by which a message came to an organization, as they were written."""
-    folded = {one.rcpt for one in routed.local if one.organization == organization}
+    folded = reached(routed, organization)
     return [each for each in message.envelope.recipients if fold(each) in folded]
 
 
@@ -71,6 +76,7 @@ async def tell_others(
                 "results": routes.results_of(routed, each, sent=False),
                 **delivered(items, people_of(routed, each)),
             },
+            known=reached(routed, each),
         )
         for each in routes.organizations_of(routed)
         if each != home

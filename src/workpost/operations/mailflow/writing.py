@@ -6,7 +6,7 @@ sealed items and queue entries, personal rules and events go in together (invari
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -83,7 +83,9 @@ async def send(
         gateways=ruled.gateways,
         hold_until=hold_until,
     )
-    handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
+    handled = await _rule(
+        core, message, kept, made, direction="outgoing", redirects=redirects, plain=ruled.plain
+    )
     items = handled.placed if handled is not None else made.deliveries
     told = arrivals.delivered(items, arrivals.people_of(kept, home))
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
@@ -120,6 +122,7 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         made,
         direction="incoming",
         redirects=arrival.redirects,
+        plain=ruled.plain,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
     items = handled.placed if handled is not None else made.deliveries
@@ -127,7 +130,8 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         results = ruling.results_of(ruled, kept, one, sent=False)
         placed = arrivals.delivered(items, arrivals.people_of(kept, one))
         more = {**arrival.told, **scanned.story(one), **placed}
-        events.append(await _event(core, one, RECEIVED, message, results, "", more))
+        own = arrivals.reached(kept, one)
+        events.append(await _event(core, one, RECEIVED, message, results, "", more, own))
     if handled is not None and handled.refused:
         # What is refused is not journaled: its report is not written, either.
         events = [one for one in events if one.kind != journaling.INITIATED]
@@ -157,6 +161,7 @@ async def _rule(
     *,
     direction: str,
     redirects: bool,
+    plain: frozenset[int],
     alone: bool = False,
 ) -> Handled | None:
     """What the rules of those say who are delivered to now; the queue asks for the others."""
@@ -165,7 +170,10 @@ async def _rule(
     people = [
         Person(one.organization, one.mailbox, one.rcpt, one.quota - one.bytes)
         for one in routed.local
+        if one.mailbox not in plain
     ]
+    if not people:
+        return None
     return await personal.apply(
         core,
         message,
@@ -174,6 +182,7 @@ async def _rule(
         direction=direction,
         redirects=redirects,
         alone=alone and not made.queued,
+        plain=plain,
     )
 
 
@@ -221,6 +230,7 @@ async def _event(
     results: Results,
     actor: str,
     more: Mapping[str, object] = trace.NOTHING,
+    known: Collection[str] = (),
 ) -> NewEvent:
     return await trace.make_event(
         core,
@@ -231,6 +241,7 @@ async def _event(
         message.summary,
         actor,
         more={"results": results, **more},
+        known=known,
     )
 
 
