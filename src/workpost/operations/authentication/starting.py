@@ -20,11 +20,14 @@ def start(check: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
     The check may not ask which task it runs in before its first wait: `asyncio.timeout` does.
     """
     loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
     try:
         awaited = check.send(None)
     except StopIteration as end:
-        done: asyncio.Future[T] = loop.create_future()
         done.set_result(end.value)
+        return done
+    except Exception as error:  # noqa: BLE001 - for whoever asks for the result
+        done.set_exception(error)
         return done
     return loop.create_task(_go_on(check, awaited))
 

@@ -45,6 +45,7 @@ from workpost.operations.mailflow import (
     ruling,
     senders,
     trace,
+    unruled,
     viruses,
     writing,
 )
@@ -102,6 +103,7 @@ async def submit(
                 core, grant, standing, message, kept, ruled, hold_until, forwards
             )
         except StaleGrant:
+            unruled.forget(core, grant.organization)
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
             await senders.check_header(core, grant, summary, stamped.raw)

@@ -173,6 +173,8 @@ async def reports(
     stranger, or a sender in another organization, does not: that would tell forged senders, and of
     what the group is made; they hear of the recipient they wrote to, if nobody else is behind it.
     """
+    if not routed.unknown and not routed.refused:
+        return [], []
     lost = [GivenUp(rcpt, *GONE) for rcpt in routed.unknown]
     own = {
         one.group: one.rcpt for one in routed.refused if inside and one.organization == organization

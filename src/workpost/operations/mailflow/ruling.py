@@ -33,7 +33,7 @@ from workpost.domain.organizations.flow_rules import (
 from workpost.formats.addresses import fold, split
 from workpost.formats.mime.summary import Summary
 from workpost.operations.filtering.verdicts import FAIL, Scan
-from workpost.operations.mailflow import bounces, reports, routes, trace
+from workpost.operations.mailflow import bounces, reports, routes, trace, unruled
 from workpost.operations.mailflow.entries import Message, stored_envelope
 from workpost.operations.mailflow.envelope import NO_WISH, Envelope
 from workpost.operations.mailflow.reports import FAILED, About, Told
@@ -73,6 +73,8 @@ class Ruled(msgspec.Struct, frozen=True):
     inbound: Mapping[str, Match] = {}
     plain: frozenset[int] = frozenset()
     """Mailboxes that are known to have no personal rules."""
+    remembered: bool = False
+    """They, and that there are no rules at all, were not looked up: the transaction does."""
 
     def _with(self, action: str) -> frozenset[str]:
         return frozenset(
@@ -153,7 +155,11 @@ async def rule_outgoing(
     organizations = [home]
     if others := _organizations(routed) - {home}:
         organizations += sorted(others)
+    asked = unruled.recall(core, home, routed)
+    if asked is not None:
+        return Ruled(home, plain=asked.plain, remembered=True)
     asked = await ask(core, organizations, routed)
+    unruled.remember(core, home, asked)
     return await _rule(core, home, organizations, envelope, summary, routed, asked)
 
 

@@ -96,7 +96,8 @@ async def send(
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
     known = holding.Known(submitter=f"{home}/{grant.entity}", redirects=redirects)
     made = await holding.hold(core, message, ruled, made, known, hold_until=hold_until)
-    return await _write(core, grant, message, made, events, charges, also, handled)
+    unruled = [item.mailbox for item in made.deliveries] if ruled.remembered else None
+    return await _write(core, grant, message, made, events, charges, also, handled, unruled)
 
 
 async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
@@ -254,6 +255,7 @@ async def _write(
     charges: list[Charge],
     also: list[Outgoing],
     handled: Handled | None,
+    unruled: list[int] | None = None,
 ) -> str:
     handled = handled or Handled(made.deliveries)
     await core.store.write(
@@ -267,6 +269,7 @@ async def _write(
         also=also + handled.also,
         answers=handled.answers,
         memories=handled.memories,
+        unruled=unruled,
     )
     count(events + handled.events)
     return message.stamped.trace

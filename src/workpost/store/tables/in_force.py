@@ -40,6 +40,10 @@ _OF_MAILBOXES = (
     " UNION ALL SELECT 'rules', '', mailbox, 0, '', '' FROM out_of_office"
     " WHERE mailbox IN ({boxes}) AND state <> 'DISABLED'"
 )
+_ANY_OF_MAILBOXES = (
+    " UNION ALL SELECT 1 FROM sieve_script WHERE mailbox IN ({boxes}) AND active = 1"
+    " UNION ALL SELECT 1 FROM out_of_office WHERE mailbox IN ({boxes}) AND state <> 'DISABLED'"
+)
 
 
 @quick
@@ -60,6 +64,14 @@ def get_in_force(tx: Reader, *, orgs: Sequence[str], mailboxes: Sequence[int]) -
         else:
             ruled.add(mailbox)
     return InForce(policies, frozenset(taught), frozenset(asked) - ruled)
+
+
+def is_nothing(tx: Reader, *, org: str, mailboxes: Sequence[int]) -> bool:
+    """Whether there is still nothing for an organization and at most `MOST` of its mailboxes."""
+    sql = "SELECT 1 FROM flow_policy WHERE org = ?"
+    if mailboxes:
+        sql += _ANY_OF_MAILBOXES.format(boxes=_marks(mailboxes))
+    return not tx.rows(sql, org, *mailboxes, *mailboxes)
 
 
 def _marks(values: Sequence[object]) -> str:
