@@ -107,3 +107,27 @@ def test_forked_processes_are_summed_and_the_dead_hold_no_gauges(tmp_path: Path)
 
 def test_process_died_needs_no_shared_numbers() -> None:
     metrics.process_died(signal.SIGCHLD)
+
+
+def test_gathered_counts_are_told_regularly_or_at_once() -> None:
+    handle = metrics.counter("workpost_test_gathered_total", "Gathered.", "who")
+    ada = handle.labels("ada")
+    ada.gather()
+    assert gathered("ada") == 1
+    metrics.tell_regularly(True)
+    try:
+        ada.gather()
+        ada.gather(2)
+        handle.labels("grace").gather()
+        assert gathered("ada") == 1
+        metrics.tell()
+        assert gathered("ada") == 4
+        ada.gather()
+    finally:
+        metrics.tell_regularly(False)
+    assert gathered("ada") == 5
+    assert gathered("grace") == 1
+
+
+def gathered(who: str) -> float:
+    return numbers()[f'workpost_test_gathered_total{{who="{who}"}}']

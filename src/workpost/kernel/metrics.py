@@ -6,7 +6,8 @@ calls `configure(run_dir)` before it forks: from then on each process writes num
 memory-mapped file in `DIR/run/metrics` and whoever calls `render` sums them. Without `configure`
 (tools, tests) numbers stay in the process.
 
-An increment costs about a microsecond. Names start with `workpost_`; units are seconds and bytes.
+An increment costs about a microsecond, and more where processes share numbers: `Counter.gather` is
+for what several counters count of each message. Names start with `workpost_`; units are seconds and bytes.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ Mode = Literal["livesum", "livemax", "mostrecent"]
 _families: dict[str, _Handle] = {}
 _registry: CollectorRegistry | None = None
 
+_telling = False
+_waiting: list[Counter] = []
+"""Counters with gathered amounts."""
 _reserved = 0
 _binding = threading.Lock()
 """Two threads that count the first time must not both declare the family."""
@@ -89,12 +93,29 @@ class _Handle:
 class Counter(_Handle):
     """Something that only grows; its name ends in `_total`."""
 
-    __slots__ = ()
+    __slots__ = ("_gathered",)
     kind = "Counter"
+
+    def __init__(self, declared: dict[str, Any], values: tuple[str, ...] = ()) -> None:
+        super().__init__(declared, values)
+        self._gathered: float = 0
 
     def inc(self, amount: float = 1) -> None:
         """Add to it; never less than zero."""
         (self._bound or self._bind()).inc(amount)
+
+    def gather(self, amount: float = 1) -> None:
+        """`inc` for what every message does, on the loop's thread: told at the next `tell`."""
+        if not _telling:
+            self.inc(amount)
+            return
+        if not self._gathered:
+            _waiting.append(self)
+        self._gathered += amount
+
+    def _tell(self) -> None:
+        amount, self._gathered = self._gathered, 0
+        self.inc(amount)
 
 
 class Gauge(_Handle):
@@ -165,6 +186,19 @@ def configure(run_dir: Path) -> None:
     _reset()
 
 
+def tell_regularly(regularly: bool) -> None:
+    """Say that somebody calls `tell` from now on, several times a second, or does so no more."""
+    global _telling  # noqa: PLW0603 - one state of the process
+    _telling = regularly
+    tell()
+
+
+def tell() -> None:
+    """Tell what was gathered."""
+    while _waiting:
+        _waiting.pop()._tell()
+
+
 def process_died(pid: int) -> None:
     """Take the gauges of a dead child out of the sums; its counters stay."""
     if VARIABLE in os.environ:
@@ -176,7 +210,8 @@ def process_died(pid: int) -> None:
 def render() -> bytes:
     """Write all metrics in Prometheus' text format (`CONTENT_TYPE`).
 
-    Reads a file for each process and kind: some milliseconds, so call it in a thread.
+    Reads a file for each process and kind: some milliseconds, so call it in a thread. What other
+    processes have gathered since they told last is not in it.
     """
     from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 

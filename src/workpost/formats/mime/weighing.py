@@ -42,4 +42,3 @@ def is_readable(raw: bytes) -> bool:
         and b"quoted-printable" not in head
         and raw.count(b"://") <= MOST_LINKS
     )
-

@@ -63,6 +63,9 @@ async def tell_others(
     core: Core, home: str, message: Message, items: Sequence[NewItem], routed: Expansion
 ) -> list[NewEvent]:
     """The events of other organizations here that a person of `home` has sent to."""
+    others = [each for each in routes.organizations_of(routed) if each != home]
+    if not others:
+        return []
     return [
         await trace.make_event(
             core,
@@ -78,6 +81,5 @@ async def tell_others(
             },
             known=reached(routed, each),
         )
-        for each in routes.organizations_of(routed)
-        if each != home
+        for each in others
     ]

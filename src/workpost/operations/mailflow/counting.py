@@ -59,4 +59,4 @@ def count(events: Iterable[NewEvent]) -> None:
     for event in events:
         for each, amount in zip(COUNTERS, event.tally, strict=False):
             if amount:
-                each.labels(event.org).inc(amount)
+                each.labels(event.org).gather(amount)

@@ -22,9 +22,7 @@ from workpost.store.core import Core
 MAX_HEADER = 256 * 1024
 """Bytes of a header that are searched for traces; they are put on top."""
 
-_DELIVERED = re.compile(
-    rb"^delivered-to:[ \t]*<?([^\s>]+)>?[ \t]*\r?$", re.MULTILINE
-)
+_DELIVERED = re.compile(rb"^delivered-to:[ \t]*<?([^\s>]+)>?[ \t]*\r?$", re.MULTILINE)
 _ANSWER = re.compile(rb"^auto-submitted:\s*auto-replied\b", re.MULTILINE)
 
 
@@ -51,7 +49,10 @@ def lower_header(raw: bytes) -> bytes:
 
 
 def count_hops(header: bytes) -> int:
-    """How many hosts have put a Received field on top of a message (RFC 5321 6.3)."""
+    """How many hosts have put a Received field on top of a message (RFC 5321 6.3).
+
+    `header` is in lower case (`lower_header`), here and below.
+    """
     return header.count(b"\nreceived:") + header.startswith(b"received:")
 
 

@@ -106,6 +106,8 @@ class Ruled(msgspec.Struct, frozen=True):
     @property
     def gateways(self) -> dict[str, str]:
         """The gateway of each recipient who is to be reached through one."""
+        if not self.outbound:
+            return {}
         return {
             rcpt: match.rule.action.gateway
             for rcpt, match in self.outbound.items()
@@ -120,6 +122,8 @@ class Ruled(msgspec.Struct, frozen=True):
 
     def roles(self, routed: Expansion, scanned: Scan = UNSCANNED) -> dict[int, str]:
         """The mailboxes whose Junk E-mail takes the message."""
+        if not self.inbound and not scanned.junked:
+            return {}
         return {
             one.mailbox: folders.JUNK
             for one in routed.local
@@ -128,6 +132,8 @@ class Ruled(msgspec.Struct, frozen=True):
 
     def keepers(self, routed: Expansion, scanned: Scan = UNSCANNED) -> frozenset[str]:
         """The organizations whose people would forward what is junk: such mail stays with them."""
+        if not routed.forwards:
+            return frozenset()
         return frozenset(
             one.organization
             for one in routed.forwards
