@@ -7,7 +7,8 @@ memory-mapped file in `DIR/run/metrics` and whoever calls `render` sums them. Wi
 (tools, tests) numbers stay in the process.
 
 An increment costs about a microsecond, and more where processes share numbers: `Counter.gather` is
-for what several counters count of each message. Names start with `workpost_`; units are seconds and bytes.
+for what several counters count of each message. Names start with `workpost_`; units are seconds and
+bytes.
 """
 
 from __future__ import annotations

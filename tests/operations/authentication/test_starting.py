@@ -20,11 +20,10 @@ async def test_a_check_that_never_waits_is_done_at_once() -> None:
 
 async def test_a_check_that_waits_goes_on_by_itself() -> None:
     answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
-    seen = []
+    seen: list[int] = []
 
     async def check() -> int:
-        for answer in answers:
-            seen.append(await answer)
+        seen.extend([await answer for answer in answers])
         await asyncio.sleep(0)
         return sum(seen)
 

@@ -136,10 +136,11 @@ def deliver(
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
     `grant` is the submitter's, None for mail from outside; `also` are messages that go with it,
-    reports about its recipients; `answers` and `memories` come of personal rules. `unruled` is
-    set where the submitter's organization was taken to have no rules, nor the mailboxes in it:
-    StaleGrant where that has changed. Raises StaleGrant; QuotaExceeded or MailboxNotFound when one mailbox cannot take it, LimitExceeded when
-    somebody has sent enough today: nothing is written, the caller looks again.
+    reports about its recipients; `answers` and `memories` come of personal rules. `unruled` is set
+    where the submitter's organization was taken to have no rules, nor these mailboxes of it.
+    Raises StaleGrant, also where such rules were made meanwhile; QuotaExceeded or MailboxNotFound
+    when one mailbox cannot take it, LimitExceeded when somebody has sent enough today: nothing is
+    written, the caller looks again.
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)

@@ -93,8 +93,8 @@ async def scan(
 ) -> Scan:
     """What the filters say of a message from outside, as it came, for these organizations.
 
-    `taught` are those of them that have a model. A virus ends it: nobody is asked for more. Raises TryLater only where the keys or the database
-    are out of reach.
+    `taught` are those of them that have a model. A virus ends it: nobody is asked for more. Raises
+    TryLater only where the keys or the database are out of reach.
     """
     virus, name = await scan_virus(core, raw)
     if virus == FAIL:

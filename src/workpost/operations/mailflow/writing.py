@@ -97,7 +97,7 @@ async def send(
     known = holding.Known(submitter=f"{home}/{grant.entity}", redirects=redirects)
     made = await holding.hold(core, message, ruled, made, known, hold_until=hold_until)
     unruled = [item.mailbox for item in made.deliveries] if ruled.remembered else None
-    return await _write(core, grant, message, made, events, charges, also, handled, unruled)
+    return await _write(core, grant, message, made, events, charges, also, handled, unruled=unruled)
 
 
 async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
@@ -255,6 +255,7 @@ async def _write(
     charges: list[Charge],
     also: list[Outgoing],
     handled: Handled | None,
+    *,
     unruled: list[int] | None = None,
 ) -> str:
     handled = handled or Handled(made.deliveries)
