@@ -158,12 +158,10 @@ async def rule_outgoing(
     core: Core, home: str, envelope: Envelope, summary: Summary, routed: Expansion
 ) -> Ruled:
     """What the rules say of a message that somebody of `home` sends."""
-    organizations = [home]
-    if others := _organizations(routed) - {home}:
-        organizations += sorted(others)
-    asked = unruled.recall(core, home, routed)
-    if asked is not None:
-        return Ruled(home, plain=asked.plain, remembered=True)
+    remembered = unruled.recall(core, home, routed)
+    if remembered is not None:
+        return Ruled(home, plain=remembered.plain, remembered=True)
+    organizations = [home, *sorted(_organizations(routed) - {home})]
     asked = await ask(core, organizations, routed)
     unruled.remember(core, home, asked)
     return await _rule(core, home, organizations, envelope, summary, routed, asked)
