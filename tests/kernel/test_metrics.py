@@ -129,5 +129,23 @@ def test_gathered_counts_are_told_regularly_or_at_once() -> None:
     assert gathered("grace") == 1
 
 
+def test_gathered_observations_fall_into_their_buckets() -> None:
+    one_by_one = metrics.histogram("workpost_test_each", "Each.", buckets=(0.0, 1.0))
+    together = metrics.histogram("workpost_test_many", "Many.", buckets=(0.0, 1.0))
+    metrics.tell_regularly(True)
+    try:
+        for value in (0.0, 1.0, 0.0, 0.5, 7.0, 0.0):
+            one_by_one.observe(value)
+            together.gather(value)
+    finally:
+        metrics.tell_regularly(False)
+    seen = numbers()
+    each = {name: value for name, value in seen.items() if name.startswith("workpost_test_each")}
+    assert each["workpost_test_each_count"] == 6
+    for name, value in each.items():
+        if not name.endswith("_created"):
+            assert seen[name.replace("test_each", "test_many")] == value
+
+
 def gathered(who: str) -> float:
     return numbers()[f'workpost_test_gathered_total{{who="{who}"}}']

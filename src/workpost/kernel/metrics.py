@@ -44,8 +44,8 @@ _families: dict[str, _Handle] = {}
 _registry: CollectorRegistry | None = None
 
 _telling = False
-_waiting: list[Counter] = []
-"""Counters with gathered amounts."""
+_waiting: list[Counter | Histogram] = []
+"""Metrics with gathered amounts."""
 _reserved = 0
 _binding = threading.Lock()
 """Two threads that count the first time must not both declare the family."""
@@ -138,11 +138,35 @@ class Gauge(_Handle):
 class Histogram(_Handle):
     """How often values fell into each bucket."""
 
-    __slots__ = ()
+    __slots__ = ("_gathered",)
     kind = "Histogram"
+
+    def __init__(self, declared: dict[str, Any], values: tuple[str, ...] = ()) -> None:
+        super().__init__(declared, values)
+        self._gathered: dict[float, int] = {}
 
     def observe(self, value: float) -> None:
         (self._bound or self._bind()).observe(value)
+
+    def gather(self, value: float) -> None:
+        """`observe` as `Counter.gather` counts, for metrics of few different values."""
+        if not _telling:
+            self.observe(value)
+            return
+        if not self._gathered:
+            _waiting.append(self)
+        self._gathered[value] = self._gathered.get(value, 0) + 1
+
+    def _tell(self) -> None:
+        gathered, self._gathered = self._gathered, {}
+        bound = self._bound or self._bind()
+        for value, count in gathered.items():
+            # What the library does for one value, which has no name for many.
+            bound._sum.inc(value * count)
+            for limit, bucket in zip(bound._upper_bounds, bound._buckets, strict=True):
+                if value <= limit:
+                    bucket.inc(count)
+                    break
 
 
 def counter(name: str, help: str, *labels: str) -> Counter:

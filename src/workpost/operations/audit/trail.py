@@ -62,7 +62,7 @@ METRICS: dict[str, Histogram] = {
 def _observe(kind: str, organization: str, failed: bool) -> None:
     metric = METRICS.get(kind)
     if metric is not None:
-        metric.labels(organization).observe(1.0 if failed else 0.0)
+        metric.labels(organization).gather(1.0 if failed else 0.0)
 
 
 @command
