@@ -121,16 +121,34 @@ def measure(
                         _round(postfix.mx_port, targets, messages, count, postfix.pid)
                     )
             many = "connection" if connections == 1 else "connections"
-            yield Row(
-                section=SECTION,
-                what=f"{name}, {connections} {many}",
-                value=ours.rate,
-                unit="/s",
-                peer="Postfix, unchecked",
-                peer_value=theirs.rate or None,
-                goal=2.0,
-            )
+            yield from _rows(f"{name}, {connections} {many}", ours, theirs)
     yield from _group(product, sender, scale)
+
+
+def _rows(what: str, ours: Outcome, theirs: Outcome) -> Iterator[Row]:
+    peer = "Postfix, unchecked"
+    yield Row(
+        section=SECTION,
+        what=what,
+        value=ours.rate,
+        unit="/s",
+        peer=peer,
+        peer_value=theirs.rate or None,
+        goal=2.0,
+    )
+    for name, value, of_peer in (
+        ("p99", ours.p99, theirs.p99),
+        ("processor time", ours.cpu, theirs.cpu),
+    ):
+        yield Row(
+            section=SECTION,
+            what=f"{what}, {name}",
+            value=value * 1000,
+            unit="ms",
+            peer=peer,
+            peer_value=of_peer * 1000 or None,
+            lower_is_better=True,
+        )
 
 
 def _round(

@@ -107,3 +107,45 @@ def test_forked_processes_are_summed_and_the_dead_hold_no_gauges(tmp_path: Path)
 
 def test_process_died_needs_no_shared_numbers() -> None:
     metrics.process_died(signal.SIGCHLD)
+
+
+def test_gathered_counts_are_told_regularly_or_at_once() -> None:
+    handle = metrics.counter("workpost_test_gathered_total", "Gathered.", "who")
+    ada = handle.labels("ada")
+    ada.gather()
+    assert gathered("ada") == 1
+    metrics.tell_regularly(True)
+    try:
+        ada.gather()
+        ada.gather(2)
+        handle.labels("grace").gather()
+        assert gathered("ada") == 1
+        metrics.tell()
+        assert gathered("ada") == 4
+        ada.gather()
+    finally:
+        metrics.tell_regularly(False)
+    assert gathered("ada") == 5
+    assert gathered("grace") == 1
+
+
+def test_gathered_observations_fall_into_their_buckets() -> None:
+    one_by_one = metrics.histogram("workpost_test_each", "Each.", buckets=(0.0, 1.0))
+    together = metrics.histogram("workpost_test_many", "Many.", buckets=(0.0, 1.0))
+    metrics.tell_regularly(True)
+    try:
+        for value in (0.0, 1.0, 0.0, 0.5, 7.0, 0.0):
+            one_by_one.observe(value)
+            together.gather(value)
+    finally:
+        metrics.tell_regularly(False)
+    seen = numbers()
+    each = {name: value for name, value in seen.items() if name.startswith("workpost_test_each")}
+    assert each["workpost_test_each_count"] == 6
+    for name, value in each.items():
+        if not name.endswith("_created"):
+            assert seen[name.replace("test_each", "test_many")] == value
+
+
+def gathered(who: str) -> float:
+    return numbers()[f'workpost_test_gathered_total{{who="{who}"}}']

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 
 from workpost.formats.address_syntax import Mailbox, scan
 from workpost.formats.encoded_words import decode_words
@@ -13,6 +14,9 @@ MAX_LOCAL = 64
 MAX_DOMAIN = 255
 MAX_ADDRESS = 254
 MAX_LABEL = 63
+KEPT = 4_096
+"""Addresses whose keys are remembered: the same ones are folded at every step of a message."""
+KEPT_LENGTH = 320
 """Lengths in octets (RFC 5321 4.5.3.1; the path of 256 includes its angle brackets)."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -34,6 +38,10 @@ def fold(address: str) -> str:
     quotes, a trailing dot of the domain, and the A-label and U-label of one name (RFC 5890) all
     give one key. Folding a key gives the key. Takes domains, too.
     """
+    return _folded(address) if len(address) <= KEPT_LENGTH else _fold(address)
+
+
+def _fold(address: str) -> str:
     if address.isascii() and '"' not in address:
         folded = address.strip().lower()
         if "xn--" not in folded and not folded.endswith("."):
@@ -44,6 +52,9 @@ def fold(address: str) -> str:
     local = _caseless(local)
     domain = fold_domain(domain)
     return f"{local}@{domain}" if "@" in address else local or domain
+
+
+_folded = lru_cache(KEPT)(_fold)
 
 
 def fold_domain(domain: str) -> str:

@@ -71,6 +71,8 @@ class _IdBits:
 
 
 _id_bits = _IdBits()
+id_bits = _id_bits.take
+"""So many random bits, as an integer, for ids that are no secrets; other processes make others."""
 _id_lock = threading.Lock()
 
 

@@ -6,7 +6,9 @@ calls `configure(run_dir)` before it forks: from then on each process writes num
 memory-mapped file in `DIR/run/metrics` and whoever calls `render` sums them. Without `configure`
 (tools, tests) numbers stay in the process.
 
-An increment costs about a microsecond. Names start with `workpost_`; units are seconds and bytes.
+An increment costs about a microsecond, and more where processes share numbers: `Counter.gather` is
+for what several counters count of each message. Names start with `workpost_`; units are seconds and
+bytes.
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ Mode = Literal["livesum", "livemax", "mostrecent"]
 _families: dict[str, _Handle] = {}
 _registry: CollectorRegistry | None = None
 
+_telling = False
+_waiting: list[Counter | Histogram] = []
+"""Metrics with gathered amounts."""
 _reserved = 0
 _binding = threading.Lock()
 """Two threads that count the first time must not both declare the family."""
@@ -89,12 +94,29 @@ class _Handle:
 class Counter(_Handle):
     """Something that only grows; its name ends in `_total`."""
 
-    __slots__ = ()
+    __slots__ = ("_gathered",)
     kind = "Counter"
+
+    def __init__(self, declared: dict[str, Any], values: tuple[str, ...] = ()) -> None:
+        super().__init__(declared, values)
+        self._gathered: float = 0
 
     def inc(self, amount: float = 1) -> None:
         """Add to it; never less than zero."""
         (self._bound or self._bind()).inc(amount)
+
+    def gather(self, amount: float = 1) -> None:
+        """`inc` for what every message does, on the loop's thread: told at the next `tell`."""
+        if not _telling:
+            self.inc(amount)
+            return
+        if not self._gathered:
+            _waiting.append(self)
+        self._gathered += amount
+
+    def _tell(self) -> None:
+        amount, self._gathered = self._gathered, 0
+        self.inc(amount)
 
 
 class Gauge(_Handle):
@@ -116,11 +138,35 @@ class Gauge(_Handle):
 class Histogram(_Handle):
     """How often values fell into each bucket."""
 
-    __slots__ = ()
+    __slots__ = ("_gathered",)
     kind = "Histogram"
+
+    def __init__(self, declared: dict[str, Any], values: tuple[str, ...] = ()) -> None:
+        super().__init__(declared, values)
+        self._gathered: dict[float, int] = {}
 
     def observe(self, value: float) -> None:
         (self._bound or self._bind()).observe(value)
+
+    def gather(self, value: float) -> None:
+        """`observe` as `Counter.gather` counts, for metrics of few different values."""
+        if not _telling:
+            self.observe(value)
+            return
+        if not self._gathered:
+            _waiting.append(self)
+        self._gathered[value] = self._gathered.get(value, 0) + 1
+
+    def _tell(self) -> None:
+        gathered, self._gathered = self._gathered, {}
+        bound = self._bound or self._bind()
+        for value, count in gathered.items():
+            # What the library does for one value, which has no name for many.
+            bound._sum.inc(value * count)
+            for limit, bucket in zip(bound._upper_bounds, bound._buckets, strict=True):
+                if value <= limit:
+                    bucket.inc(count)
+                    break
 
 
 def counter(name: str, help: str, *labels: str) -> Counter:
@@ -165,6 +211,19 @@ def configure(run_dir: Path) -> None:
     _reset()
 
 
+def tell_regularly(regularly: bool) -> None:
+    """Say that somebody calls `tell` from now on, several times a second, or does so no more."""
+    global _telling  # noqa: PLW0603 - one state of the process
+    _telling = regularly
+    tell()
+
+
+def tell() -> None:
+    """Tell what was gathered."""
+    while _waiting:
+        _waiting.pop()._tell()
+
+
 def process_died(pid: int) -> None:
     """Take the gauges of a dead child out of the sums; its counters stay."""
     if VARIABLE in os.environ:
@@ -176,7 +235,8 @@ def process_died(pid: int) -> None:
 def render() -> bytes:
     """Write all metrics in Prometheus' text format (`CONTENT_TYPE`).
 
-    Reads a file for each process and kind: some milliseconds, so call it in a thread.
+    Reads a file for each process and kind: some milliseconds, so call it in a thread. What other
+    processes have gathered since they told last is not in it.
     """
     from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 

@@ -48,6 +48,13 @@ class Trail:
     ) -> None:
         """Take a record; `organization` "" where nobody's could be told."""
 
+    def count(self, kind: str, organization: str, *, failed: bool = False) -> bool:
+        """Count what would be told; False where nobody keeps it and `add` may be spared.
+
+        Where this is True `add` follows, and counts.
+        """
+        return True
+
     async def close(self) -> None:
         """Settle what was taken, before the store is closed."""
 
@@ -114,6 +121,8 @@ def tell_mailbox_access(
     allowed: bool = True,
 ) -> None:
     """Somebody did, or was not allowed to do, something to an item or a folder."""
+    if not trail.count(MAILBOX_ACCESS, grant.organization, failed=not allowed):
+        return
     principal = grant.principal
     record = {
         "user_id": grant.entity,

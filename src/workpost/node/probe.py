@@ -29,16 +29,22 @@ class LoopProbe:
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to look, and to tell what counters gather."""
+        metrics.tell_regularly(True)
+        self._wait()
+
+    def _wait(self) -> None:
         # The loop's own clock stands still while a callback runs and counts milliseconds.
         self._due = time.monotonic() + PERIOD
         self._handle = self._loop.call_later(PERIOD, self._look)
 
     def _look(self) -> None:
         DELAY.observe(max(0.0, time.monotonic() - self._due))
-        self.start()
+        metrics.tell()
+        self._wait()
 
     def stop(self) -> None:
         """Look no more."""
+        metrics.tell_regularly(False)
         if self._handle is not None:
             self._handle.cancel()

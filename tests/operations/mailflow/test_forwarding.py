@@ -111,7 +111,7 @@ def test_delivered_to_is_ascii_and_known_when_it_comes_back() -> None:
     )
     sent = forwarding.as_sent(forwarded, message("Lunch?"))
     assert sent.isascii()
-    assert forwarding.passed(forwarding.header_of(sent)) == {by}
+    assert forwarding.passed(forwarding.lower_header(sent)) == {by}
 
 
 async def test_a_sender_of_ours_is_not_rewritten(house: Directory, ada: Grant) -> None:

@@ -18,11 +18,21 @@ from workpost.kernel.errors import (
     LimitExceeded,
     MailboxNotFound,
     QuotaExceeded,
+    StaleGrant,
 )
 from workpost.kernel.principal import Grant, Right
 from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, folders, items, mailboxes, queue, sending, sieve_memory
+from workpost.store.tables import (
+    contents,
+    folders,
+    in_force,
+    items,
+    mailboxes,
+    queue,
+    sending,
+    sieve_memory,
+)
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
@@ -121,16 +131,21 @@ def deliver(
     also: list[Outgoing] = NOTHING,
     answers: list[Answer] = NO_ANSWERS,
     memories: list[Memory] = NO_MEMORIES,
+    unruled: list[int] | None = None,
 ) -> list[Placement]:
     """Accept one message: into each mailbox of `deliveries`, and into the queue for all others.
 
     `grant` is the submitter's, None for mail from outside; `also` are messages that go with it,
-    reports about its recipients; `answers` and `memories` come of personal rules. Raises
-    StaleGrant; QuotaExceeded or MailboxNotFound when one mailbox cannot take it, LimitExceeded when
-    somebody has sent enough today: nothing is written, the caller looks again.
+    reports about its recipients; `answers` and `memories` come of personal rules. `unruled` is set
+    where the submitter's organization was taken to have no rules, nor these mailboxes of it.
+    Raises StaleGrant, also where such rules were made meanwhile; QuotaExceeded or MailboxNotFound
+    when one mailbox cannot take it, LimitExceeded when somebody has sent enough today: nothing is
+    written, the caller looks again.
     """
     if grant is not None:
         check_grant(tx, grant, Right.SEND)
+        if unruled is not None:
+            _check_unruled(tx, grant.organization, unruled)
     # What may be refused comes first: a command that wrote nothing is cheap to take back.
     items = [*deliveries, *(item for one in also for item in one.deliveries)]
     placed = _place_each(tx, items)
@@ -144,6 +159,11 @@ def deliver(
         # Last: whoever sends at the same moment waits for these rows until the commit.
         _charge(tx, charges)
     return placed
+
+
+def _check_unruled(tx: Tx, organization: str, mailboxes: list[int]) -> None:
+    if not in_force.is_nothing(tx, org=organization, mailboxes=mailboxes):
+        raise StaleGrant("Somebody has made rules meanwhile.")
 
 
 def insert_outgoing(tx: Tx, message: Outgoing) -> None:

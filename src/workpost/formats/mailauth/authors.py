@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from workpost.formats.addresses import (
     MAX_DOMAIN,
@@ -15,6 +16,10 @@ from workpost.formats.addresses import (
 from workpost.formats.mime.headers import MAX_BLOCK, MAX_FIELDS, MAX_VALUE, collect
 from workpost.formats.mime.scanner import header_end
 
+REMEMBERED = 1_024
+"""Values of From whose domains are kept: the same people write again and again."""
+SHORT = 512
+"""Bytes of a value that is kept."""
 _JOINERS = "\u200c\u200d"
 """Letters of some scripts are joined, or not, by these, and then belong to the name."""
 _UNSEEN = re.compile(
@@ -42,6 +47,15 @@ def author_domains(raw: bytes) -> list[str]:
     value = collect(raw[:end]).get(b"from", b"")
     if len(value) >= MAX_VALUE:
         raise AuthorsError("From is too long")
+    return list(_domains(value)) if len(value) <= SHORT else _read_domains(value)
+
+
+@lru_cache(REMEMBERED)
+def _domains(value: bytes) -> tuple[str, ...]:
+    return tuple(_read_domains(value))
+
+
+def _read_domains(value: bytes) -> list[str]:
     found = [split(address)[1] for _, address in parse_address_list(value)]
     names = [name for each in found for name in _names(fold_domain(each))]
     return [each for each in dict.fromkeys(map(ascii_domain, names)) if each]

@@ -59,6 +59,12 @@ METRICS: dict[str, Histogram] = {
 }
 
 
+def _observe(kind: str, organization: str, failed: bool) -> None:
+    metric = METRICS.get(kind)
+    if metric is not None:
+        metric.labels(organization).gather(1.0 if failed else 0.0)
+
+
 @command
 def insert_lines(tx: Tx, *, chunks: list[LogChunk]) -> None:
     """Append chunks of lines; repeating it changes nothing."""
@@ -79,11 +85,8 @@ class ServiceTrail(Trail):
     def add(
         self, kind: str, organization: str, record: Mapping[str, Any], *, failed: bool = False
     ) -> None:
-        metric = METRICS.get(kind)
-        if metric is not None:
-            metric.labels(organization).observe(1.0 if failed else 0.0)
-        wanted = self._core.settings.monitoring.audit_logs
-        if not organization or not wanted or not any(kind in entry for entry in wanted):
+        _observe(kind, organization, failed)
+        if not self._is_kept(kind, organization):
             return
         if len(self._waiting) + sum(chunk.lines for chunk in self._sealed) >= MAX_LINES:
             DROPPED.inc()
@@ -96,6 +99,16 @@ class ServiceTrail(Trail):
         )
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write_soon())
+
+    def count(self, kind: str, organization: str, *, failed: bool = False) -> bool:
+        if self._is_kept(kind, organization):
+            return True
+        _observe(kind, organization, failed)
+        return False
+
+    def _is_kept(self, kind: str, organization: str) -> bool:
+        wanted = self._core.settings.monitoring.audit_logs
+        return bool(organization and wanted) and any(kind in entry for entry in wanted)
 
     async def _write_soon(self) -> None:
         pause = EVERY

@@ -8,10 +8,9 @@ unasked. What is not known by then is a temperror. Nothing here refuses a messag
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
 import msgspec
@@ -30,9 +29,12 @@ from workpost.formats.mime.scanner import header_end
 from workpost.operations.authentication.arc import ArcResult, verify_arc
 from workpost.operations.authentication.dkim import DkimResult, verify_dkim
 from workpost.operations.authentication.dmarc import LATE, DmarcResult, check_dmarc
-from workpost.operations.authentication.spf import SpfResult, check_spf
+from workpost.operations.authentication.spf import SpfResult, check_untimed
+from workpost.operations.authentication.starting import start
 from workpost.store.core import Core
 
+REMEMBERED = 1_024
+"""Peers of whom is known whether they are to be trusted."""
 SECONDS = 10.0
 """For SPF, DKIM and ARC together."""
 
@@ -84,6 +86,7 @@ class Authentication(msgspec.Struct, frozen=True):
     `field` is the Authentication-Results field with its CRLF. `trusted` names the sealer whose word
     on the author counts in place of a DMARC failure here (`authentication.trusted_arc`), else "".
     `relay` is the authserv-id of a relay of ours that says all this, "" for what we found out.
+    `authors` are the domains of From, None where the header cannot be read.
     """
 
     spf: SpfResult
@@ -94,6 +97,7 @@ class Authentication(msgspec.Struct, frozen=True):
     field: bytes
     trusted: str = ""
     relay: str = ""
+    authors: tuple[str, ...] | None = None
 
 
 def is_forged(found: Authentication) -> bool:
@@ -131,24 +135,24 @@ def is_from_outside(core: Core, arrival: Arrival) -> bool:
     """Whether we authenticate a message: not over LMTP, nor from a trusted network (`relayed`)."""
     if "LMTP" in arrival.protocol:
         return False
+    return _is_foreign(arrival.peer, core.settings.authentication.trusted_networks)
+
+
+@lru_cache(REMEMBERED)
+def _is_foreign(peer: str, trusted: tuple[str, ...]) -> bool:
+    """Whether a peer has an IP address, and one that is in no trusted network."""
     try:
-        address = ip_address(arrival.peer)
+        address = ip_address(peer)
     except ValueError:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
-    return not any(
-        address in network for network in _networks(core.settings.authentication.trusted_networks)
-    )
-
-
-@lru_cache(8)
-def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(text) for text in texts)
+    return not any(address in ip_network(text) for text in trusted)
 
 
 async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authentication:
     """Authenticate a message as it came; never raises for what it or the DNS holds."""
     spf, dkim, arc = await _check_all(core, arrival, raw)
+    authors: list[str] | None
     try:
         authors = author_domains(raw)
         dmarc = await check_dmarc(
@@ -159,7 +163,7 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
             sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
         )
     except AuthorsError as error:
-        authors = []
+        authors = None
         dmarc = DmarcResult("permerror", policy=QUARANTINE, reason=str(error))
     trusted = ""
     if dmarc.result == "fail" and arc.result == "pass":
@@ -169,19 +173,20 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
         dkim=tuple(dkim),
         dmarc=dmarc,
         arc=arc,
-        verdicts=judge(spf, dkim, dmarc, authors),
+        verdicts=judge(spf, dkim, dmarc, authors or ()),
         field=write_results(server_name(core), _told(arrival, spf, dkim, dmarc, arc, trusted)),
         trusted=trusted,
+        authors=None if authors is None else tuple(authors),
     )
 
 
 async def _check_all(
     core: Core, arrival: Arrival, raw: bytes
 ) -> tuple[SpfResult, list[DkimResult], ArcResult]:
-    """All three at once; DKIM in this task, as it is the longest where the DNS is known already."""
+    """All three at once; no task is made for what the DNS has told already."""
     now = core.env.now()
-    spf = asyncio.ensure_future(
-        check_spf(
+    spf = start(
+        check_untimed(
             core.resolver,
             peer=arrival.peer,
             helo=arrival.helo,
@@ -193,18 +198,17 @@ async def _check_all(
     others: list[asyncio.Future[Any]] = [spf]
     arc = None
     if _has_seal(raw):
-        arc = asyncio.ensure_future(verify_arc(core.resolver, raw, now))
+        arc = start(verify_arc(core.resolver, raw, now))
         others.append(arc)
-    dkim = [DkimResult("temperror", reason=LATE)]
+    signatures = start(verify_dkim(core.resolver, raw, now))
+    others.append(signatures)
     try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS):
-                dkim = await verify_dkim(core.resolver, raw, now)
-                await asyncio.wait(others)
+        if not all(one.done() for one in others):
+            await asyncio.wait(others, timeout=SECONDS)
         late = ArcResult("none" if arc is None else "temperror", reason=LATE if arc else "")
         return (
             spf.result() if spf.done() else _late_spf(arrival),
-            dkim,
+            signatures.result() if signatures.done() else [DkimResult("temperror", reason=LATE)],
             arc.result() if arc is not None and arc.done() else late,
         )
     finally:

@@ -57,9 +57,10 @@ async def read_relayed(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
         dkim=tuple(dkim),
         dmarc=dmarc,
         arc=ArcResult("none"),
-        verdicts=judge(spf, dkim, dmarc, authors),
+        verdicts=judge(spf, dkim, dmarc, authors or ()),
         field=b"",
         relay=fields[0].server,
+        authors=None if authors is None else tuple(authors),
     )
 
 
@@ -101,8 +102,8 @@ async def _dmarc(
     spf: SpfResult,
     dkim: Sequence[DkimResult],
     raw: bytes,
-) -> tuple[DmarcResult, list[str]]:
-    """DMARC and the domains of the authors.
+) -> tuple[DmarcResult, list[str] | None]:
+    """DMARC and the domains of the authors, None where the header cannot be read.
 
     A failure counts only where the relay says so itself, or tells of SPF and nothing that could
     still pass was cut short: its results are final, whoever tries again later.
@@ -110,7 +111,7 @@ async def _dmarc(
     try:
         authors = author_domains(raw)
     except AuthorsError as error:
-        return DmarcResult("permerror", policy=QUARANTINE, reason=str(error)), []
+        return DmarcResult("permerror", policy=QUARANTINE, reason=str(error)), None
     late = spf.result == "temperror" or any(one.result == "temperror" for one in dkim)
     unsure = late or "spf" not in told
     found = await check_dmarc(

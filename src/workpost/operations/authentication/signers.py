@@ -32,13 +32,16 @@ class NoKey(msgspec.Struct, frozen=True):
 
 async def fetch_keys(resolver: Resolver, names: Iterable[str]) -> dict[str, KeyRecord | NoKey]:
     """The key records of names such as `selector._domainkey.example.test`, each asked once."""
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) == 1:
+        # As nearly always, and mostly known already: no tasks for that.
+        return {distinct[0]: await fetch_key(resolver, distinct[0])}
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def fetch(name: str) -> KeyRecord | NoKey:
         async with gate:
             return await fetch_key(resolver, name)
 
-    distinct = list(dict.fromkeys(names))
     return dict(zip(distinct, await asyncio.gather(*map(fetch, distinct)), strict=True))
 
 

@@ -48,9 +48,14 @@ def delivered(items: Sequence[NewItem], people: Mapping[int, str]) -> dict[str, 
     }
 
 
+def reached(routed: Expansion, organization: str) -> set[str]:
+    """The folded recipients by which a message comes into mailboxes of an organization."""
+    return {one.rcpt for one in routed.local if one.organization == organization}
+
+
 def arrived(message: Message, routed: Expansion, organization: str) -> list[str]:
     """The recipients by which a message came to an organization, as they were written."""
-    folded = {one.rcpt for one in routed.local if one.organization == organization}
+    folded = reached(routed, organization)
     return [each for each in message.envelope.recipients if fold(each) in folded]
 
 
@@ -58,6 +63,9 @@ async def tell_others(
     core: Core, home: str, message: Message, items: Sequence[NewItem], routed: Expansion
 ) -> list[NewEvent]:
     """The events of other organizations here that a person of `home` has sent to."""
+    others = [each for each in routes.organizations_of(routed) if each != home]
+    if not others:
+        return []
     return [
         await trace.make_event(
             core,
@@ -71,7 +79,7 @@ async def tell_others(
                 "results": routes.results_of(routed, each, sent=False),
                 **delivered(items, people_of(routed, each)),
             },
+            known=reached(routed, each),
         )
-        for each in routes.organizations_of(routed)
-        if each != home
+        for each in others
     ]

@@ -7,7 +7,7 @@ that accepts the message (`delivery.Charge`), so they are exact and a refused me
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from workpost.domain.directory.routing import Expansion
@@ -93,7 +93,11 @@ async def charges_for(
     if not (tests or routed.external or routed.forwards):
         return []
     charges = []
-    outside = Counter((one.organization, one.entity) for one in routed.forwards if one.by)
+    outside: dict[tuple[str, str], int] = {}
+    for one in routed.forwards:
+        if one.by:
+            person = (one.organization, one.entity)
+            outside[person] = outside.get(person, 0) + 1
     if grant is not None and standing is not None:
         # Remote users are elsewhere, too.
         passing = sum(1 for one in routed.forwards if not one.by)

@@ -5,8 +5,7 @@ An event carries what it counts, and whoever has written it calls `count` after 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from workpost.kernel.metrics import Counter, counter
 from workpost.store.tables.events import NewEvent
@@ -50,8 +49,8 @@ def tally_of(kind: str, story: Mapping[str, object]) -> Tally:
 
 
 def _size(story: Mapping[str, object], key: str) -> int:
-    value: Any = story.get(key, ())
-    return len(value) if isinstance(value, Sized) else 0
+    value = story.get(key)
+    return len(value) if isinstance(value, list) else 0
 
 
 def count(events: Iterable[NewEvent]) -> None:
@@ -59,4 +58,4 @@ def count(events: Iterable[NewEvent]) -> None:
     for event in events:
         for each, amount in zip(COUNTERS, event.tally, strict=False):
             if amount:
-                each.labels(event.org).inc(amount)
+                each.labels(event.org).gather(amount)

@@ -15,7 +15,6 @@ import msgspec
 from workpost.domain.directory.return_path import forwarding_domain, forwarding_sender, is_ours
 from workpost.domain.directory.routing import Forward
 from workpost.formats.addresses import fold, with_a_labels
-from workpost.formats.mailauth.authors import AuthorsError, author_domains
 from workpost.operations.authentication.check import Authentication, is_proven
 from workpost.operations.mailflow.envelope import Forwarded, StoredEnvelope
 from workpost.store.core import Core
@@ -23,10 +22,8 @@ from workpost.store.core import Core
 MAX_HEADER = 256 * 1024
 """Bytes of a header that are searched for traces; they are put on top."""
 
-_DELIVERED = re.compile(
-    rb"^delivered-to:[ \t]*<?([^\s>]+)>?[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
-)
-_ANSWER = re.compile(rb"^auto-submitted:\s*auto-replied\b", re.IGNORECASE | re.MULTILINE)
+_DELIVERED = re.compile(rb"^delivered-to:[ \t]*<?([^\s>]+)>?[ \t]*\r?$", re.MULTILINE)
+_ANSWER = re.compile(rb"^auto-submitted:\s*auto-replied\b", re.MULTILINE)
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -46,21 +43,28 @@ def header_of(raw: bytes) -> bytes:
     return raw[: end + 2 if end >= 0 else MAX_HEADER]
 
 
-def count_hops(raw: bytes) -> int:
-    """How many hosts have put a Received field on top of a message (RFC 5321 6.3)."""
-    header = header_of(raw).lower()
+def lower_header(raw: bytes) -> bytes:
+    """`header_of` in lower case, as the functions below look for names in it."""
+    return header_of(raw).lower()
+
+
+def count_hops(header: bytes) -> int:
+    """How many hosts have put a Received field on top of a message (RFC 5321 6.3).
+
+    `header` is in lower case (`lower_header`), here and below.
+    """
     return header.count(b"\nreceived:") + header.startswith(b"received:")
 
 
 def passed(header: bytes) -> frozenset[str]:
     """The folded addresses that have forwarded a message before."""
-    found = _DELIVERED.findall(header) if b"delivered-to:" in header.lower() else ()
+    found = _DELIVERED.findall(header) if b"delivered-to:" in header else ()
     return frozenset(fold(one.decode("utf-8", "replace")) for one in found)
 
 
 def is_answer(header: bytes) -> bool:
     """Whether a machine wrote it in answer to another message (RFC 3834 5); bounces are such."""
-    return b"auto-submitted:" in header.lower() and _ANSWER.search(header) is not None
+    return b"auto-submitted:" in header and _ANSWER.search(header) is not None
 
 
 async def group_forwards(core: Core, sender: str, forwards: Sequence[Forward]) -> list[Group]:
@@ -83,7 +87,7 @@ async def group_forwards(core: Core, sender: str, forwards: Sequence[Forward]) -
     return groups
 
 
-async def claims_our_name(core: Core, authentication: Authentication | None, raw: bytes) -> bool:
+async def claims_our_name(core: Core, authentication: Authentication | None) -> bool:
     """Whether a message from outside names an author of a domain of ours, and nothing proves it.
 
     Such mail is not forwarded: under a sender of that domain, and from our address, it would pass
@@ -91,11 +95,9 @@ async def claims_our_name(core: Core, authentication: Authentication | None, raw
     """
     if authentication is None:
         return False
-    try:
-        authors = author_domains(raw)
-    except AuthorsError:
+    if authentication.authors is None:
         return True
-    for domain in authors:
+    for domain in authentication.authors:
         proven = is_proven(authentication, domain)
         if not proven and await core.store.read(is_ours, sender=f"@{domain}"):
             return True

@@ -10,7 +10,7 @@ lies in Junk E-mail by the judgement of filters has no rules applied to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -101,15 +101,17 @@ async def apply(
     direction: str,
     redirects: bool = True,
     alone: bool = False,
+    plain: Collection[int] = (),
 ) -> Handled | None:
     """Apply the rules of those to whom `items` are delivered; None when nobody has any.
 
     Without `redirects` messages stay here that rules would send on: their owners have sent enough
     today. `direction` is the queue's, "incoming" for mail whose author is a stranger. `alone`:
-    there is no other recipient, so the message may be refused in SMTP. Raises TryLater.
+    there is no other recipient, so the message may be refused in SMTP. `plain` are mailboxes that
+    were found without rules just now. Raises TryLater.
     """
-    plain = {item.mailbox: item for item in items if item.role == INBOX}
-    concerned = [one for one in people if one.mailbox in plain]
+    kept = {item.mailbox: item for item in items if item.role == INBOX}
+    concerned = [one for one in people if one.mailbox in kept and one.mailbox not in plain]
     if not concerned:
         return None
     rules = await core.store.read(read_rules, wanted=[one.mailbox for one in concerned])
@@ -120,7 +122,7 @@ async def apply(
         owner = rules.owners.get(person.mailbox)
         if owner is None:
             continue
-        own = Handled([plain[person.mailbox]])
+        own = Handled([kept[person.mailbox]])
         try:
             keys = await mailbox_keys(core, owner.organization, owner.mailbox)
             mailbox = Mailbox(owner, person.rcpt, keys)

@@ -15,7 +15,6 @@ import msgspec
 
 from workpost.domain.access import shell as access
 from workpost.domain.directory.routing import Expansion
-from workpost.domain.directory.walking import Origin
 from workpost.domain.messages import delivery
 from workpost.domain.messages.shell import summary_of
 from workpost.kernel.errors import (
@@ -46,6 +45,7 @@ from workpost.operations.mailflow import (
     ruling,
     senders,
     trace,
+    unruled,
     viruses,
     writing,
 )
@@ -77,7 +77,7 @@ async def submit(
     """
     if hold_until is not None:
         envelope = msgspec.structs.replace(envelope, owner=owner_of(grant))
-    _check(core, raw)
+    header = _check(core, raw)
     virus, name = await scan_virus(core, raw)
     await viruses.check(core, envelope, virus, name, [grant.organization], grant.entity)
     stamped = trace.stamp(core, envelope, raw)
@@ -89,7 +89,7 @@ async def submit(
     forwards = True
     keepers: frozenset[str] = frozenset()
     for _ in range(ATTEMPTS):
-        origin = _origin(grant, envelope, raw, forwards, keepers)
+        origin = routes.origin_of(grant, envelope, header, forwards=forwards, keepers=keepers)
         if route is None:
             route = await routes.route(core, envelope, origin)
         routed, route = route, None
@@ -103,6 +103,7 @@ async def submit(
                 core, grant, standing, message, kept, ruled, hold_until, forwards
             )
         except StaleGrant:
+            unruled.forget(core, grant.organization)
             grant = await access.renew(core, grant)
             await senders.check_sender(core, grant, envelope.sender)
             await senders.check_header(core, grant, summary, stamped.raw)
@@ -127,15 +128,16 @@ async def receive(
     groups are that take no mail from outside, MessageTooLarge, InvalidParameter for too many
     attachments, MailLoop, MessageRefused, TryLater.
     """
-    _check(core, raw)
+    header = _check(core, raw)
     began = core.env.monotonic()
     authentication, envelope = await _authenticate(core, envelope, raw)
     forwards = not envelope.claimed
     keepers: frozenset[str] = frozenset()
-    origin = _origin(None, envelope, raw, forwards, keepers)
+    origin = routes.origin_of(None, envelope, header, forwards=forwards)
     routed = (route if forwards else None) or await routes.route(core, envelope, origin)
     organizations = routes.organizations_of(routed)
-    scanned = await scan(core, envelope, raw, authentication, organizations)
+    asked = await ruling.ask(core, organizations, routed)
+    scanned = await scan(core, envelope, raw, authentication, organizations, asked.taught)
     await viruses.check(core, envelope, scanned.virus, scanned.name, organizations)
     stamped = trace.stamp(core, envelope, raw, authentication, scanned.fields)
     summary = await summary_of(stamped.raw)
@@ -145,15 +147,16 @@ async def receive(
     again = core.env.monotonic() - began > STALE
     for _ in range(ATTEMPTS):
         if again:
-            origin = _origin(None, envelope, raw, forwards, keepers)
+            origin = routes.origin_of(None, envelope, header, forwards=forwards, keepers=keepers)
             routed = await routes.route(core, envelope, origin)
             organizations = routes.organizations_of(routed)
+            asked = await ruling.ask(core, organizations, routed)
         again = True
         if not organizations:
             raise UnknownRecipient("No recipient of this message lives here any more.")
         enforcement = await enforcing.enforce(core, authentication, organizations)
         left = [one for one in organizations if one not in enforcement.dropped]
-        ruled = await ruling.rule_incoming(core, envelope, summary, routed, left)
+        ruled = await ruling.rule_incoming(core, envelope, summary, routed, left, asked)
         junked = enforcement.junked | ruled.keepers(routed, scanned)
         if any(one.by and one.organization in junked for one in routed.forwards):
             keepers |= junked
@@ -197,22 +200,14 @@ async def _authenticate(
     found = await (authenticate if outside else read_relayed)(core, envelope, raw)
     if found is None:
         return None, envelope
-    claimed = await forwarding.claims_our_name(core, found, raw)
+    claimed = await forwarding.claims_our_name(core, found)
     return found, msgspec.structs.replace(envelope, forged=is_forged(found), claimed=claimed)
 
 
-def _check(core: Core, raw: bytes) -> None:
+def _check(core: Core, raw: bytes) -> bytes:
+    """Refuse what is too large or in a loop; the header in lower case."""
     if len(raw) > core.settings.limits.message_bytes:
         raise MessageTooLarge("The message is larger than this server accepts.")
-    routes.check_hops(core, raw)
-
-
-def _origin(
-    grant: Grant | None,
-    envelope: Envelope,
-    raw: bytes,
-    forwards: bool,
-    keepers: frozenset[str],
-) -> Origin:
-    origin = msgspec.structs.replace(routes.origin_of(grant, envelope, raw), keepers=keepers)
-    return origin if forwards else msgspec.structs.replace(origin, automatic=True)
+    header = forwarding.lower_header(raw)
+    routes.check_hops(core, header)
+    return header

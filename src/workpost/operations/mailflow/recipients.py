@@ -104,6 +104,8 @@ async def is_postmaster(core: Core, address: str) -> bool:
     That is the `postmaster` without a domain (RFC 5321 4.5.1), unless the name is a mail domain
     here: then it is an address like others.
     """
+    if address.isascii() and POSTMASTER not in address.lower():
+        return False
     local, domain = split(fold(address))
     if local != POSTMASTER or domain != fold(core.settings.host_name):
         return False

@@ -40,7 +40,7 @@ async def redirect(
 ) -> Redirected | None:
     """Send a message on; None when it has to stay here."""
     owner = mailbox.owner
-    passed = forwarding.passed(forwarding.header_of(message.stamped.raw))
+    passed = forwarding.passed(forwarding.lower_header(message.stamped.raw))
     if letter.is_automatic or fold(owner.address) in passed or fold(address) in owner.folds:
         return None
     routed = await expand_envelope(core, [address], Origin(passed=passed | {fold(owner.address)}))

@@ -31,6 +31,7 @@ from workpost.kernel.errors import Fault, LimitExceeded, MailboxNotFound, QuotaE
 from workpost.operations.mailflow import (
     charging,
     confirming,
+    forwarding,
     holding,
     personal,
     placing,
@@ -268,7 +269,8 @@ class _Case:
         )
 
     def _origin(self) -> Origin:
-        origin = routes.origin_of(None, self.message.envelope, self.message.stamped.raw)
+        header = forwarding.lower_header(self.message.stamped.raw)
+        origin = routes.origin_of(None, self.message.envelope, header)
         return msgspec.structs.replace(
             origin,
             organization=self.submitted,

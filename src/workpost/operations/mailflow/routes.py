@@ -32,21 +32,34 @@ GONE = ("5.1.1", "Nobody receives mail under this address any more.")
 CLOSED = ("5.7.1", "The group does not take mail from you.")
 
 
-def check_hops(core: Core, raw: bytes) -> None:
-    """Refuse what has come through more hosts than any way has. Raises MailLoop (RFC 5321 6.3)."""
+def check_hops(core: Core, header: bytes) -> None:
+    """Refuse what has come through more hosts than any way has; `header` is in lower case.
+
+    Raises MailLoop (RFC 5321 6.3).
+    """
     most = core.settings.limits.hops
-    if forwarding.count_hops(raw) > most:
+    if forwarding.count_hops(header) > most:
         raise MailLoop(f"The message has passed more than {most} hosts: it is in a loop.")
 
 
-def origin_of(grant: Grant | None, envelope: Envelope, raw: bytes) -> Origin:
-    """What routing has to know of whoever sends a message."""
-    header = forwarding.header_of(raw)
+def origin_of(
+    grant: Grant | None,
+    envelope: Envelope,
+    header: bytes,
+    *,
+    forwards: bool = True,
+    keepers: frozenset[str] = frozenset(),
+) -> Origin:
+    """What routing has to know of whoever sends a message; `header` is in lower case.
+
+    Without `forwards` nobody sends it on, nor do people of the organizations of `keepers`.
+    """
     return Origin(
         organization=grant.organization if grant is not None else "",
         entity=grant.entity if grant is not None else "",
-        automatic=not envelope.sender or forwarding.is_answer(header),
+        automatic=not forwards or not envelope.sender or forwarding.is_answer(header),
         passed=forwarding.passed(header),
+        keepers=keepers,
     )
 
 
@@ -80,8 +93,8 @@ async def route_each(
     For LMTP, which answers for each recipient (RFC 2033 4.2): whoever is refused so is out of the
     envelope, and no report tells the sender of them again.
     """
-    routed = await expand_envelope(core, envelope.recipients, origin_of(None, envelope, raw))
-    routed = _at_home(routed)
+    origin = origin_of(None, envelope, forwarding.lower_header(raw))
+    routed = _at_home(await expand_envelope(core, envelope.recipients, origin))
     unknown = set(routed.unknown)
     unknown.update(_shut_out(routed))
     folds = [fold(address) for address in envelope.recipients]
@@ -112,6 +125,8 @@ def _shut_out(routed: Expansion) -> list[str]:
 def organizations_of(routed: Expansion) -> list[str]:
     """The organizations that a message from outside concerns, empty groups' among them."""
     concerned = {one.organization for one in routed.local}
+    if len(concerned) == 1 and not routed.forwards and not routed.empty:
+        return list(concerned)
     concerned.update(one.organization for one in routed.forwards)
     concerned.update(routed.owners[group] for group in routed.empty)
     return sorted(concerned)
@@ -158,6 +173,8 @@ async def reports(
     stranger, or a sender in another organization, does not: that would tell forged senders, and of
     what the group is made; they hear of the recipient they wrote to, if nobody else is behind it.
     """
+    if not routed.unknown and not routed.refused:
+        return [], []
     lost = [GivenUp(rcpt, *GONE) for rcpt in routed.unknown]
     own = {
         one.group: one.rcpt for one in routed.refused if inside and one.organization == organization

@@ -33,7 +33,7 @@ from workpost.domain.organizations.flow_rules import (
 from workpost.formats.addresses import fold, split
 from workpost.formats.mime.summary import Summary
 from workpost.operations.filtering.verdicts import FAIL, Scan
-from workpost.operations.mailflow import bounces, reports, routes, trace
+from workpost.operations.mailflow import bounces, reports, routes, trace, unruled
 from workpost.operations.mailflow.entries import Message, stored_envelope
 from workpost.operations.mailflow.envelope import NO_WISH, Envelope
 from workpost.operations.mailflow.reports import FAILED, About, Told
@@ -41,7 +41,8 @@ from workpost.operations.mailflow.routes import Results
 from workpost.store.core import Core
 from workpost.store.tables import folders
 from workpost.store.tables.events import NewEvent
-from workpost.store.tables.flow_rules import FlowPolicyRow
+from workpost.store.tables.flow_rules import NOTHING, FlowPolicyRow
+from workpost.store.tables.in_force import InForce, get_in_force
 
 APPLIED = "RULE_APPLIED"
 SENT_BOUNCED = "OUTGOING_EMAIL_BOUNCED"
@@ -70,6 +71,10 @@ class Ruled(msgspec.Struct, frozen=True):
     policies: Mapping[str, FlowPolicyRow] = {}
     outbound: Mapping[str, Match] = {}
     inbound: Mapping[str, Match] = {}
+    plain: frozenset[int] = frozenset()
+    """Mailboxes that are known to have no personal rules."""
+    remembered: bool = False
+    """They, and that there are no rules at all, were not looked up: the transaction does."""
 
     def _with(self, action: str) -> frozenset[str]:
         return frozenset(
@@ -82,11 +87,15 @@ class Ruled(msgspec.Struct, frozen=True):
     @property
     def withheld(self) -> frozenset[str]:
         """The recipients who do not get the message."""
+        if not self.policies:
+            return frozenset()
         return self._with(DROP) | self._with(BOUNCE)
 
     @property
     def held(self) -> frozenset[str]:
         """The recipients for whom the message waits for a function."""
+        if not self.policies:
+            return frozenset()
         return frozenset(
             rcpt
             for found in (self.outbound, self.inbound)
@@ -97,6 +106,8 @@ class Ruled(msgspec.Struct, frozen=True):
     @property
     def gateways(self) -> dict[str, str]:
         """The gateway of each recipient who is to be reached through one."""
+        if not self.outbound:
+            return {}
         return {
             rcpt: match.rule.action.gateway
             for rcpt, match in self.outbound.items()
@@ -111,6 +122,8 @@ class Ruled(msgspec.Struct, frozen=True):
 
     def roles(self, routed: Expansion, scanned: Scan = UNSCANNED) -> dict[int, str]:
         """The mailboxes whose Junk E-mail takes the message."""
+        if not self.inbound and not scanned.junked:
+            return {}
         return {
             one.mailbox: folders.JUNK
             for one in routed.local
@@ -119,6 +132,8 @@ class Ruled(msgspec.Struct, frozen=True):
 
     def keepers(self, routed: Expansion, scanned: Scan = UNSCANNED) -> frozenset[str]:
         """The organizations whose people would forward what is junk: such mail stays with them."""
+        if not routed.forwards:
+            return frozenset()
         return frozenset(
             one.organization
             for one in routed.forwards
@@ -131,11 +146,25 @@ def waits(match: Match) -> bool:
     return match.rule.action.type == LAMBDA and not match.rule.action.asynchronous
 
 
+async def ask(core: Core, organizations: Sequence[str], routed: Expansion) -> InForce:
+    """What is set at this moment for organizations and for those who are delivered to."""
+    if not organizations:
+        return InForce()
+    mailboxes = [one.mailbox for one in routed.local]
+    return await core.store.read(get_in_force, orgs=organizations, mailboxes=mailboxes)
+
+
 async def rule_outgoing(
     core: Core, home: str, envelope: Envelope, summary: Summary, routed: Expansion
 ) -> Ruled:
     """What the rules say of a message that somebody of `home` sends."""
-    return await _rule(core, home, [home], envelope, summary, routed)
+    remembered = unruled.recall(core, home, routed)
+    if remembered is not None:
+        return Ruled(home, plain=remembered.plain, remembered=True)
+    organizations = [home, *sorted(_organizations(routed) - {home})]
+    asked = await ask(core, organizations, routed)
+    unruled.remember(core, home, asked)
+    return await _rule(core, home, organizations, envelope, summary, routed, asked)
 
 
 async def rule_incoming(
@@ -144,9 +173,14 @@ async def rule_incoming(
     summary: Summary,
     routed: Expansion,
     organizations: Sequence[str],
+    asked: InForce | None = None,
 ) -> Ruled:
-    """What the rules of `organizations` say of a message from outside; others are not asked."""
-    return await _rule(core, "", organizations, envelope, summary, routed)
+    """What the rules of `organizations` say of a message from outside; others are not asked.
+
+    `asked` is what is set, if that was read just now.
+    """
+    asked = asked or await ask(core, organizations, routed)
+    return await _rule(core, "", organizations, envelope, summary, routed, asked)
 
 
 async def _rule(
@@ -156,14 +190,12 @@ async def _rule(
     envelope: Envelope,
     summary: Summary,
     routed: Expansion,
+    asked: InForce,
 ) -> Ruled:
-    concerned = list(dict.fromkeys(organizations))
-    if home:
-        concerned += sorted({*_organizations(routed)} - {home})
-    found = zip(concerned, await rules.policies(core, concerned), strict=True)
+    found = ((org, asked.policies.get(org, NOTHING)) for org in organizations)
     policies = {org: policy for org, policy in found if policy.version or policy.journal}
     if not policies:
-        return Ruled(home)
+        return Ruled(home, plain=asked.plain)
     owners = await _owners(core, envelope, routed)
     senders, authors = _addresses(summary.sender), _addresses(summary.from_)
     outbound: dict[str, Match] = {}
@@ -177,7 +209,7 @@ async def _rule(
             one for one, owner in owners.items() if owner == org and not _stops(outbound, one)
         ]
         inbound |= _answers(question, theirs)
-    return Ruled(home, owners, policies, outbound, inbound)
+    return Ruled(home, owners, policies, outbound, inbound, asked.plain)
 
 
 async def _question(

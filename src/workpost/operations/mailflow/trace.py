@@ -7,12 +7,12 @@ those that it brought in our name or a relay's (RFC 8601 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from workpost.domain.organizations.mail_domains import owned_domains
-from workpost.formats.addresses import fold_domain, split
+from workpost.formats.addresses import fold, fold_domain, split
 from workpost.formats.mailauth.results import strip_results
 from workpost.formats.mime.summary import Summary
 from workpost.formats.trace import received_header, return_path
@@ -89,15 +89,16 @@ async def make_event(
     actor: str,
     *,
     more: Mapping[str, object] = NOTHING,
+    known: Collection[str] = (),
 ) -> NewEvent:
     """The sealed event of a message, for the organization it concerns.
 
     Who sends knows all recipients; with `actor` empty the organization gets the message and is told
-    of its own only. `more` is told, too.
+    of its own only; `known` are folded recipients that are its people's. `more` is told, too.
     """
     recipients: Sequence[str] = envelope.recipients
     if not actor:
-        recipients = await own_recipients(core, organization, recipients)
+        recipients = await own_recipients(core, organization, recipients, known)
     story: dict[str, object] = {
         "traceId": stamped.trace,
         "from": envelope.sender,
@@ -115,12 +116,16 @@ async def make_event(
     return await seal_event(core, organization, kind, story)
 
 
-async def own_recipients(core: Core, organization: str, recipients: Sequence[str]) -> list[str]:
+async def own_recipients(
+    core: Core, organization: str, recipients: Sequence[str], known: Collection[str] = ()
+) -> Sequence[str]:
     """Those of a message's recipients that are in domains of an organization.
 
     An event of a message for several organizations tells each of its own: who else got it, and that
-    they are served here, is nothing to it.
+    they are served here, is nothing to it. Where all are `known` to be its own, nothing is asked.
     """
+    if known and all(fold(each) in known for each in recipients):
+        return recipients
     names = sorted({fold_domain(split(each)[1]) for each in recipients if "@" in each})
     own = await core.store.read(owned_domains, organization=organization, names=names)
     # `postmaster` without a domain is somebody's only where one organization is served.

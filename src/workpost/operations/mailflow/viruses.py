@@ -39,7 +39,7 @@ async def check(
     }
     events = []
     for organization in organizations:
-        recipients = envelope.recipients
+        recipients: Sequence[str] = envelope.recipients
         if not actor:
             recipients = await trace.own_recipients(core, organization, recipients)
         story = {**told, "recipients": recipients}

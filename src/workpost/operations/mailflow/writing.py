@@ -6,7 +6,7 @@ sealed items and queue entries, personal rules and events go in together (invari
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -83,7 +83,9 @@ async def send(
         gateways=ruled.gateways,
         hold_until=hold_until,
     )
-    handled = await _rule(core, message, kept, made, direction="outgoing", redirects=redirects)
+    handled = await _rule(
+        core, message, kept, made, direction="outgoing", redirects=redirects, plain=ruled.plain
+    )
     items = handled.placed if handled is not None else made.deliveries
     told = arrivals.delivered(items, arrivals.people_of(kept, home))
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
@@ -94,7 +96,8 @@ async def send(
     also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
     known = holding.Known(submitter=f"{home}/{grant.entity}", redirects=redirects)
     made = await holding.hold(core, message, ruled, made, known, hold_until=hold_until)
-    return await _write(core, grant, message, made, events, charges, also, handled)
+    unruled = [item.mailbox for item in made.deliveries] if ruled.remembered else None
+    return await _write(core, grant, message, made, events, charges, also, handled, unruled=unruled)
 
 
 async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
@@ -120,6 +123,7 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         made,
         direction="incoming",
         redirects=arrival.redirects,
+        plain=ruled.plain,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
     items = handled.placed if handled is not None else made.deliveries
@@ -127,7 +131,8 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         results = ruling.results_of(ruled, kept, one, sent=False)
         placed = arrivals.delivered(items, arrivals.people_of(kept, one))
         more = {**arrival.told, **scanned.story(one), **placed}
-        events.append(await _event(core, one, RECEIVED, message, results, "", more))
+        own = arrivals.reached(kept, one)
+        events.append(await _event(core, one, RECEIVED, message, results, "", more, own))
     if handled is not None and handled.refused:
         # What is refused is not journaled: its report is not written, either.
         events = [one for one in events if one.kind != journaling.INITIATED]
@@ -157,6 +162,7 @@ async def _rule(
     *,
     direction: str,
     redirects: bool,
+    plain: frozenset[int],
     alone: bool = False,
 ) -> Handled | None:
     """What the rules of those say who are delivered to now; the queue asks for the others."""
@@ -165,7 +171,10 @@ async def _rule(
     people = [
         Person(one.organization, one.mailbox, one.rcpt, one.quota - one.bytes)
         for one in routed.local
+        if one.mailbox not in plain
     ]
+    if not people:
+        return None
     return await personal.apply(
         core,
         message,
@@ -174,6 +183,7 @@ async def _rule(
         direction=direction,
         redirects=redirects,
         alone=alone and not made.queued,
+        plain=plain,
     )
 
 
@@ -221,6 +231,7 @@ async def _event(
     results: Results,
     actor: str,
     more: Mapping[str, object] = trace.NOTHING,
+    known: Collection[str] = (),
 ) -> NewEvent:
     return await trace.make_event(
         core,
@@ -231,6 +242,7 @@ async def _event(
         message.summary,
         actor,
         more={"results": results, **more},
+        known=known,
     )
 
 
@@ -243,6 +255,8 @@ async def _write(
     charges: list[Charge],
     also: list[Outgoing],
     handled: Handled | None,
+    *,
+    unruled: list[int] | None = None,
 ) -> str:
     handled = handled or Handled(made.deliveries)
     await core.store.write(
@@ -256,6 +270,7 @@ async def _write(
         also=also + handled.also,
         answers=handled.answers,
         memories=handled.memories,
+        unruled=unruled,
     )
     count(events + handled.events)
     return message.stamped.trace

@@ -12,6 +12,7 @@ import contextvars
 # Named in Python's documentation for task implementations by third parties.
 from asyncio.tasks import _enter_task, _leave_task, _register_task, _unregister_task
 from collections.abc import Coroutine, Generator
+from time import perf_counter
 from typing import Any, Final
 
 _PAUSE: Final = object()
@@ -35,6 +36,8 @@ class EagerTask(asyncio.Future[None]):
         self._own_loop = loop
         self._context = contextvars.copy_context()
         self._paused = False
+        self.since = 0.0
+        """When it last began to run, on the clock of `time.perf_counter`."""
         self._awaited: asyncio.Future[Any] | None = None
         self._must_cancel = False
         self._cancelling = 0
@@ -94,6 +97,7 @@ class EagerTask(asyncio.Future[None]):
             self._must_cancel = False
             error = asyncio.CancelledError()
         _enter_task(self._own_loop, self)  # type: ignore[arg-type]
+        self.since = perf_counter()
         try:
             if error is None:
                 yielded = self._context.run(self._coroutine.send, None)

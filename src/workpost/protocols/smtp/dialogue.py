@@ -111,7 +111,6 @@ class Dialogue:
     async def run(self) -> None:
         """The session from greeting to hanging up."""
         connection = self.connection
-        since = time.perf_counter()
         try:
             if connection.stranger is not None and self.server.options.role is Role.MX:
                 await self._wait_to_greet(connection.stranger.greeting)
@@ -119,9 +118,8 @@ class Dialogue:
             while True:
                 if connection.congested:
                     await connection.relieved()
-                if time.perf_counter() - since >= TURN:
+                if time.perf_counter() - connection.task.since >= TURN:
                     await asyncio.sleep(0)
-                    since = time.perf_counter()
                 if self.server.draining and not self.in_message:
                     raise SessionEnd(SHUTTING_DOWN)
                 if self._logged_out and not self.in_message:
@@ -129,7 +127,6 @@ class Dialogue:
                 line = connection.take_line()
                 if line is None:
                     line = await connection.next_line()
-                    since = time.perf_counter()
                 connection.send(await self._answer(line))
         except SessionEnd as end:
             connection.send(end.reply)

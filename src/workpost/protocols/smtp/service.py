@@ -114,11 +114,13 @@ class MailFlowService:
     async def rcpt_to(self, transaction: Transaction, recipient: Recipient) -> None:
         """RCPT TO: everyone for people who logged in, else those who live here."""
         login = transaction.login
-        if await is_postmaster(self._core, str(recipient.address)):
+        address = str(recipient.address)
+        if await is_postmaster(self._core, address):
             recipient.address = Address("postmaster", "")
+            address = str(recipient.address)
         recipient.notes = await check_recipient(
             self._core,
-            str(recipient.address),
+            address,
             inside=login is not None,
             size=transaction.size,
             grant=login.grant if isinstance(login, GrantedLogin) else None,

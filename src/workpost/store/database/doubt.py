@@ -7,15 +7,16 @@ for an hour; a command that comes again under a recorded id is answered with the
 
 from __future__ import annotations
 
-import os
 import time
+
+from workpost.kernel.clock import id_bits
 
 KEEP_MS = 3_600_000
 
 
 def new_command_id() -> bytes:
     """A fresh 128-bit id."""
-    return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
+    return (time.time_ns() // 1_000_000 << 80 | id_bits(80)).to_bytes(16, "big")
 
 
 def oldest_kept() -> bytes:

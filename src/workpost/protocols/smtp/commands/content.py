@@ -102,7 +102,7 @@ async def _deliver(dialogue: "Dialogue", transaction: Transaction, intake: Intak
     finally:
         dialogue.reset()
     dialogue.accepted()
-    dialogue.server.counters.messages.inc()
+    dialogue.server.counters.messages.gather()
     if by_recipient:
         return _replies(len(transaction.recipients), accepted)
     return reply(250, "2.0.0", accepted.text)
