@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import pwd
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from workpost.cli.common import add_settings, add_verb, print_json, run_on_data, shown_time
 from workpost.cli.mailbox import HELP, JOB, METAVAR, find_mailbox
+from workpost.cli.ordering import record_order
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import recovering
 from workpost.domain.organizations.recoverable import (
@@ -18,7 +17,6 @@ from workpost.domain.organizations.recoverable import (
     put_recoverable_period,
 )
 from workpost.kernel.principal import Grant
-from workpost.operations.audit.service_events import record_service_event
 from workpost.store.core import Core
 
 T = TypeVar("T")
@@ -156,22 +154,12 @@ async def _record(
 ) -> None:
     """What is ordered, in the audit log, before it is done."""
     details = {
-        "organizationId": grant.organization,
         "mailboxId": grant.mailbox,
-        "operator": _operator(),
         "count": len(numbers),
         "numbers": list(numbers[:MOST_TOLD]),
         **more,
     }
-    await record_service_event(core, grant, name, details)
-
-
-def _operator() -> str:
-    """The login name of whoever runs this, or the number where there is none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+    await record_order(core, grant, name, details)
 
 
 def period(args: argparse.Namespace) -> int:
@@ -180,12 +168,7 @@ def period(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> dict[str, Any]:
         if args.days is not None or args.default:
-            details = {
-                "organizationId": grant.organization,
-                "operator": _operator(),
-                "days": args.days,
-            }
-            await record_service_event(core, grant, "PutRecoverablePeriod", details)
+            await record_order(core, grant, "PutRecoverablePeriod", {"days": args.days})
             await put_recoverable_period(core, grant, args.days)
         found = await describe_recoverable_period(core, grant)
         return {"Days": found.days, "Default": not found.own}

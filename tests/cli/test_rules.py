@@ -1,0 +1,121 @@
+"""`workpost rule`, `gateway` and `journaling`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.directories import grant_for
+from workpost.cli.main import main
+from workpost.domain.access.accounts import create_account
+from workpost.domain.organizations.shell import NewOrganization, create_organization
+from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.settings import Settings
+from workpost.node.build import attached_core
+
+FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:tag"
+
+
+class Operator:
+    """Runs commands over one organization's data."""
+
+    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._data = data
+        self._capsys = capsys
+        self.organization = asyncio.run(self._make())
+
+    async def _make(self) -> str:
+        settings = Settings(data_dir=str(self._data))
+        async with attached_core(settings, SystemEnvironment()) as core:
+            self.account = await create_account(core)
+            grant = grant_for(self.account)
+            new = NewOrganization(alias="demo")
+            return await create_organization(core, grant, self.account, new)
+
+    def run(self, command: str, verb: str, *arguments: str, code: int = 0) -> Any:
+        given = [command, verb, self.organization, *arguments, "--data", str(self._data)]
+        assert main(given) == code
+        return json.loads(self._capsys.readouterr().out or "null")
+
+    def orders(self) -> list[str]:
+        """The events that the audit log has of an operator's orders."""
+        assert main(["audit", "--json", "--data", str(self._data)]) == 0
+        lines = self._capsys.readouterr().out.splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        return [one["eventName"] for one in events if one["eventType"] == "AwsServiceEvent"]
+
+
+@pytest.fixture
+def operator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
+    return Operator(tmp_path / "data", capsys)
+
+
+def test_rules_are_made_tested_replaced_and_deleted(operator: Operator) -> None:
+    assert operator.run("rule", "list", "inbound") == []
+    stop = ("inbound", "no spam", "DROP", "--from", "*.spam.example", "--from", "spam.example")
+    made = operator.run("rule", "put", *stop)
+    assert (made["Action"], made["From"], made["To"]) == (
+        "DROP",
+        ["*.spam.example", "spam.example"],
+        ["*"],
+    )
+    asked = ("inbound", "eve@spam.example", "ada@demo.test")
+    told = operator.run("rule", "test", *asked)
+    assert told == {
+        "Action": "DROP",
+        "Rule": "no spam",
+        "SenderPattern": "spam.example",
+        "DestinationPattern": "*",
+    }
+    changed = operator.run("rule", "put", "inbound", "no spam", "BOUNCE", "--from", "spam.example")
+    assert (changed["Id"], changed["Action"]) == (made["Id"], "BOUNCE")
+    waiting = ("--function", FUNCTION, "--fallback", "DEFAULT", "--timeout", "5")
+    tag = operator.run("rule", "put", "outbound", "tag", "RUN_LAMBDA", *waiting)
+    assert (tag["Function"], tag["Fallback"], tag["TimeoutMinutes"]) == (FUNCTION, "DEFAULT", 5)
+    later = ("--function", FUNCTION, "--asynchronous")
+    tag = operator.run("rule", "put", "outbound", "tag", "RUN_LAMBDA", *later)
+    assert tag["Asynchronous"]
+    assert "Fallback" not in tag
+    assert operator.run("rule", "delete", "inbound", "no spam")["Id"] == made["Id"]
+    assert operator.run("rule", "test", *asked) == {"Action": "DEFAULT", "Rule": None}
+    assert operator.run("rule", "delete", "inbound", "no spam", code=1) is None
+    assert operator.run("rule", "put", "inbound", "bad", "DROP", "--from", "a+b@x", code=1) is None
+    assert sorted(operator.orders()) == ["DeleteMailFlowRule", *["PutMailFlowRule"] * 4]
+
+
+def test_gateways_take_their_password_from_standard_input(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(*arguments: str, code: int = 0) -> Any:
+        monkeypatch.setattr("sys.stdin", io.StringIO("Correct-Horse-9\n"))
+        return operator.run("gateway", "put", *arguments, code=code)
+
+    made = put("relay", "relay.example", "demo")
+    assert (made["Host"], made["Port"], made["Username"]) == ("relay.example", 465, "demo")
+    changed = put("relay", "relay.example", "demo", "--port", "587")
+    assert (changed["Id"], changed["Port"]) == (made["Id"], 587)
+    assert operator.run("gateway", "list") == [changed]
+    assert put("other", "relay.example", "demo", "--port", "0", code=1) is None
+    lead = ("outbound", "through it", "SMTP_GATEWAY", "--gateway", made["Id"])
+    assert operator.run("rule", "put", *lead)["Gateway"] == made["Id"]
+    assert operator.run("gateway", "delete", made["Id"], code=1) is None
+    operator.run("rule", "delete", "outbound", "through it")
+    assert operator.run("gateway", "delete", made["Id"]) == changed
+    assert operator.run("gateway", "list") == []
+
+
+def test_journaling_begins_and_ends(operator: Operator) -> None:
+    nowhere = {"To": None, "Failures": None}
+    assert operator.run("journaling", "show") == nowhere
+    wanted = ("--to", "journal@archive.example", "--failures", "postmaster@demo.test")
+    told = {"To": "journal@archive.example", "Failures": "postmaster@demo.test"}
+    assert operator.run("journaling", "set", *wanted) == told
+    assert operator.run("journaling", "show") == told
+    same = ("--to", "journal@archive.example", "--failures", "journal@archive.example")
+    assert operator.run("journaling", "set", *same, code=1) is None
+    assert operator.run("journaling", "off") == nowhere
