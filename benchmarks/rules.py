@@ -27,16 +27,14 @@ from workpost.kernel.principal import Grant
 from workpost.store.tables.queue_orders import count_states
 
 SECTION = "Flow rules: submissions to people here until all are delivered, pipelined"
-ARN = "arn:aws:lambda:us-east-1:111122223333:function:bench"
+ARN = "arn:aws:lambda:us-east-1:111122223333:function:"
+HTTP, CALLABLE = ARN + "http", ARN + "callable"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "functions"
 PATTERNS = 1_000
 PER_RULE = 250
 WAIT_SECONDS = 120.0
-NONE, MANY, TOLD, ASKED = (
-    "no rules",
-    "1,000 sender patterns, none of which matches",
-    "an asynchronous function over HTTP",
-    "a synchronous function over HTTP",
-)
+NONE, MANY = "no rules", "1,000 sender patterns, none of which matches"
+FUNCTIONS = {"function over HTTP": HTTP, "callable": CALLABLE}
 
 
 def measure(folder: Path, scale: Scale) -> Iterator[Row]:
@@ -49,17 +47,8 @@ def measure(folder: Path, scale: Scale) -> Iterator[Row]:
         product = Workpost(folder / "rules")
         product.start()
         product.stop()
-        mapped = [
-            {
-                "arn": ARN,
-                "accounts": [product.demo["account_id"]],
-                "kind": "http",
-                "url": f"http://127.0.0.1:{port}/",
-            }
-        ]
-        product = Workpost(
-            folder / "rules", settings={"WORKPOST_LAMBDA__FUNCTIONS": json.dumps(mapped)}
-        )
+        mapped = json.dumps(_mapped(product.demo["account_id"], port))
+        product = Workpost(folder / "rules", settings={"WORKPOST_LAMBDA__FUNCTIONS": mapped})
         product.start()
         try:
             yield from _measure(product, scale)
@@ -67,6 +56,20 @@ def measure(folder: Path, scale: Scale) -> Iterator[Row]:
             product.stop()
     finally:
         function.communicate()
+
+
+def _mapped(account: str, port: int) -> list[dict[str, object]]:
+    accounts = [account]
+    return [
+        {"arn": HTTP, "accounts": accounts, "kind": "http", "url": f"http://127.0.0.1:{port}/"},
+        {
+            "arn": CALLABLE,
+            "accounts": accounts,
+            "kind": "callable",
+            "path": str(EXAMPLES),
+            "handler": "hello_world.lambda_handler",
+        },
+    ]
 
 
 def _measure(product: Workpost, scale: Scale) -> Iterator[Row]:
@@ -97,14 +100,14 @@ def _kinds() -> dict[str, list[FlowRule]]:
         )
         for start in range(0, PATTERNS, PER_RULE)
     ]
-    told = FlowAction(type=LAMBDA, function=ARN, asynchronous=True)
-    asked = FlowAction(type=LAMBDA, function=ARN, fallback=DEFAULT, timeout=5)
-    return {
-        NONE: [],
-        MANY: many,
-        TOLD: [FlowRule(name="told", action=told, senders=("*",), destinations=("*",))],
-        ASKED: [FlowRule(name="asked", action=asked, senders=("*",), destinations=("*",))],
-    }
+    kinds: dict[str, list[FlowRule]] = {NONE: [], MANY: many}
+    for what, arn in FUNCTIONS.items():
+        told = FlowAction(type=LAMBDA, function=arn, asynchronous=True)
+        asked = FlowAction(type=LAMBDA, function=arn, fallback=DEFAULT, timeout=5)
+        for name, action in ((f"an asynchronous {what}", told), (f"a synchronous {what}", asked)):
+            rule = FlowRule(name=name, action=action, senders=("*",), destinations=("*",))
+            kinds[name] = [rule]
+    return kinds
 
 
 async def _put(product: Workpost, made: list[FlowRule]) -> list[str]:
