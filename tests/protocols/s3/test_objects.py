@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
 from tests.support.buckets import Buckets, refused
 from tests.support.moto import MotoServer
+from workpost.integrations.s3.depot import Entry
+from workpost.integrations.s3.folder import FolderDepot
 from workpost.kernel.outside_settings import Outside
 from workpost.protocols.s3 import objects, server
 
@@ -199,6 +206,55 @@ def test_bodies_are_bounded(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(objects, "MAX_OBJECT", 999)
     assert refused(lambda: buckets.get("a")) == (400, "EntityTooLarge")
     assert buckets.client.head_object(Bucket=buckets.bucket, Key="a")["ContentLength"] == 1000
+
+
+@contextmanager
+def reading_nothing(buckets: Buckets) -> Iterator[None]:
+    """A client that asks for a large object, and takes nothing of it."""
+    buckets.put("large", bytes(32 << 20))
+    client = buckets.of(buckets.session(), signature_version="s3v4")
+    place = {"Bucket": buckets.bucket, "Key": "large"}
+    url = urlsplit(client.generate_presigned_url("get_object", Params=place, ExpiresIn=60))
+    with socket.create_connection((url.hostname, url.port)) as stuck:
+        head = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n"
+        stuck.sendall(head.encode())
+        assert stuck.recv(12) == b"HTTP/1.1 200"
+        yield
+
+
+def test_an_answer_that_nobody_takes_has_its_room_and_keeps_no_other_account_out(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EACH_AT_ONCE", 1)
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
+    with reading_nothing(buckets):
+        assert refused(lambda: buckets.put("a", b"1")) == (503, "ServiceUnavailable")
+        Buckets(buckets.api).put("a", b"1")
+
+
+def test_whoever_stops_to_take_an_answer_is_left(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EACH_AT_ONCE", 1)
+    monkeypatch.setattr(server, "STALLED_SECONDS", 0.1)
+    with reading_nothing(buckets):
+        buckets.put("a", b"1")
+        assert buckets.get("a") == b"1"
+
+
+def test_buckets_have_threads_of_their_own(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    look = FolderDepot.look
+
+    def looking(depot: FolderDepot, name: str) -> Entry:
+        names.add(threading.current_thread().name.partition("_")[0])
+        return look(depot, name)
+
+    monkeypatch.setattr(FolderDepot, "look", looking)
+    buckets.put("a", b"1")
+    assert names == {"s3"}
 
 
 def test_bodies_have_to_come_in_time(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,6 +192,9 @@ def test_requests_that_are_malformed(buckets: Buckets) -> None:
     bad = {**put.headers, "Authorization": "AWS4-HMAC-SHA256 Credential=a/b/c/s3/aws4_request"}
     assert b"AuthorizationHeaderMalformed" in send(buckets, "PUT", put.path, bad, b"")[1]
     assert b"InvalidURI" in send(buckets, "PUT", "/%ff/a", put.headers, b"")[1]
+    odd = {"x-amz-decoded-content-length": "\xb2"}
+    streamed = Put(buckets, chunked.UNSIGNED_TRAILER)
+    assert b"MissingContentLength" in streamed.send(b"0\r\n\r\n", **odd)[1]
     late = Put(buckets, "UNSIGNED-PAYLOAD")
     late.headers["X-Amz-Date"] = "20200101T000000Z"
     assert late.send(b"")[0] == 403

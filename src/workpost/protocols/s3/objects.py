@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
@@ -13,6 +12,7 @@ from workpost.integrations.s3.depot import Depot, Entry
 from workpost.integrations.s3.mapping import find_depot
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.request import Asked
+from workpost.protocols.s3.threads import apart
 from workpost.protocols.s3.wire import answers
 from workpost.store.core import Core
 
@@ -88,7 +88,7 @@ async def _list(depot: Depot, asked: Asked) -> answers.Page:
         if looked == MAX_LOOKED:
             following = after
             break
-        page = await asyncio.to_thread(depot.entries, prefix, after, MAX_PAGE)
+        page = await apart(depot.entries, prefix, after, MAX_PAGE)
         for entry in page:
             common = _common(entry.name, prefix, delimiter)
             if not common or common not in {told, *prefixes[-1:]}:
@@ -131,7 +131,7 @@ def _common(name: str, prefix: str, delimiter: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or len(text) > 9:
+    if not text.isdecimal() or len(text) > 9:
         raise S3Error("InvalidArgument", "Argument maxKeys must be an integer from 0 on.")
     return min(int(text), MAX_PAGE)
 
@@ -156,12 +156,12 @@ async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
     if asked.method == "PUT":
         return await _put(depot, asked, body)
     if asked.method == "DELETE":
-        await asyncio.to_thread(depot.delete, asked.key)
+        await apart(depot.delete, asked.key)
         return Reply(204, {})
     if asked.method not in {"GET", "HEAD"}:
         raise S3Error("MethodNotAllowed", "The specified method is not allowed here.")
     version = asked.query.get("versionId", "")
-    entry = await asyncio.to_thread(depot.look, asked.key)
+    entry = await apart(depot.look, asked.key)
     _check_conditions(asked, entry)
     headers = {
         "Content-Type": "binary/octet-stream",
@@ -171,7 +171,7 @@ async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
     }
     if asked.method == "HEAD":
         return Reply(200, {**headers, "Content-Length": str(entry.size)})
-    data = await asyncio.to_thread(depot.fetch, asked.key, version, MAX_OBJECT)
+    data = await apart(depot.fetch, asked.key, version, MAX_OBJECT)
     return _part(asked, headers, data)
 
 
@@ -188,8 +188,8 @@ async def _put(depot: Depot, asked: Asked, body: bytes) -> Reply:
                 f"A header you provided implies functionality that is not implemented: "
                 f"{name.decode('latin-1')}",
             )
-    await asyncio.to_thread(depot.put, asked.key, body)
-    entry = await asyncio.to_thread(depot.look, asked.key)
+    await apart(depot.put, asked.key, body)
+    entry = await apart(depot.look, asked.key)
     return Reply(200, {"ETag": f'"{entry.tag}"'})
 
 

@@ -123,7 +123,7 @@ def open_body(asked: Asked, proven: Proven, body: bytes) -> bytes:
 
 def _unchunked(asked: Asked, proven: Proven, body: bytes) -> tuple[bytes, dict[str, str]]:
     length = asked.header("x-amz-decoded-content-length")
-    if not length.isdigit() or len(length) > 12:
+    if not length.isdecimal() or len(length) > 12:
         raise S3Error("MissingContentLength", "You must provide x-amz-decoded-content-length.")
     trailing = proven.hashed != chunked.SIGNED
     seal = None if proven.hashed == chunked.UNSIGNED_TRAILER else proven.seal

@@ -6,7 +6,9 @@ It shares the API's listeners: a request is S3's when the scope of its signature
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from email.utils import formatdate
 from typing import Any
 
@@ -15,6 +17,7 @@ from workpost.kernel.metrics import counter
 from workpost.protocols.s3.errors import S3Error, translate
 from workpost.protocols.s3.objects import MAX_OBJECT, XML, Reply, answer
 from workpost.protocols.s3.request import open_body, prove, read
+from workpost.protocols.s3.threads import AT_ONCE, apart
 from workpost.protocols.s3.wire import answers
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.protocols.signing.signature import SigningKeys
@@ -28,8 +31,14 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_SECONDS = 60.0
 MOST_BODY = MAX_OBJECT + (MAX_OBJECT >> 6)
 """Bytes of a body with the heads of its chunks."""
-AT_ONCE = 8
-"""Requests with a body or an answer in memory at the same time."""
+EACH_AT_ONCE = 4
+"""Those of one account: a function that dawdles leaves room for others' functions."""
+PATIENCE_SECONDS = 20.0
+"""How long a request waits for room."""
+STALLED_SECONDS = 30.0
+"""How long a client may take for one piece of an answer."""
+PIECE = 1 << 20
+"""Bytes of an answer that the HTTP server is given at once; what it holds, nobody bounds."""
 IN_HEADER = b"/s3/aws4_request"
 IN_QUERY = b"%2Fs3%2Faws4_request"
 
@@ -65,13 +74,21 @@ class S3Application:
         self._core = core
         self._keys = SigningKeys()
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._rooms = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(EACH_AT_ONCE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
+        # What is answered takes room until it is sent.
+        async with AsyncExitStack() as room:
+            await self._serve(scope, receive, send, room)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, room: AsyncExitStack
+    ) -> None:
         request_id = self._core.env.new_hex()[:16].upper()
         closing = False
         try:
-            reply = await self._answer(scope, receive)
+            reply = await self._answer(scope, receive, room)
         except Exception as error:
             fault = translate(error)
             if fault.code == "InternalError":
@@ -93,10 +110,13 @@ class S3Application:
             del headers["Content-Length"]
         fields = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": fields})
-        body = b"" if method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
+        try:
+            await _send_body(send, b"" if method == "HEAD" else reply.body)
+        except TimeoutError:
+            # The server closes after an answer that is not complete.
+            log.warning("a function has stopped to take its answer", request=request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+    async def _answer(self, scope: Scope, receive: Receive, room: AsyncExitStack) -> Reply:
         request = ApiRequest(
             method=scope["method"].encode("latin-1"),
             path=scope.get("raw_path") or scope["path"].encode(),
@@ -107,11 +127,35 @@ class S3Application:
         asked = read(request, headers)
         # The head is proven before anything of the body is taken in.
         proven = await prove(self._core, request, headers, self._keys)
-        async with self._room:
-            body = b""
-            if asked.method == "PUT":
-                body = open_body(asked, proven, await _read_body(asked.header, receive))
-            return await answer(self._core, proven.caller.account, asked, body)
+        account = proven.caller.account
+        await room.enter_async_context(self._entered(account))
+        body = b""
+        if asked.method == "PUT":
+            body = await apart(open_body, asked, proven, await _read_body(asked.header, receive))
+        return await answer(self._core, account, asked, body)
+
+    @asynccontextmanager
+    async def _entered(self, account: str) -> AsyncIterator[None]:
+        """Room for a request of an account. Raises S3Error when there is none for long."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await held.enter_async_context(self._rooms[account])
+                    await held.enter_async_context(self._room)
+            except TimeoutError:
+                raise S3Error("ServiceUnavailable", "Please reduce your request rate.") from None
+            yield
+
+
+async def _send_body(send: Send, body: bytes) -> None:
+    """Send a body in pieces. Raises TimeoutError when the client takes none for long."""
+    last = max(0, (len(body) - 1) // PIECE * PIECE)
+    for start in range(0, last, PIECE):
+        async with asyncio.timeout(STALLED_SECONDS):
+            piece = body[start : start + PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    async with asyncio.timeout(STALLED_SECONDS):
+        await send({"type": "http.response.body", "body": body[last:]})
 
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -119,7 +163,7 @@ _METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 async def _read_body(header: Callable[[str], str], receive: Receive) -> bytes:
     length = header("content-length")
-    if not length.isdigit():
+    if not length.isdecimal():
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
     too_large = S3Error(
         "EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size."

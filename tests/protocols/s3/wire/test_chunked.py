@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workpost.protocols.s3.wire import chunked
 from workpost.protocols.s3.wire.chunked import (
     ChunksMalformed,
     ChunkUnsigned,
@@ -96,3 +97,13 @@ def test_signatures_are_chained() -> None:
     trailed = body_of(b"one", signed=True, trailer=b"a:b")
     with pytest.raises(ChunkUnsigned):
         decode(trailed.replace(b"a:b", b"a:c"), 3, SEAL, trailing=True)
+
+
+def test_a_body_of_small_chunks_keeps_nobody_busy() -> None:
+    pieces = [b"x"] * (chunked.MAX_SMALL - 1)
+    body = body_of(*pieces, signed=False)
+    assert decode(body, len(pieces), None, trailing=False) == (b"".join(pieces), {})
+    with pytest.raises(ChunksMalformed, match="too many small chunks"):
+        decode(body_of(b"x", *pieces, signed=False), len(pieces) + 1, None, trailing=False)
+    large = [b"x" * chunked.SMALL] * 3
+    assert decode(body_of(*pieces, *large, signed=False), 25_575, None, trailing=False)[0]

@@ -19,6 +19,10 @@ STREAMING = frozenset((SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER))
 MAX_LINE = 4096
 """Bytes of a line between chunks, and of all trailing fields."""
 MAX_TRAILERS = 16
+SMALL = 8192
+"""Bytes below which S3 takes no chunk but the last."""
+MAX_SMALL = 1000
+"""So many of them are taken here; each costs as much time as a large one."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -50,8 +54,11 @@ def decode(
     """
     data = bytearray()
     previous = seal.seed if seal is not None else ""
-    at = 0
+    at = small = 0
     for chunk, claimed, end in _chunks(body):
+        small += len(chunk) < SMALL
+        if small > MAX_SMALL:
+            raise ChunksMalformed("there are too many small chunks")
         if seal is not None:
             previous = _check(seal, "PAYLOAD", previous, [_EMPTY, _hash(chunk)], claimed)
         data += chunk
