@@ -2,6 +2,8 @@
 
 import logging
 import os
+import socket
+import struct
 import time
 
 state: list[object] = []
@@ -21,6 +23,13 @@ def slow(event, context):
 def failing(event, context):
     print("before")
     raise ValueError(f"secret {event['word']}")
+
+
+def lying(event, context):
+    head, payload = (event[each].encode(errors="surrogateescape") for each in ("head", "payload"))
+    channel = socket.socket(fileno=os.dup(3))
+    channel.sendall(struct.pack(">II", len(head), len(payload)) + head + payload)
+    time.sleep(20)
 
 
 def about(event, context):

@@ -15,10 +15,11 @@ from tests.support.functions import BUCKET, Functions
 from workpost.domain.access.function_policy import policy_of
 from workpost.integrations.lambda_.base import FunctionFailed, Trouble
 from workpost.integrations.lambda_.local import pool
+from workpost.integrations.lambda_.local.pool import Ran
 from workpost.kernel.errors import OrganizationNotFound, ResourceNotFound
 from workpost.kernel.outside_settings import Lambda, Outside
 from workpost.operations.functions.invoking import invoke
-from workpost.operations.functions.logs import read_log
+from workpost.operations.functions.logs import Record, read_log
 from workpost.operations.functions.running import close_functions, running
 
 CODE = Path(__file__).parent
@@ -282,10 +283,48 @@ def test_a_log_group_that_is_not_mapped_keeps_nothing(functions: Functions) -> N
 def test_logs_are_bounded(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     from workpost.operations.functions import logs
 
-    monkeypatch.setattr(logs, "MOST_BYTES", 100)
+    monkeypatch.setattr(logs, "MOST_BYTES", 2 * logs.LINE_BYTES + 100)
     arn = functions.callable("warm", "code.handler", CODE)
     functions.invoke(arn, 0, request_id="r")
     assert functions.log("warm") == ["START RequestId: r Version: $LATEST", "END RequestId: r"]
+
+
+def test_empty_lines_are_bounded_like_others(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workpost.operations.functions import logs
+
+    record = logs.Record(functions.api.core, "r", "$LATEST")
+    for _ in range(4):
+        record.hear(b"\n" * 65536)
+    record.end(Ran(), memory=0, trouble="")
+    assert len(record.lines) == logs.MOST_LINES + 3
+    assert [line[:11] for _, line in record.lines[-3:-1]] == [b"[the rest o", b"END Request"]
+    monkeypatch.setattr(logs, "MOST_BYTES", 100 * logs.LINE_BYTES)
+    functions.api.run(added(functions, record))
+    assert len(functions.log("warm")) == 99
+
+
+async def added(functions: Functions, record: Record) -> None:
+    logbook = running(functions.api.core).logbook
+    logbook.add(functions.demo.account, "warm", "stream", record)
+
+
+@pytest.mark.parametrize(
+    ("head", "payload"),
+    [
+        ('{"kind": "failed", "id": "r"}', "[" * 5000),
+        ('{"kind": "failed", "id": "r"}', "\udcff"),
+        ('{"kind": "\udcff"}', ""),
+        ('{"kind": "answer", "id": "r", "more": ' + "[" * 4000, ""),
+    ],
+)
+def test_a_worker_that_speaks_nonsense_gives_no_answer(
+    functions: Functions, head: str, payload: str
+) -> None:
+    arn = functions.callable("liar", "code.lying", CODE)
+    said = {"head": head, "payload": payload}
+    assert trouble(functions, arn, said, request_id="r").trouble is Trouble.FAILED
 
 
 def test_a_group_that_is_out_of_reach_delays_nothing(

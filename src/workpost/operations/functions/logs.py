@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import orjson
@@ -26,9 +27,17 @@ from workpost.store.core import Core
 
 MOST_BYTES = 4 << 20
 """Of lines of one log group that wait to be written; more are dropped."""
+LINE_BYTES = 256
+"""What a line takes in memory beside its text: empty ones are not for nothing."""
+MOST_LINES = 10_000
+"""Of the output of one invocation."""
+LEFT_OUT = b"[the rest of the output is left out]"
 RETRY_SECONDS = 2.0
 ATTEMPTS = 5
 DROPPED = counter("workpost_function_log_lines_dropped_total", "Lines that no log group took.")
+
+# Threads of their own: groups that do not answer keep none of those that read mail.
+_writing = ThreadPoolExecutor(4, "function-logs")
 
 log = logger("functions")
 
@@ -46,8 +55,11 @@ class Record:
     def hear(self, output: bytes) -> None:
         """Take output in whatever pieces it comes."""
         *lines, self._rest = (self._rest + output).split(b"\n")
-        for line in lines:
+        room = MOST_LINES - len(self.lines)
+        for line in lines[: max(0, room)]:
             self._add(line)
+        if 0 <= room < len(lines):
+            self._add(LEFT_OUT)
 
     def end(self, ran: Ran, *, memory: int, trouble: str) -> None:
         """Finish with what became of it; `memory` in megabytes, 0 where nobody knows."""
@@ -97,11 +109,12 @@ class Logbook:
             return
         waiting = self._waiting.setdefault(place, _Waiting([]))
         for line in record.lines:
-            if waiting.size + len(line[1]) > MOST_BYTES:
+            size = len(line[1]) + LINE_BYTES
+            if waiting.size + size > MOST_BYTES:
                 DROPPED.inc()
                 continue
             waiting.lines.append((stream, line))
-            waiting.size += len(line[1])
+            waiting.size += size
         if place not in self._writers:
             self._writers[place] = asyncio.create_task(self._write(place))
 
@@ -121,7 +134,9 @@ class Logbook:
             if mapped is None:
                 break
             try:
-                return await asyncio.to_thread(self._put_now, place, mapped, stream, lines)
+                return await asyncio.get_running_loop().run_in_executor(
+                    _writing, self._put_now, place, mapped, stream, lines
+                )
             except GroupMissing as error:
                 log.warning("a function's log is dropped", group=place[1], reason=str(error))
                 break

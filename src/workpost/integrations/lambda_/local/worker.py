@@ -35,6 +35,8 @@ LOG_BYTES = 256 * 1024
 """Of output that one invocation may leave in the log."""
 END_SECONDS = 5.0
 """For a minder to end everything; then it is killed itself, and its worker with it."""
+NONSENSE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading a document raises that means to do harm, or is none."""
 _PROGRAM = (
     "import sys; sys.path.insert(0, {root!r}); "
     "from workpost.integrations.lambda_.local.minding import main; main(sys.argv[1:])"
@@ -195,7 +197,7 @@ class Worker:
                 raise FunctionFailed(Trouble.TOO_LARGE)
             told = msgspec.json.decode(await self._reader.readexactly(head), type=Told)
             return told, await self._reader.readexactly(payload)
-        except (asyncio.IncompleteReadError, ConnectionError, msgspec.MsgspecError):
+        except (asyncio.IncompleteReadError, ConnectionError, *NONSENSE):
             return Told(""), b""
 
     # --- what it prints ---
@@ -272,7 +274,7 @@ _ENDINGS = {
 
 def _words(payload: bytes) -> str:
     """The kind of an error that a function tells, for logs of ours: its message may be anything."""
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(*NONSENSE):
         told: Any = msgspec.json.decode(payload)
         if isinstance(told, dict) and isinstance(told.get("errorType"), str):
             return str(told["errorType"])[:100]
