@@ -224,6 +224,60 @@ async def test_a_slow_function_keeps_nobody_elses_mail(
     assert len(await received(house, GRACE)) == 12
 
 
+async def test_functions_of_one_organization_leave_room_for_anothers(
+    house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await new_directory(house.core, "other")
+    await other.user("lin")
+    stuck = asyncio.Event()
+
+    async def invoke(*args: object, organization: str, **more: object) -> bytes:
+        if organization == house.organization:
+            await stuck.wait()
+        return json.dumps({"actions": [say("DEFAULT")]}).encode()
+
+    monkeypatch.setattr(attempting, "invoke", invoke)
+    monkeypatch.setattr(rule_runner, "MOST", 4)
+    monkeypatch.setattr(rule_runner, "SLOW_SECONDS", 0.01)
+    for number in range(6):
+        arn = f"{FUNCTION}{number}"
+        senders = f"{number}.example"
+        await add_rule(house, INBOUND, LAMBDA, senders, function=arn, asynchronous=True)
+        await pipeline.receive(
+            house.core,
+            outside(GRACE, sender=f"a@{number}.example"),
+            by(f"a@{number}.example"),
+        )
+    runner = RuleRunner(house.core)
+    running = asyncio.create_task(runner.run())
+    await asyncio.sleep(0.1)
+    await ask(other)
+    await pipeline.receive(house.core, outside("lin@other.test"), by())
+    for _ in range(100):
+        if await received(other, "lin@other.test"):
+            break
+        await asyncio.sleep(0.02)
+    assert len(await received(other, "lin@other.test")) == 1
+    stuck.set()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_nobody_has_foreseen_is_tried_later_and_less_and_less_often(
+    house: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def invoke(*args: object, **more: object) -> bytes:
+        raise RecursionError
+
+    monkeypatch.setattr(attempting, "invoke", invoke)
+    await ask(house)
+    await pipeline.receive(house.core, outside(GRACE), by())
+    await run_functions(house)
+    await run_functions(house, later=True)
+    ((state, attempts),) = await house.run("SELECT state, attempts FROM queue_rcpt")
+    assert (state, attempts) == ("waiting", 2)
+
+
 async def test_a_runner_that_stops_gives_back_and_who_lost_its_lease_writes_nothing(
     house: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

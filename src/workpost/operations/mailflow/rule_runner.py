@@ -14,7 +14,7 @@ import asyncio
 from collections import Counter
 
 from workpost.kernel import metrics
-from workpost.kernel.errors import KeyDestroyed, WorkpostError
+from workpost.kernel.errors import Fault, KeyDestroyed, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.waiting import happened
 from workpost.operations.mailflow.attempting import attempt
@@ -39,7 +39,7 @@ LOOK = 200
 SLOW_SECONDS = 2.0
 """An invocation that takes longer waits more than it works, and takes no place from others."""
 MOST = 400
-"""Invocations of a process, slow ones included."""
+"""Invocations of a process, slow ones included; no organization has more than are left."""
 
 UNDER_WAY = metrics.gauge("workpost_rule_functions", "Functions of rules that run.")
 
@@ -90,10 +90,19 @@ class RuleRunner:
         self._turns.go_on("", seen.after)
         if seen.expired:
             await self._core.store.write_background(release_expired, limit=LOOK)
+        # Functions that hang for a quarter of an hour must not keep all other mail as long: of
+        # what is free an organization takes at most half, however many functions it has.
+        owners = Counter(lease.leased.org for lease, *_ in self._running.values())
         wanted: list[tuple[str, int]] = []
         for due in self._turns.order(seen.due):
-            if len(wanted) < room and routes[due.route] < settings.functions_each:
+            free = MOST - len(self._running) - len(wanted)
+            if (
+                len(wanted) < room
+                and routes[due.route] < settings.functions_each
+                and owners[due.organization] < free
+            ):
                 routes[due.route] += 1
+                owners[due.organization] += 1
                 wanted.append((due.route, due.entry))
                 self._turns.serve(due)
         if wanted:
@@ -146,8 +155,8 @@ class RuleRunner:
         except WorkpostError as error:
             await put_off(self._core, lease, error)
         except Exception:
-            # The lease runs out, and it is tried again.
             log.exception("a message that waits for a function fails", queue=lease.leased.id)
+            await put_off(self._core, lease, Fault("nobody has foreseen what happened"))
 
     async def _is_gone(self, lease: Lease) -> bool:
         try:
