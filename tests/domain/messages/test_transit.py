@@ -26,6 +26,7 @@ async def put(core: Core, row: TransitRow, raw: bytes = NEW) -> bool:
         transit.replace,
         organization=row.org,
         id=row.id,
+        fence=row.fence,
         content=placed,
         wrapped_key=wrapped,
         gen=gen,
@@ -127,6 +128,16 @@ async def test_each_attempt_begins_from_the_original(house: Directory) -> None:
     assert replacement.content in await garbage(house)
 
 
+async def test_what_was_asked_for_in_an_attempt_is_not_put_into_the_next(house: Directory) -> None:
+    id = await begin(house.core, house.organization)
+    original = await found(house.core, id)
+    await again(house.core, original, fence=FENCE + 1)
+    assert not await put(house.core, original)
+    row = await found(house.core, id)
+    assert (row.content, row.replaced) == (original.content, False)
+    assert not await garbage(house)
+
+
 async def test_whoever_lost_the_message_does_not_end_it(house: Directory) -> None:
     id = await begin(house.core, house.organization)
     await again(house.core, await found(house.core, id), fence=FENCE + 1)
@@ -181,7 +192,13 @@ async def test_an_organization_ends_no_message_of_another(house: Directory) -> N
     key = content_key(house.core.env)
     placed = await house.core.contents.put(NEW, key, house.core.env.new_content_id())
     assert not await house.core.store.write(
-        transit.replace, organization=row.org, id=id, content=placed, wrapped_key=b"x", gen=1
+        transit.replace,
+        organization=row.org,
+        id=id,
+        fence=row.fence,
+        content=placed,
+        wrapped_key=b"x",
+        gen=1,
     )
     assert await read(house.core, id) == RAW
 

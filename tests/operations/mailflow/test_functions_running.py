@@ -66,6 +66,7 @@ async def put(house: Directory, message_id: str, change: Callable[[bytes], bytes
         transit.replace,
         organization=row.org,
         id=row.id,
+        fence=row.fence,
         content=content,
         wrapped_key=wrapped,
         gen=gen,

@@ -131,15 +131,23 @@ def find_in_account(tx: Reader, *, account: str, id: str) -> TransitRow | None:
 
 @command
 def replace(
-    tx: Tx, *, organization: str, id: str, content: Placed, wrapped_key: bytes, gen: int
+    tx: Tx,
+    *,
+    organization: str,
+    id: str,
+    fence: int,
+    content: Placed,
+    wrapped_key: bytes,
+    gen: int,
 ) -> bool:
     """Put another content in the place of a message's; False, and nothing is written, without one.
 
     Get gives it from now on. It goes on instead of the original only when it is put while a
-    function runs that the mail flow waits for.
+    function runs that the mail flow waits for. `fence` is that of the attempt in which it was
+    asked for: what was still being fetched when the next one began is not put into that.
     """
     row = in_transit.lock_row(tx, org=organization, id=id)
-    if row is None or row.expires <= tx.env.now():
+    if row is None or row.expires <= tx.env.now() or row.fence != fence:
         return False
     contents.insert_content(tx, content)
     contents.release_content(tx, row.content)

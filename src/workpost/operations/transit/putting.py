@@ -131,6 +131,7 @@ async def _write(core: Core, row: TransitRow, raw: bytes) -> None:
         transit.replace,
         organization=row.org,
         id=row.id,
+        fence=row.fence,
         content=placed,
         wrapped_key=wrapped,
         gen=gen,
