@@ -14,6 +14,7 @@ from workpost.formats.flow_functions import (
     ACTIONS,
     EVENT_BYTES,
     MOST_ACTIONS,
+    REASON,
     RESPONSE_BYTES,
     FlowEvent,
     ResponseInvalid,
@@ -93,6 +94,12 @@ def test_named_recipients_then_all_then_the_fallback(flag: object) -> None:
     assert found.verdict("a@demo.test") == Verdict("BOUNCE", "No way")
     assert found.verdict("b@demo.test") == Verdict("DEFAULT")
     assert read(act("DROP", "a@demo.test", everyone="false")).verdict("b@demo.test") is None
+
+
+def test_a_bounce_message_is_a_line_of_text() -> None:
+    said = "No\x00way,\x1b[31m\x85 é " + "x" * 1000
+    reason = read(act("BOUNCE", reason=said, everyone=True)).verdict("a@b.c").reason
+    assert reason == ("No way, [31m é " + "x" * 1000)[:REASON]
 
 
 def test_of_several_the_stricter_counts() -> None:

@@ -7,6 +7,7 @@ are not known are passed over. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,8 +25,8 @@ SUBJECT = 256
 """Characters of a subject that an event tells."""
 ADDRESS = 320
 """Characters of an author's address that an event tells; headers hold longer ones."""
-REASON = 1000
-"""Characters of a bounce message."""
+REASON = 600
+"""Characters of a bounce message: with an address before it, it fits in a line of a report."""
 
 DROP = "DROP"
 BOUNCE = "BOUNCE"
@@ -125,6 +126,8 @@ class _Response(msgspec.Struct):
     actions: list[_Action]
 
 
+# Neither a report nor the terminal that shows it takes them.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _read = msgspec.json.Decoder(_Response).decode
 _FLAGS = {"true": True, "false": False}
 
@@ -170,7 +173,7 @@ def _verdict(one: _Action, order: Sequence[str]) -> Verdict:
         reason = (one.action.parameters or {}).get("bounceMessage")
     if reason is not None and not isinstance(reason, str):
         raise ResponseInvalid("its bounceMessage is no text")
-    return Verdict(one.action.type, " ".join((reason or "").split())[:REASON])
+    return Verdict(one.action.type, " ".join(_CONTROLS.sub(" ", reason or "").split())[:REASON])
 
 
 def _everyone(one: _Action) -> bool:

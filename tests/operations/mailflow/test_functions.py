@@ -17,7 +17,7 @@ from tests.operations.mailflow.rulings import (
     in_folder,
     outside,
 )
-from tests.operations.mailflow.test_forwarding import remote
+from tests.operations.mailflow.test_forwarding import remote, senders
 from tests.support.directories import Directory, new_directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from tests.support.rule_functions import (
@@ -357,11 +357,13 @@ async def test_a_bounce_outbound_reaches_the_sender(
     house: Directory, ada: Grant, function: HttpFunction
 ) -> None:
     await ask(house, OUTBOUND)
-    function.answer = lambda event: [say("BOUNCE", reason="Not outside, please.")]
+    function.answer = lambda event: [say("BOUNCE", reason="Not outside,\0 please." + "!" * 2000)]
     await pipeline.submit(house.core, ada, envelope("bob@away.example"), message())
     await run_functions(house)
     (report,) = await in_folder(house, ADA)
-    assert b"Not outside, please." in report
+    assert b"Not outside, please.!!!" in report
+    assert b"\0" not in report
+    assert max(map(len, report.split(b"\r\n"))) <= 998
     (bounced,) = await stories(house, "OUTGOING_EMAIL_BOUNCED")
     assert bounced["bouncedRecipient"]["emailAddress"] == "bob@away.example"
 
@@ -390,6 +392,32 @@ async def test_added_recipients_do_not_pass_the_limit_of_the_day(
     (bounced,) = await stories(house, "OUTGOING_EMAIL_BOUNCED")
     assert bounced["bouncedRecipient"]["emailAddress"] == "added@away.example"
     assert await in_folder(house, ADA) == []
+
+
+async def test_an_added_group_that_only_some_of_take_mail_is_somebody(
+    house: Directory, ada: Grant, function: HttpFunction
+) -> None:
+    limits = msgspec.structs.replace(house.core.settings.limits, external_recipients_per_day=1)
+    house.core.settings = msgspec.structs.replace(house.core.settings, limits=limits)
+    await remote(house, "rob", "Rob@third.example")
+    await house.group("board", "grace")
+    await senders(house, "board", "members")
+    await house.user("lin")
+    await house.group("all", "board", "lin", "rob")
+    await house.group("staff", "board", "lin")
+    await ask(house, OUTBOUND)
+    function.answer = lambda event: [say("DEFAULT"), say("DEFAULT", "all@demo.test")]
+    await pipeline.submit(house.core, ada, envelope("bob@away.example"), message())
+    await run_functions(house)
+    assert await counts(house, "lin@demo.test") == (1, 0)
+    assert await waiting(house) == ["bob@away.example"]
+    function.answer = lambda event: [say("DEFAULT"), say("DEFAULT", "staff@demo.test")]
+    await pipeline.submit(house.core, ada, envelope(ADA), message())
+    await run_functions(house)
+    assert await counts(house, "lin@demo.test") == (2, 0)
+    assert await counts(house) == (0, 0)
+    told = (await stories(house, ruling.APPLIED))[-1]
+    assert (told["added"], told.get("ignored")) == (["staff@demo.test"], None)
 
 
 async def test_who_is_added_and_forwards_is_charged_for_that(

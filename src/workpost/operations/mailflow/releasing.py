@@ -287,8 +287,13 @@ class _Case:
         """
         if not added:
             return routed
-        nobody = [one for one in routed.unknown if one in added]
-        nobody += [one.rcpt for one in routed.refused if one.rcpt in added]
+        mine = set(added)
+        # A group that is reached is somebody, whoever within it takes no mail from the sender.
+        reached = {one.rcpt for one in (*routed.local, *routed.forwards)}
+        reached |= {*routed.external, *routed.empty}
+        for one in dict.fromkeys((*routed.unknown, *(each.rcpt for each in routed.refused))):
+            if one in mine and one not in reached:
+                self.ignored.append(added.pop(one))
         if not self.adds:
             over = set(_elsewhere(routed, added))
             await self.telling.too_many([added.pop(one) for one in sorted(over)])
@@ -297,8 +302,6 @@ class _Case:
                 external=[one for one in routed.external if one not in over],
                 forwards=[one for one in routed.forwards if one.by or one.rcpt not in over],
             )
-        for one in dict.fromkeys(nobody):
-            self.ignored.append(added.pop(one))
         extra = len(_elsewhere(routed, added))
         if extra and self.held.direction == OUTBOUND:
             self.charges += await charging.charges_of(
@@ -309,8 +312,8 @@ class _Case:
         self.charges += await charging.charges_for(self.core, None, None, onward, 0)
         return msgspec.structs.replace(
             routed,
-            unknown=[one for one in routed.unknown if one not in nobody],
-            refused=[one for one in routed.refused if one.rcpt not in nobody],
+            unknown=[one for one in routed.unknown if one not in mine],
+            refused=[one for one in routed.refused if one.rcpt not in mine],
         )
 
     # --- delivery ---
