@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -325,6 +328,20 @@ def test_a_worker_that_speaks_nonsense_gives_no_answer(
     arn = functions.callable("liar", "code.lying", CODE)
     said = {"head": head, "payload": payload}
     assert trouble(functions, arn, said, request_id="r").trouble is Trouble.FAILED
+
+
+def test_a_system_that_gives_no_process_is_busy_and_loses_nothing(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*args: object, **more: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    arn = functions.callable("late", "code.handler", CODE)
+    monkeypatch.setattr(subprocess, "Popen", none_left)
+    assert trouble(functions, arn, 0).trouble is Trouble.BUSY
+    before = len(os.listdir("/proc/self/fd"))
+    assert trouble(functions, arn, 0).trouble is Trouble.BUSY
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_group_that_is_out_of_reach_delays_nothing(

@@ -82,7 +82,7 @@ class Worker:
         """Start a worker and load its handler; `heard` is given what that prints.
 
         Raises FunctionFailed: REFUSED when it cannot be confined, FAILED when the handler does not
-        load, TIME when it takes longer than `seconds`.
+        load, TIME when it takes longer than `seconds`, BUSY when the system gives no process.
         """
         channel, inner_channel = socket.socketpair()
         minding, inner_minding = socket.socketpair()
@@ -102,6 +102,11 @@ class Worker:
                 cwd="/",
                 start_new_session=True,
             )
+        except OSError as error:
+            for end in (channel, minding):
+                end.close()
+            os.close(reading)
+            raise FunctionFailed(Trouble.BUSY, f"it cannot be started: {error.strerror}") from None
         finally:
             inner_channel.close()
             inner_minding.close()
