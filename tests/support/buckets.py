@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.support.api_server import ApiServer
 from workpost.domain.access.accounts import create_account
 from workpost.domain.access.sessions import Session, open_function_session
-from workpost.integrations.s3.mapping import find_depot
+from workpost.integrations.s3.mapping import BUCKETS, find_depot
 from workpost.kernel.outside_settings import Function, Lambda, Outside
 
 BUCKET = "updates"
@@ -43,6 +43,7 @@ class Buckets:
         depot = find_depot(api.core.settings, self.account, self.bucket)
         assert depot is not None
         depot.check()
+        self.folder = api.core.settings.outside_dir / BUCKETS / self.account / self.bucket
         self.client = self.of(self.session())
 
     def set(self, **changes: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ import pytest
 
 from tests.support.buckets import Buckets, refused
 from tests.support.moto import MotoServer
+from workpost.integrations.s3 import uploads
+from workpost.integrations.s3.client import make_client
 from workpost.integrations.s3.depot import Entry
 from workpost.integrations.s3.folder import FolderDepot
 from workpost.kernel.outside_settings import Outside
@@ -173,6 +177,37 @@ def test_a_bucket_out_of_reach(buckets: Buckets, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     buckets.set(outside=Outside(buckets=(f"{buckets.account} {buckets.bucket} s3 gone",)))
     assert refused(lambda: buckets.get("a")) == (503, "ServiceUnavailable")
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        assert refused(lambda: buckets.put("new/1", b"data")) == (503, "ServiceUnavailable")
+    assert os.listdir(buckets.folder / "new") == []
+
+
+def test_a_client_is_made_once_for_a_bucket(
+    buckets: Buckets, moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def making(region: str, profile: str = "") -> Any:
+        made.append(region)
+        return make_client(region, profile)
+
+    monkeypatch.setattr(uploads, "make_client", making)
+    boto3.client("s3").create_bucket(Bucket="once")
+    buckets.set(outside=Outside(buckets=(f"{buckets.account} {buckets.bucket} s3 once",)))
+    buckets.put("a", b"1")
+    assert buckets.get("a") == b"1"
+    assert len(made) == 1
+    buckets.set(outside=Outside(buckets=(f"{buckets.account} {buckets.bucket} folder",)))
+    assert refused(lambda: buckets.get("a"))[1] == "NoSuchKey"
 
 
 # --- what is not there ----------------------------------------------------------------------------

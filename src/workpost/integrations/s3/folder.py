@@ -110,7 +110,12 @@ class FolderDepot:
 
     def put(self, name: str, data: bytes) -> None:
         upload = self.begin(name)
-        self.complete(name, upload, [self.put_part(name, upload, 1, data)])
+        try:
+            self.complete(name, upload, [self.put_part(name, upload, 1, data)])
+        except Exception:
+            # Nobody else knows of it: on a full disk each try would leave another part behind.
+            self.abort(name, upload)
+            raise
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:
         handle = self._open(name) if version in NO_VERSION else None

@@ -12,7 +12,7 @@ from workpost.domain.messages import transit
 from workpost.formats.mime import replacing
 from workpost.formats.mime.replacing import ReplacementRefused
 from workpost.integrations.s3.depot import Depot, Refused, TooLarge
-from workpost.integrations.s3.mapping import find_depot
+from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import (
     Busy,
     ContentRejected,
@@ -49,6 +49,7 @@ class ObjectPlace(msgspec.Struct, frozen=True):
 async def put_message(
     core: Core,
     slots: asyncio.Semaphore,
+    depots: Depots,
     *,
     account: str,
     id: str,
@@ -58,8 +59,8 @@ async def put_message(
     """Replace a message's content by an object of one of the account's mapped buckets.
 
     It goes on in the message's stead only while a function runs that the mail flow waits for.
-    `slots` has room for `AT_ONCE`. Raises ResourceNotFound, MessageFrozen, ContentUnreachable,
-    ContentRejected, TryLater.
+    `slots` has room for `AT_ONCE`; `depots` are those of the process. Raises ResourceNotFound,
+    MessageFrozen, ContentUnreachable, ContentRejected, TryLater.
     """
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -67,12 +68,14 @@ async def put_message(
     except TimeoutError:
         raise Busy("Too many messages are being replaced at this moment.") from None
     try:
-        await _put(core, account, id, place, function)
+        await _put(core, depots, account, id, place, function)
     finally:
         slots.release()
 
 
-async def _put(core: Core, account: str, id: str, place: ObjectPlace, function: str) -> None:
+async def _put(
+    core: Core, depots: Depots, account: str, id: str, place: ObjectPlace, function: str
+) -> None:
     row = await find(core, account=account, id=id, function=function)
     try:
         key = await transit.open_content_key(core, row)
@@ -82,7 +85,7 @@ async def _put(core: Core, account: str, id: str, place: ObjectPlace, function: 
     before, original = whole[: row.skip], whole[row.skip :]
     if replacing.is_redirected(original):
         raise MessageFrozen("The message is redirected and cannot be updated.")
-    depot = find_depot(core.settings, account, place.bucket)
+    depot = depots.find(core.settings, account, place.bucket)
     if depot is None:
         raise ContentUnreachable(UNREACHABLE.format(place.bucket))
     # What came in with the largest size, and with trace fields since, may go back as it is.

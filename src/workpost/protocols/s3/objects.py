@@ -9,7 +9,7 @@ from email.utils import formatdate
 from typing import NamedTuple
 
 from workpost.integrations.s3.depot import Depot, Entry
-from workpost.integrations.s3.mapping import find_depot
+from workpost.integrations.s3.mapping import Depots
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.request import Asked
 from workpost.protocols.s3.threads import apart
@@ -39,11 +39,11 @@ class Reply(NamedTuple):
     body: bytes = b""
 
 
-async def answer(core: Core, account: str, asked: Asked, body: bytes) -> Reply:
+async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: bytes) -> Reply:
     """Do what an account's function asks. Raises S3Error, Refused, TryLater."""
     if not asked.bucket:
         raise S3Error("NotImplemented", "Buckets are not listed.")
-    depot = find_depot(core.settings, account, asked.bucket)
+    depot = depots.find(core.settings, account, asked.bucket)
     if depot is None:
         raise S3Error("NoSuchBucket", "The specified bucket does not exist")
     if asked.key:

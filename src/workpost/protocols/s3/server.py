@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from email.utils import formatdate
 from typing import Any
 
+from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
 from workpost.protocols.s3.errors import S3Error, translate
@@ -73,6 +74,7 @@ class S3Application:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._keys = SigningKeys()
+        self._depots = Depots()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._rooms = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(EACH_AT_ONCE))
 
@@ -132,7 +134,7 @@ class S3Application:
         body = b""
         if asked.method == "PUT":
             body = await apart(open_body, asked, proven, await _read_body(asked.header, receive))
-        return await answer(self._core, account, asked, body)
+        return await answer(self._core, self._depots, account, asked, body)
 
     @asynccontextmanager
     async def _entered(self, account: str) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ import msgspec
 
 from workpost.domain.access.accounts import administer
 from workpost.domain.directory.listing import EntityFilter
+from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.operations.transit.putting import AT_ONCE
@@ -30,6 +31,7 @@ class Api(msgspec.Struct, frozen=True):
     tokens: PageTokens
     puts: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     """Held while a message in transit is replaced."""
+    depots: Depots = msgspec.field(default_factory=Depots)
 
 
 def grant_of(call: Call, document: Document) -> Grant:

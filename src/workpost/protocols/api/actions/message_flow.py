@@ -29,6 +29,7 @@ async def PutRawMessageContent(api: Api, call: Call, document: Document) -> dict
     await putting.put_message(
         api.core,
         api.puts,
+        api.depots,
         account=call.account,
         id=document["messageId"],
         place=ObjectPlace(
