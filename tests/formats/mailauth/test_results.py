@@ -223,7 +223,7 @@ def test_fields_of_named_servers_are_found_from_the_top() -> None:
         [("dkim", "fail")],
     ]
     many = b"Authentication-Results: mx.demo.test; spf=pass\r\n" * 101 + b"\r\n"
-    assert find_results(many, RELAYS) == []
+    assert len(find_results(many, RELAYS)) == 100
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))

@@ -124,6 +124,13 @@ places = st.sampled_from(["smtp.mailfrom", "smtp.helo", "header.d", "header.i", 
 values = st.sampled_from(["author.example", "@author.example", "a@b.example", '""', "x"])
 
 
+async def test_no_number_of_fields_of_a_stranger_silences_the_relay() -> None:
+    strangers = "Authentication-Results: stranger.example; dmarc=pass\r\n" * 200
+    authentication = await read(postfix("fail", "fail", "fail") + strangers)
+    assert authentication is not None
+    assert authentication.dmarc.result == "fail"
+
+
 @given(st.lists(st.tuples(methods, results, places, values), max_size=6))
 def test_whatever_a_relay_says_has_an_end(said: list[tuple[str, str, str, str]]) -> None:
     told = "".join(f"; {method}={result} {place}={value}" for method, result, place, value in said)

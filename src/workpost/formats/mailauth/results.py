@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -196,16 +197,15 @@ def _unquote(text: str) -> str:
 
 
 def find_results(raw: bytes, servers: Collection[str]) -> list[Results]:
-    """The fields of these servers, the topmost first; none where there are more than `MAX_FIELDS`.
+    """The fields of these servers among the first `MAX_FIELDS` of a message, the topmost first.
 
-    A field that cannot be read, or stands beyond `LARGEST_HEADER`, is none.
+    A field that cannot be read, or stands beyond `LARGEST_HEADER`, is none. Those on top are of the
+    last relay: however many a stranger has written below them, they are seen.
     """
     names = {name.lower().removesuffix(".") for name in servers}
     end = header_end(raw, 0, min(len(raw), LARGEST_HEADER))
-    if raw[:end].lower().count(_NAME) > MAX_FIELDS:
-        return []
     found = []
-    for match in _FIELD.finditer(raw, 0, end):
+    for match in islice(_FIELD.finditer(raw, 0, end), MAX_FIELDS):
         last = _END.search(raw, match.end(), end)
         try:
             results = parse_results(raw[match.end() : last.end() if last is not None else end])

@@ -289,8 +289,8 @@ class _Case:
             return routed
         mine = set(added)
         # A group that is reached is somebody, whoever within it takes no mail from the sender.
-        reached = {one.rcpt for one in (*routed.local, *routed.forwards)}
-        reached |= {*routed.external, *routed.empty}
+        reached = {*routed.external, *routed.empty}
+        reached |= {one.rcpt for one in routed.local} | {one.rcpt for one in routed.forwards}
         for one in dict.fromkeys((*routed.unknown, *(each.rcpt for each in routed.refused))):
             if one in mine and one not in reached:
                 self.ignored.append(added.pop(one))
