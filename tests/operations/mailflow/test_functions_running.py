@@ -42,6 +42,7 @@ from workpost.operations.mailflow.opening import open_entry
 from workpost.operations.mailflow.queueing import lease_due
 from workpost.operations.mailflow.rule_runner import RuleRunner
 from workpost.store.content.types import content_key
+from workpost.store.tables.queue import FUNCTIONS, HINTS
 from workpost.store.tables.queue_orders import Choice
 
 __all__ = ["function"]
@@ -262,6 +263,29 @@ async def test_functions_of_one_organization_leave_room_for_anothers(
     stuck.set()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_mail_that_meets_no_function_wakes_nobody_who_looks_for_that(
+    house: Directory, ada: Grant
+) -> None:
+    heard: dict[str, int] = {}
+    watches = []
+    for key in ("", FUNCTIONS):
+        heard[key] = 0
+
+        def hear(value: int, key: str = key) -> None:
+            heard[key] += 1
+
+        watches.append(house.core.store.watch(HINTS, key, hear))
+    await pipeline.submit(house.core, ada, envelope("bob@away.example"), message())
+    await asyncio.sleep(0.05)
+    assert heard == {"": 1, FUNCTIONS: 0}
+    await ask(house, OUTBOUND)
+    await pipeline.submit(house.core, ada, envelope("bob@away.example"), message())
+    await asyncio.sleep(0.05)
+    assert heard == {"": 2, FUNCTIONS: 1}
+    for watch in watches:
+        watch.close()
 
 
 async def test_what_nobody_has_foreseen_is_tried_later_and_less_and_less_often(

@@ -219,10 +219,17 @@ def record(tx: Tx, *, events: list[NewEvent]) -> None:
 def _insert_content_and_queue(tx: Tx, message: Outgoing) -> None:
     if message.deliveries or message.queued:
         contents.insert_content(tx, message.content)
-    for waiting in message.queued:
+    _insert_queue(tx, message.queued)
+
+
+def _insert_queue(tx: Tx, queued: list[Queued]) -> None:
+    functions = False
+    for waiting in queued:
         queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
-    if message.queued:
-        tx.announce("queue", "")
+        functions |= any(each.route.startswith(queue.RULES) for each in waiting.recipients)
+    if queued:
+        # Whoever hears the whole kind hears both.
+        tx.announce(queue.HINTS, queue.FUNCTIONS if functions else "")
 
 
 def _place_each(tx: Tx, new: list[NewItem]) -> list[Placement]:
@@ -304,10 +311,7 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
         _insert_content_and_queue(tx, report)
         items += report.deliveries
     _place_each(tx, items)
-    for waiting in done.queued:
-        queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
-    if done.queued:
-        tx.announce("queue", "")
+    _insert_queue(tx, done.queued)
     _write_answers(tx, done.answers, done.memories)
     for event in done.events:
         insert_event(tx, event)

@@ -112,7 +112,7 @@ def order_rows(
     due = database_now(tx) if now else None
     changed = queue_orders.order(tx, rows=rows, state=state, due=due)
     if now:
-        tx.announce("queue", "")
+        tx.announce(queue.HINTS, queue.FUNCTIONS)
     return changed
 
 

@@ -159,4 +159,4 @@ def give_back(tx: Tx, *, queue_id: int, fence: int, number: int) -> None:
         queue.put_back(
             tx, queue=queue_id, numbers=[number], state=queue.WAITING, due=database_now(tx)
         )
-        tx.announce("queue", "")
+        tx.announce(queue.HINTS, queue.FUNCTIONS)

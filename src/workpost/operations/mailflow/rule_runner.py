@@ -29,6 +29,7 @@ from workpost.operations.mailflow.queueing import (
 from workpost.operations.mailflow.runner import end_destroyed, put_off
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
+from workpost.store.tables.queue import FUNCTIONS, HINTS
 
 IDLE_SECONDS = 5.0
 TROUBLE_SECONDS = 1.0
@@ -58,7 +59,7 @@ class RuleRunner:
 
     async def run(self) -> None:
         """Run until cancelled; then what is under way ends, or is given back."""
-        watch = self._core.store.watch("queue", "", lambda _: self._wake.set())
+        watch = self._core.store.watch(HINTS, FUNCTIONS, lambda _: self._wake.set())
         renewing = asyncio.create_task(self._renew())
         try:
             while True:

@@ -18,7 +18,7 @@ from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, pos
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
-from workpost.store.tables.queue import HELD, LOCAL, WAITING
+from workpost.store.tables.queue import HELD, HINTS, LOCAL, WAITING
 
 LEASE_MS = 60_000
 IDLE_SECONDS = 5.0
@@ -39,7 +39,7 @@ class LocalRunner:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        watch = self._core.store.watch("queue", "", lambda _: self._wake.set())
+        watch = self._core.store.watch(HINTS, "", lambda _: self._wake.set())
         try:
             while True:
                 self._wake.clear()

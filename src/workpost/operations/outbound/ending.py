@@ -113,7 +113,7 @@ def _remember(tx: Tx, ending: Ending, now: int) -> None:
         queue_routes.put_trouble(tx, trouble)
     elif ending.reached and queue_routes.clear_trouble(tx, route=ending.route):
         queue_routes.hasten(tx, route=ending.route, now=now, limit=HASTENED)
-        tx.announce("queue", "")
+        tx.announce(queue.HINTS, "")
 
 
 @command

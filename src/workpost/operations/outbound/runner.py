@@ -29,6 +29,7 @@ from workpost.operations.outbound.preparing import Signer
 from workpost.operations.outbound.settling import patience_of
 from workpost.store.core import Core
 from workpost.store.tables import queue_orders
+from workpost.store.tables.queue import HINTS
 
 RENEW_AGAIN_SECONDS = 1.0
 IDLE_SECONDS = 5.0
@@ -99,7 +100,7 @@ class OutboundRunner:
 
     async def run(self) -> None:
         """Run until cancelled; then what is under way ends, or is given back."""
-        watch = self._core.store.watch("queue", "", lambda _: self._wake.set())
+        watch = self._core.store.watch(HINTS, "", lambda _: self._wake.set())
         chores = [asyncio.create_task(self._renew()), asyncio.create_task(self._count())]
         try:
             while True:

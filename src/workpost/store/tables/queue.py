@@ -24,6 +24,11 @@ LOCAL = "local"
 """Route of recipients in our own mailboxes; others are routed by destination domain."""
 RULES = "rule:"
 """What the routes of messages that wait for a function of a rule begin with; no domain does."""
+HINTS = "queue"
+"""Kind of the hints that something waits."""
+FUNCTIONS = "functions"
+"""Their key where it waits for a function, else "": looking among all other rows for those of
+functions takes long where many wait, and most mail meets none."""
 
 
 class NewQueueEntry(msgspec.Struct, frozen=True):
