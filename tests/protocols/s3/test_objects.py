@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -245,22 +245,23 @@ def test_bodies_are_bounded(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -
 
 @contextmanager
 def reading_nothing(buckets: Buckets) -> Iterator[None]:
-    """A client that asks for a large object, and takes nothing of it."""
+    """As many clients as an account may have, that ask for a large object and take nothing."""
     buckets.put("large", bytes(32 << 20))
     client = buckets.of(buckets.session(), signature_version="s3v4")
     place = {"Bucket": buckets.bucket, "Key": "large"}
     url = urlsplit(client.generate_presigned_url("get_object", Params=place, ExpiresIn=60))
-    with socket.create_connection((url.hostname, url.port)) as stuck:
-        head = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n"
-        stuck.sendall(head.encode())
-        assert stuck.recv(12) == b"HTTP/1.1 200"
+    head = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n"
+    with ExitStack() as clients:
+        for _ in range(server.EACH_AT_ONCE):
+            stuck = clients.enter_context(socket.create_connection((url.hostname, url.port)))
+            stuck.sendall(head.encode())
+            assert stuck.recv(12) == b"HTTP/1.1 200"
         yield
 
 
 def test_an_answer_that_nobody_takes_has_its_room_and_keeps_no_other_account_out(
     buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "EACH_AT_ONCE", 1)
     monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
     with reading_nothing(buckets):
         assert refused(lambda: buckets.put("a", b"1")) == (503, "ServiceUnavailable")
@@ -270,7 +271,6 @@ def test_an_answer_that_nobody_takes_has_its_room_and_keeps_no_other_account_out
 def test_whoever_stops_to_take_an_answer_is_left(
     buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "EACH_AT_ONCE", 1)
     monkeypatch.setattr(server, "STALLED_SECONDS", 0.1)
     with reading_nothing(buckets):
         buckets.put("a", b"1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 
 import msgspec
@@ -21,6 +22,7 @@ from workpost.kernel.errors import (
     MessageFrozen,
 )
 from workpost.kernel.logging import logger
+from workpost.kernel.rooms import Rooms
 from workpost.operations.transit.reading import find, not_found
 from workpost.store.content.types import content_key
 from workpost.store.core import Core
@@ -28,6 +30,8 @@ from workpost.store.tables.in_transit import OUTGOING, TransitRow
 
 AT_ONCE = 4
 """Contents that a process brings at the same time: each is in memory up to three times."""
+EACH_AT_ONCE = 2
+"""Those for one account: a bucket that does not answer leaves room for others."""
 PATIENCE_SECONDS = 10.0
 """How long a call waits for its turn."""
 UNREACHABLE = "The object cannot be accessed in the bucket {}."
@@ -48,7 +52,7 @@ class ObjectPlace(msgspec.Struct, frozen=True):
 
 async def put_message(
     core: Core,
-    slots: asyncio.Semaphore,
+    rooms: Rooms,
     depots: Depots,
     *,
     account: str,
@@ -59,18 +63,15 @@ async def put_message(
     """Replace a message's content by an object of one of the account's mapped buckets.
 
     It goes on in the message's stead only while a function runs that the mail flow waits for.
-    `slots` has room for `AT_ONCE`; `depots` are those of the process. Raises ResourceNotFound,
-    MessageFrozen, ContentUnreachable, ContentRejected, TryLater.
+    `rooms` and `depots` are those of the process. Raises ResourceNotFound, MessageFrozen,
+    ContentUnreachable, ContentRejected, TryLater.
     """
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await slots.acquire()
-    except TimeoutError:
-        raise Busy("Too many messages are being replaced at this moment.") from None
-    try:
+    async with AsyncExitStack() as room:
+        try:
+            await room.enter_async_context(rooms.enter(account, PATIENCE_SECONDS))
+        except TimeoutError:
+            raise Busy("Too many messages are being replaced at this moment.") from None
         await _put(core, depots, account, id, place, function)
-    finally:
-        slots.release()
 
 
 async def _put(

@@ -6,15 +6,15 @@ It shares the API's listeners: a request is S3's when the scope of its signature
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
 from email.utils import formatdate
 from typing import Any
 
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
+from workpost.kernel.rooms import Rooms
 from workpost.protocols.s3.errors import S3Error, translate
 from workpost.protocols.s3.objects import MAX_OBJECT, XML, Reply, answer
 from workpost.protocols.s3.request import open_body, prove, read
@@ -75,8 +75,7 @@ class S3Application:
         self._core = core
         self._keys = SigningKeys()
         self._depots = Depots()
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self._rooms = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(EACH_AT_ONCE))
+        self._rooms = Rooms(AT_ONCE, EACH_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
@@ -130,23 +129,14 @@ class S3Application:
         # The head is proven before anything of the body is taken in.
         proven = await prove(self._core, request, headers, self._keys)
         account = proven.caller.account
-        await room.enter_async_context(self._entered(account))
+        try:
+            await room.enter_async_context(self._rooms.enter(account, PATIENCE_SECONDS))
+        except TimeoutError:
+            raise S3Error("ServiceUnavailable", "Please reduce your request rate.") from None
         body = b""
         if asked.method == "PUT":
             body = await apart(open_body, asked, proven, await _read_body(asked.header, receive))
         return await answer(self._core, self._depots, account, asked, body)
-
-    @asynccontextmanager
-    async def _entered(self, account: str) -> AsyncIterator[None]:
-        """Room for a request of an account. Raises S3Error when there is none for long."""
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await held.enter_async_context(self._rooms[account])
-                    await held.enter_async_context(self._room)
-            except TimeoutError:
-                raise S3Error("ServiceUnavailable", "Please reduce your request rate.") from None
-            yield
 
 
 async def _send_body(send: Send, body: bytes) -> None:

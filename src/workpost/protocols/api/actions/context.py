@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,8 @@ from workpost.domain.directory.listing import EntityFilter
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
-from workpost.operations.transit.putting import AT_ONCE
+from workpost.kernel.rooms import Rooms
+from workpost.operations.transit.putting import AT_ONCE, EACH_AT_ONCE
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.pagination import PageTokens, Position
 from workpost.store.core import Core
@@ -29,7 +29,7 @@ class Api(msgspec.Struct, frozen=True):
 
     core: Core
     tokens: PageTokens
-    puts: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    puts: Rooms = msgspec.field(default_factory=lambda: Rooms(AT_ONCE, EACH_AT_ONCE))
     """Held while a message in transit is replaced."""
     depots: Depots = msgspec.field(default_factory=Depots)
 
