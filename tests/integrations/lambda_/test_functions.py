@@ -183,6 +183,28 @@ def test_an_endpoint_where_nobody_is_and_one_that_is_slow(
     told.set()
 
 
+def test_slow_functions_of_an_account_keep_no_others_waiting(
+    server: OutsideServer, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "EACH", 1)
+    aws._invoking.cache_clear()
+    told = threading.Event()
+
+    def slow(asked: Asked) -> Reply:
+        if b"slow" in asked.body:
+            told.wait(60)
+        return 200, {}, b"{}"
+
+    server.answer = slow
+    url = f"http://127.0.0.1:{server.port}"
+    assert trouble(mapped(url=url), event=b'"slow"', seconds=0.1) is Trouble.TIME
+    function = aws.AwsFunction(ARN, url)
+    quick = Invocation(event=b"{}", source_arn="", source_account="222233334444", seconds=5.0)
+    assert asyncio.run(function.invoke(quick)) == b"{}"
+    told.set()
+    aws._invoking.cache_clear()
+
+
 def test_without_credentials(server: OutsideServer) -> None:
     url = f"http://127.0.0.1:{server.port}"
     assert trouble(mapped(url=url)) is Trouble.UNREACHABLE

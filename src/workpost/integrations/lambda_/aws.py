@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from workpost.integrations.lambda_.base import ANSWER_BYTES, FunctionFailed, Invocation, Trouble
@@ -19,6 +19,8 @@ from workpost.integrations.lambda_.base import ANSWER_BYTES, FunctionFailed, Inv
 CONNECT_SECONDS = 5
 READ_SECONDS = 25
 CONNECTIONS = 64
+EACH = 32
+"""Invocations of one account."""
 _CODES = {
     "ResourceNotFoundException": Trouble.MISSING,
     "AccessDeniedException": Trouble.REFUSED,
@@ -29,8 +31,15 @@ _CODES = {
     "ServiceException": Trouble.BUSY,
 }
 _making = threading.Lock()
-_invoking = ThreadPoolExecutor(CONNECTIONS, "lambda")
-"""Threads of our own: functions that are slow keep nobody else waiting."""
+
+
+@cache
+def _invoking(account: str) -> ThreadPoolExecutor:
+    """Threads of an account's own: functions that are slow keep nobody else waiting.
+
+    Those that are given up here stay until the client's own bounds end them.
+    """
+    return ThreadPoolExecutor(EACH, f"lambda-{account}")
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +72,9 @@ class AwsFunction:
     async def invoke(self, invocation: Invocation) -> bytes:
         loop = asyncio.get_running_loop()
         kind = "RequestResponse" if invocation.waited else "Event"
-        call = loop.run_in_executor(_invoking, self._invoke, invocation.event, kind)
+        call = loop.run_in_executor(
+            _invoking(invocation.source_account), self._invoke, invocation.event, kind
+        )
         try:
             # The thread ends by the client's own bounds.
             return await asyncio.wait_for(call, invocation.seconds)
