@@ -115,7 +115,9 @@ def test_behind_walls_the_machine_is_empty(jail: Jail) -> None:
         return
     root = set(jail.attempt("list", "/"))
     assert not root & {"var", "home", "run", "srv", "boot", "sys", "media", "mnt"}
-    assert set(jail.attempt("list", "/dev")) == {"null", "zero", "random", "urandom"}
+    # Temporary folders may lie in memory, and with them the code that is to be seen.
+    memory = {"shm"} if jail.code.is_relative_to("/dev/shm") else set()
+    assert set(jail.attempt("list", "/dev")) == {"null", "zero", "random", "urandom"} | memory
     for path in ("/etc/shadow", "/etc/ssh", "/etc/workpost", "/var/lib", "/run"):
         assert jail.attempt("read", path) == "No such file or directory"
     processes = jail.attempt("list", "/proc")
