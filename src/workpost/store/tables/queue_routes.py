@@ -28,7 +28,7 @@ class Trouble(msgspec.Struct, frozen=True):
 def next_for_functions(tx: Reader, *, now: int) -> int | None:
     """When the next row becomes due after `now` that waits for a function; None: there is none."""
     row = tx.row(
-        f"SELECT due FROM queue_rcpt WHERE {ELSEWHERE} AND {FUNCTION} AND due > ?"
+        f"SELECT due FROM queue_rcpt WHERE state = 'waiting' AND {FUNCTION} AND due > ?"
         " ORDER BY due LIMIT 1",
         now,
     )
