@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.formats.sieve.scripts import actions, holds
@@ -203,3 +205,27 @@ def test_10_a_script_is_no_mail_bomb_and_a_broken_one_keeps() -> None:
     keys = ",".join(f'"none {n}"' for n in range(300))
     work = f'if header :contains ["x-spam-score", "received"] [{keys}, "nowhere"] {{ stop; }}' * 30
     assert actions(work) == ["error: the script works too long"]
+
+
+def test_a_field_that_is_named_again_is_read_once_and_the_clock_is_looked_at() -> None:
+    many = ", ".join(f"a{number}@example.test" for number in range(4_000))
+    raw = f"To: {many}\r\nSubject: {'=?utf-8?q?x?= ' * 5_000}\r\n\r\n".encode()
+    for kind in ("address", "header"):
+        names = ",".join(['"to"', '"subject"'] * 300)
+        began = time.monotonic()
+        [came] = actions(
+            f'if {kind} [{names}] "none" {{ stop; }}',
+            raw,
+            is_late=lambda began=began: time.monotonic() - began > 1,  # type: ignore[misc]
+        )
+        assert came in ("keep", "error: the script works too long")
+        assert time.monotonic() - began < 1.5
+
+
+def test_deleteheader_looks_at_the_clock() -> None:
+    raw = b"".join(b"X-A: %s%d\r\n" % (b"a" * 60_000, n) for n in range(50)) + b"\r\n"
+    looks: list[int] = []
+    keys = ",".join(f'"{n}b"' for n in range(30))
+    source = f'require "editheader"; deleteheader :contains "X-A" [{keys}];'
+    [came] = actions(source, raw, is_late=lambda: looks.append(1) or len(looks) > 20)  # type: ignore[func-returns-value]
+    assert came == "error: the script takes too long"

@@ -26,7 +26,7 @@ first_valid_gid = 1
 mail_home = {folder}
 plugin {{
   sieve_extensions = +vacation-seconds +editheader
-  sieve_editheader_protected = received
+  sieve_editheader_protected = received delivered-to
 }}
 """
 

@@ -30,8 +30,6 @@ Value = int | str | tuple[str, ...] | None
 _RELATIONS = ("gt", "ge", "lt", "le", "eq", "ne")
 _ALWAYS = ("comparator-i;octet", "comparator-i;ascii-casemap")
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
-_PROTECTED = ("received", "auto-submitted")
-"""RFC 5293 4 and 6: trace fields and what stops loops are not deleted."""
 
 
 class Step(NamedTuple):
@@ -251,8 +249,6 @@ class _Checker:
                 return
             if not _FIELD_NAME.fullmatch(name):
                 raise SieveError(f'"{name}" is no name of a header field', step.line)
-            if step.name == "deleteheader" and name.lower() in _PROTECTED:
-                raise SieveError(f"{name} must not be deleted", step.line)
 
 
 def _strings(value: Value) -> tuple[str, ...]:

@@ -24,12 +24,14 @@ from workpost.formats.sieve.actions import (
 from workpost.formats.sieve.checker import Script, Step
 from workpost.formats.sieve.errors import SieveRunError
 from workpost.formats.sieve.evaluation import chosen, holds, is_mailto
+from workpost.formats.sieve.limits import MAX_VALUE_TO_MATCH, STEP
 from workpost.formats.sieve.matching import Match
 from workpost.formats.sieve.message import Message
 from workpost.formats.sieve.run import Run, split_flags
 from workpost.formats.sieve.variables import modify
 
-_PROTECTED = ("received", "auto-submitted")
+_PROTECTED = ("received", "auto-submitted", "delivered-to")
+"""What tells of circles is not deleted; RFC 5293 6 wants the attempt ignored in silence."""
 _DAY = 24 * 3600
 LONGEST_PERIOD = 365 * _DAY
 
@@ -167,11 +169,12 @@ def _addheader(run: Run, step: Step) -> None:
 def _deleteheader(run: Run, step: Step) -> None:
     name = run.text(step.values[0])
     if name.lower() in _PROTECTED:
-        raise SieveRunError(f"{name} must not be deleted")
+        return
     fields = run.message.named([name])
     fields = chosen(step, fields)
     keys = run.texts(step.values[1]) if len(step.values) == 2 else None
-    run.spend(1 + len(fields) * len(keys or ()))
+    size = sum(min(len(field.text), MAX_VALUE_TO_MATCH) for field in fields) if keys else 0
+    run.spend(1 + len(keys or ()) * (len(fields) + size // STEP))
     match = Match(
         {tag: value for tag, value in step.tags.items() if tag not in (":index", ":last")}
     )
@@ -179,7 +182,7 @@ def _deleteheader(run: Run, step: Step) -> None:
         fields = fields if match.any_of([field.text for field in fields], keys) else []
         keys = None
     for field in fields:
-        if keys is None or any(match.one(field.text, key) for key in keys):
+        if keys is None or match.any_of([field.text], keys, run.check_time):
             run.message.delete(field)
 
 

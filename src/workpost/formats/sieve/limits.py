@@ -18,6 +18,8 @@ MAX_ACTIONS = 32
 """Actions of one run."""
 MAX_REDIRECTS = 4
 """Of one run (RFC 5228 4.2 and 10: a script must not be a mail bomb)."""
+MAX_SEEN = 16
+"""Ids that `duplicate` remembers of one run."""
 MAX_VARIABLES = 128
 MAX_NAME = 32
 """Characters of a variable's name (RFC 5229 6)."""

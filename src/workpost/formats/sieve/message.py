@@ -22,17 +22,20 @@ MAX_FIELDS = 2_000
 class Field:
     """One header field: its octets as they lie in the message, its unfolded value."""
 
-    __slots__ = ("name", "octets", "value")
-
     def __init__(self, name: str, value: bytes, octets: bytes) -> None:
         self.name = name
         self.value = value
         self.octets = octets
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The value with encoded words decoded, without white space around it."""
         return decode_words(self.value).strip()
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        """The addresses of the value, without names."""
+        return [address for _, address in parse_address_list(self.value) if address]
 
 
 class Message:
@@ -42,6 +45,8 @@ class Message:
         self._raw = raw
         self._given = summary
         self._edits = 0
+        self._rest = b""
+        """The header behind MAX_FIELDS, with its blank line; nobody looks at it."""
         self._bodies: dict[tuple[str, ...], list[str]] = {}
 
     @cached_property
@@ -63,8 +68,7 @@ class Message:
     def fields(self) -> list[Field]:
         """The header, first field first."""
         found: list[Field] = []
-        block = self._raw[: self.summary.header_end]
-        lines = block.splitlines(keepends=True)
+        lines = self._raw[: self.summary.header_end].splitlines(keepends=True)
         start = 0
         while start < len(lines) and len(found) < MAX_FIELDS:
             end = start + 1
@@ -77,6 +81,7 @@ class Message:
                 name, colon, value = unfold(octets).rstrip(b"\n").partition(b":")
                 known = name.rstrip().decode("latin-1").lower() if colon else ""
                 found.append(Field(known, value, octets))
+        self._rest = b"".join(lines[start:])
         return found
 
     def named(self, names: Sequence[str]) -> list[Field]:
@@ -88,8 +93,8 @@ class Message:
         """The message with its header as it is now."""
         if not self.edited:
             return self._raw
-        body = self._raw[self.summary.header_end :]
-        return b"".join(field.octets for field in self.fields) + b"\r\n" + body
+        fields = b"".join(field.octets for field in self.fields)
+        return fields + (self._rest or b"\r\n") + self._raw[self.summary.header_end :]
 
     def add(self, name: str, value: str, *, last: bool) -> None:
         """RFC 5293 4: a field at the top, or at the bottom."""
@@ -107,10 +112,6 @@ class Message:
         self._edits += 1
         if self._edits > MAX_EDITS:
             raise SieveRunError(f"the header is edited more than {MAX_EDITS} times")
-
-    def addresses(self, field: Field) -> list[str]:
-        """The addresses of a field, without names."""
-        return [address for _, address in parse_address_list(field.value) if address]
 
     def bodies(self, transform: str, types: Sequence[str]) -> list[str]:
         """What `body` compares: RFC 5173 4 (:raw), 5 (:content), 5.3 (:text).
