@@ -93,6 +93,14 @@ def test_rfc5231_relational() -> None:
         compile_script(b'require "relational"; if header :value "is" "a" "b" { stop; }')
 
 
+def test_rfc5051_letters_and_their_accents_are_what_one_letter_is() -> None:
+    comparator = ':comparator "i;unicode-casemap"'
+    capabilities = ("variables", "comparator-i;unicode-casemap")
+    assert holds(f'string :is {comparator} "JO\u0308RG" "j\u00f6rg"', *capabilities)
+    assert holds(f'string :contains {comparator} "xJO\u0308RGx" "j\u00f6rg"', *capabilities)
+    assert not holds(f'string :is {comparator} "jorg" "j\u00f6rg"', *capabilities)
+
+
 def test_rfc5233_subaddress() -> None:
     assert holds('address :detail "from" "work"', "subaddress")
     assert holds('address :user "from" "ada"', "subaddress")
@@ -110,6 +118,16 @@ def test_rfc5173_body() -> None:
     assert holds('body :content "text" :contains ["nothing", "brown"]', "body")
     assert not holds('body :content ["text/", "/plain", "a/b/c"] :contains ""', "body")
     assert holds('body :content "" :contains "fox"', "body")
+    around = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\nbefore\r\n--b\r\n"
+        b"Content-Type: message/rfc822\r\n\r\nSubject: attached\r\n\r\ninside\r\n"
+        b"--b--\r\nbehind\r\n"
+    )
+    assert holds('body :content "multipart" :contains "before"', "body", message=around)
+    assert holds('body :content "multipart" :contains "behind"', "body", message=around)
+    assert not holds('body :content "multipart" :contains "attached"', "body", message=around)
+    assert holds('body :content "message/rfc822" :contains "attached"', "body", message=around)
+    assert not holds('body :content "message" :contains "inside"', "body", message=around)
 
 
 def test_rfc5260_date_index_and_currentdate() -> None:
@@ -181,6 +199,19 @@ def test_rfc5293_a_flood_of_fields_is_kept_by_an_edit() -> None:
     flood = b"".join(b"X-%d: y\r\n" % number for number in range(2_500))
     result = run('require "editheader"; addheader "X-Seen" "yes";', flood + MESSAGE)
     assert result.message == b"X-Seen: yes\r\n" + flood + MESSAGE
+
+
+def test_what_is_added_to_a_header_has_lines_that_servers_take() -> None:
+    for value in ("word " * 900, "w" * 5_000, "Jörg " * 900, "ends\x01here"):
+        result = run(f'require "editheader"; addheader "X-Long" "{value}"; stop;')
+        assert result.message is not None
+        block = result.message[: summarize(result.message).header_end]
+        assert max(map(len, block.split(b"\r\n"))) < 998
+        assert b"\x01" not in block
+        [found] = header_values(block, "x-long")
+        assert found == " ".join(value.replace("\x01", " ").split())
+    long = f'require "editheader"; addheader "{"N" * 71}" "x";'
+    assert "no name of a header field" in actions(long)[0]
 
 
 def test_rfc5429_reject_excludes_taking() -> None:

@@ -32,6 +32,8 @@ from workpost.formats.sieve.variables import modify
 
 _PROTECTED = ("received", "auto-submitted", "delivered-to")
 """What tells of circles is not deleted; RFC 5293 6 wants the attempt ignored in silence."""
+MAX_FIELD_NAME = 70
+"""Characters; the name stands on one line with what comes first of the value."""
 _DAY = 24 * 3600
 LONGEST_PERIOD = 365 * _DAY
 
@@ -111,7 +113,8 @@ def _redirect(run: Run, step: Step) -> None:
         address = parse_mailbox(run.text(step.values[0]).strip(), smtputf8=True)
     except AddressError as error:
         raise SieveRunError(f"redirect: {error}") from None
-    run.act(Redirect(address))
+    local, _, domain = address.rpartition("@")
+    run.act(Redirect(f"{local}@{domain.lower()}"))
     if ":copy" not in step.tags:
         run.implicit_keep = False
 
@@ -161,7 +164,8 @@ def _set(run: Run, step: Step) -> None:
 
 def _addheader(run: Run, step: Step) -> None:
     name = run.text(step.values[0])
-    if not name or not all("!" <= letter <= "~" and letter != ":" for letter in name):
+    plain = all("!" <= letter <= "~" and letter != ":" for letter in name)
+    if not plain or not 0 < len(name) <= MAX_FIELD_NAME:
         raise SieveRunError(f"{name[:40]!r} is no name of a header field")
     run.message.add(name, run.text(step.values[1]), last=":last" in step.tags)
 

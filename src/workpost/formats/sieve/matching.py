@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 
 import re2
 
@@ -33,14 +34,21 @@ def normalized(text: str, comparator: str) -> str:
     if comparator == "i;ascii-casemap":
         return text.translate(_ASCII_UPPER)
     if comparator == "i;unicode-casemap":
-        return text.casefold()
+        # RFC 5051 2: decomposed, so that one letter with an accent is a letter and its accent.
+        return text if text.isascii() and text.islower() else normalize("NFKD", text.casefold())
     return text
 
 
-def number_of(text: str) -> float:
-    """i;ascii-numeric: the digits at the start; what does not start with one is infinite."""
+def number_of(text: str) -> tuple[float, str]:
+    """i;ascii-numeric: what orders by the digits at the start, of which there may be any number.
+
+    What does not start with one is infinite.
+    """
     found = _DIGITS.match(text)
-    return float(found[0][:300]) if found is not None else _INFINITY
+    if found is None:
+        return _INFINITY, ""
+    digits = found[0].lstrip("0")
+    return len(digits), digits
 
 
 class Match:
@@ -89,9 +97,10 @@ class Match:
         if self._value is not None:
             return self._related(self._value, value, key)
         if self._kind == ":matches":
-            return self._search(_wildcards(key, self._comparator), value)
+            return self._search_wildcards(key, value)
         if self._kind == ":regex":
-            return self._search(_expression(key, self._comparator), value)
+            found = _expression(key, self._comparator).search(value)
+            return self._note(found, value)
         if self._kind == ":contains":
             return normalized(key, self._comparator) in normalized(value, self._comparator)
         return self._related("eq", value, key)
@@ -103,11 +112,19 @@ class Match:
         # The order of octets, which that of code points is in UTF-8.
         return _RELATIONS[relation](left, right)
 
-    def _search(self, pattern: re2._Regexp, value: str) -> bool:
-        found = pattern.search(value)
+    def _search_wildcards(self, key: str, value: str) -> bool:
+        if self._comparator != DEFAULT:
+            return self._note(_wildcards(key, self._comparator).search(value), value)
+        # RE2 would hold letters beyond ASCII equal, too. Upper case is as long as lower case.
+        pattern = _wildcards(normalized(key, DEFAULT), DEFAULT)
+        return self._note(pattern.search(normalized(value, DEFAULT)), value)
+
+    def _note(self, found: re2._Match | None, value: str) -> bool:
+        """Whether there was a match; its groups are parts of `value`."""
         if found is None:
             return False
-        self.found = [found[0], *(group or "" for group in found.groups())]
+        spans = [found.span(group) for group in range(found.re.groups + 1)]
+        self.found = [value[start:end] if start >= 0 else "" for start, end in spans]
         return True
 
 
@@ -140,7 +157,7 @@ def _wildcards(key: str, comparator: str) -> re2._Regexp:
         at += 1
     try:
         return regex.compile_pattern(
-            "\\A" + "".join(out) + "\\z", ignore_case=comparator != "i;octet", own=True
+            "\\A" + "".join(out) + "\\z", ignore_case=comparator == "i;unicode-casemap", own=True
         )
     except ValueError as error:
         raise SieveRunError(f"the pattern is not usable: {error}") from None

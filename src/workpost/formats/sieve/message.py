@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from email.header import Header
 from functools import cached_property
+from textwrap import wrap
 
 from workpost.formats.addresses import parse_address_list
 from workpost.formats.charsets import decode
 from workpost.formats.encoded_words import decode_words
 from workpost.formats.mime import Summary, decode_part, summarize
 from workpost.formats.mime.headers import unfold
+from workpost.formats.mime.parts import Part
 from workpost.formats.mime.transfer import html_to_text
 from workpost.formats.sieve.errors import SieveRunError
 from workpost.formats.sieve.limits import MAX_BODIES, MAX_EDITS, MAX_VALUE_TO_MATCH
 
+LINE = 76
+"""Characters of a line of a field that is added."""
+MAX_WORD = 900
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 MAX_FIELDS = 2_000
 """Fields of a header that are looked at."""
 
@@ -99,8 +106,9 @@ class Message:
     def add(self, name: str, value: str, *, last: bool) -> None:
         """RFC 5293 4: a field at the top, or at the bottom."""
         self._count_edit()
-        encoded = _encoded(value)
-        field = Field(name.lower(), encoded, f"{name}: ".encode() + encoded + b"\r\n")
+        octets = _folded(name, value)
+        encoded = unfold(octets).rstrip(b"\n").partition(b":")[2]
+        field = Field(name.lower(), encoded, octets)
         self.fields.insert(len(self.fields) if last else 0, field)
 
     def delete(self, field: Field) -> None:
@@ -136,8 +144,10 @@ class Message:
                 continue
             if transform == ":content" and not any(_is_type(media, each) for each in types):
                 continue
-            if media.startswith(("multipart/", "message/")):
-                octets = self._raw[part.body_start : part.body_end]
+            if media.startswith("multipart/"):
+                octets = self._around(part)
+            elif media.startswith("message/"):
+                octets = self._raw[part.body_start : part.text_start or part.body_end]
             else:
                 octets = decode_part(self._raw, part)
             text = decode(octets, part.charset)[:MAX_VALUE_TO_MATCH]
@@ -145,6 +155,18 @@ class Message:
                 text = html_to_text(text, MAX_VALUE_TO_MATCH)
             found.append(text)
         return found
+
+    def _around(self, part: Part) -> bytes:
+        """RFC 5173 5.2: what stands before and behind the parts of a multipart."""
+        inner = [
+            one
+            for one in self.summary.parts
+            if part.body_start < one.header_start and one.body_end <= part.body_end
+        ]
+        if not inner:
+            return self._raw[part.body_start : part.body_end]
+        first, last = inner[0].header_start, max(one.body_end for one in inner)
+        return self._raw[part.body_start : first] + self._raw[last : part.body_end]
 
 
 def _is_type(media: str, wanted: str) -> bool:
@@ -155,9 +177,19 @@ def _is_type(media: str, wanted: str) -> bool:
     return not wanted or media == wanted or media.startswith(f"{wanted}/")
 
 
-def _encoded(value: str) -> bytes:
-    """A value for a header field: one line, UTF-8 in encoded words (RFC 5293 4)."""
-    plain = " ".join(value.split())
-    if plain.isascii():
-        return plain.encode()
-    return Header(plain, "utf-8", maxlinelen=10_000).encode(linesep="").encode("ascii")
+def _folded(name: str, value: str) -> bytes:
+    """A field of lines that every server takes (RFC 5322 2.1.1), UTF-8 in encoded words."""
+    plain = " ".join(_CONTROL.sub(" ", value).split())
+    if plain.isascii() and all(len(word) <= MAX_WORD for word in plain.split(" ")):
+        lines = wrap(
+            plain,
+            LINE,
+            initial_indent=" " * (len(name) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        text = "\r\n ".join(lines).lstrip(" ")
+    else:
+        made = Header(plain, "utf-8", header_name=name, maxlinelen=LINE)
+        text = made.encode(linesep="\r\n")
+    return f"{name}: {text}\r\n".encode("ascii")
