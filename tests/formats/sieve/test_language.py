@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.formats.sieve.scripts import actions, holds
-from workpost.formats.sieve import limits
+from workpost.formats.sieve import limits, wildcards
 from workpost.formats.sieve.checker import compile_script
 from workpost.formats.sieve.errors import SieveError
 
@@ -229,3 +232,31 @@ def test_deleteheader_looks_at_the_clock() -> None:
     source = f'require "editheader"; deleteheader :contains "X-A" [{keys}];'
     [came] = actions(source, raw, is_late=lambda: looks.append(1) or len(looks) > 20)  # type: ignore[func-returns-value]
     assert came == "error: the script takes too long"
+
+
+def test_no_pattern_works_for_longer_than_a_run_may() -> None:
+    raw = b"X-A: " + b"a" * 65_000 + b"\r\n\r\n"
+    for test, came in (
+        (f'header :matches "x-a" "{"*a" * 900}*"', []),
+        (f'header :matches "x-a" "{"*a?" * 500}*"', []),
+        (f'header :matches "x-a" "{"?" * 2_000}b*"', ["keep"]),
+        (
+            f'header :regex "x-a" "{"(a*)" * 400}$"',
+            ["error: the regular expression costs too much"],
+        ),
+    ):
+        began = time.monotonic()
+        assert actions(f'require "regex"; if {test} {{ discard; }}', raw) == came
+        assert time.monotonic() - began < 2
+
+
+@given(st.text("a*?\\\\b", max_size=8), st.text("ab*", max_size=12))
+def test_wildcards_take_as_little_as_they_can(pattern: str, value: str) -> None:
+    pieces = re.findall(r"\\.|.", pattern)
+    groups = {"*": "(.*?)", "?": "(.)"}
+    expression = "".join(groups.get(each) or re.escape(each[-1]) for each in pieces)
+    wanted = re.fullmatch(expression, value)
+    found = wildcards.find(pattern, value)
+    assert (found is None) == (wanted is None)
+    if found is not None and wanted is not None:
+        assert found == [wanted.span(group) for group in range(len(wanted.groups()) + 1)]

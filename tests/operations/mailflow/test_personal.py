@@ -364,21 +364,6 @@ async def test_redirect_within_the_house_knows_its_circle(grace: House) -> None:
     assert GRACE in str(kept.get_all("Delivered-To"))
 
 
-async def test_no_script_can_hide_a_circle(grace: House) -> None:
-    hide = 'require ["editheader", "variables"]; deleteheader "Delivered-To"; '
-    hide += f'set "v" "{"x" * 7_000}"; ' + 'addheader "X" "${v}"; ' * 42
-    await grace.rules(hide + 'redirect "ada@demo.test";')
-    await grace.rules(hide + 'redirect "grace@demo.test";', "ada@demo.test")
-    envelope = Envelope(sender=BOB, recipients=[GRACE])
-    await pipeline.receive(grace.core, envelope, mail())
-    runs = 0
-    while runs < 6 and await deliver_one(grace.core):
-        runs += 1
-    assert runs < 6
-    [kept] = await grace.folder("INBOX") + await grace.folder("INBOX", "ada@demo.test")
-    assert GRACE in str(kept.get_all("Delivered-To"))
-
-
 async def test_redirect_to_a_group_of_the_owner_keeps_a_copy(grace: House) -> None:
     await grace.house.group("both", "ada", "grace")
     await grace.rules('redirect "both@demo.test";')

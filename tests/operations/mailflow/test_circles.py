@@ -1,0 +1,25 @@
+"""Circles of redirects that scripts try to hide."""
+
+from __future__ import annotations
+
+from tests.operations.mailflow.test_personal import BOB, GRACE, House, grace, mail
+from workpost.operations.mailflow import pipeline
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.runner import deliver_one
+
+__all__ = ["grace"]
+
+
+async def test_no_script_can_hide_a_circle(grace: House) -> None:
+    hide = 'require ["editheader", "variables"]; deleteheader "Delivered-To"; '
+    hide += f'set "v" "{"x" * 7_000}"; ' + 'addheader "X" "${v}"; ' * 42
+    await grace.rules(hide + 'redirect "ada@demo.test";')
+    await grace.rules(hide + 'redirect "grace@demo.test";', "ada@demo.test")
+    envelope = Envelope(sender=BOB, recipients=[GRACE])
+    await pipeline.receive(grace.core, envelope, mail())
+    runs = 0
+    while runs < 6 and await deliver_one(grace.core):
+        runs += 1
+    assert runs < 6
+    [kept] = await grace.folder("INBOX") + await grace.folder("INBOX", "ada@demo.test")
+    assert GRACE in str(kept.get_all("Delivered-To"))
