@@ -1,8 +1,8 @@
 """Wildcards of `:matches` (RFC 5228 2.7.1), found from left to right.
 
-`*` takes as little as it can (RFC 5229 3.2), `?` one character, `\\` quotes. What stands between two
-`*` is looked for once, behind what was found before: that is the least that each `*` can take. An
-engine for regular expressions would carry hundreds of groups along instead, for minutes.
+`*` takes as little as it can (RFC 5229 3.2), `?` one character, `\\` quotes. What stands between
+two `*` is looked for once, behind what was found before: that is the least that each `*` can take.
+An engine for regular expressions would carry hundreds of groups along instead, for minutes.
 """
 
 from __future__ import annotations

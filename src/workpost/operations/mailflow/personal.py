@@ -277,10 +277,17 @@ class _Case:
         return not sent.keep
 
     async def _notify(self, action: Notify) -> None:
+        """Notices elsewhere count as what is sent on: a script is no way around the limits."""
         told = await notifying.notify(self.core, self.letter, self.mailbox, action)
-        if told is not None:
-            self.handled.also.append(told)
-            self._note("NOTIFY", recipients=notifying.recipients(action))
+        if told is None or (told.elsewhere and not self.redirects):
+            return
+        owner, rcpt = self.owner, self.person.rcpt
+        self.handled.also.append(told.outgoing)
+        self.handled.forwards += [
+            Forward(owner.organization, owner.entity, one, owner.address, rcpt, True)
+            for one in told.elsewhere
+        ]
+        self._note("NOTIFY", recipients=notifying.recipients(action))
 
     async def _reject(self, action: Reject) -> None:
         self._note("REJECT", recipients=[self.letter.sender])

@@ -1,6 +1,8 @@
-"""Circles of redirects that scripts try to hide."""
+"""What scripts cannot get around: circles of redirects, and what may be sent in a day."""
 
 from __future__ import annotations
+
+import msgspec
 
 from tests.operations.mailflow.test_personal import BOB, GRACE, House, grace, mail
 from workpost.operations.mailflow import pipeline
@@ -23,3 +25,17 @@ async def test_no_script_can_hide_a_circle(grace: House) -> None:
     assert runs < 6
     [kept] = await grace.folder("INBOX") + await grace.folder("INBOX", "ada@demo.test")
     assert GRACE in str(kept.get_all("Delivered-To"))
+
+
+async def test_notices_to_other_servers_count_as_what_is_sent(grace: House) -> None:
+    await grace.rules(
+        'require "enotify"; notify :message "Offer" "mailto:a@home.example,b@home.example";'
+    )
+    limits = msgspec.structs.replace(grace.core.settings.limits, external_recipients_per_day=3)
+    settings = msgspec.structs.replace(grace.core.settings, limits=limits)
+    grace.core = msgspec.structs.replace(grace.core, settings=settings)
+    for _ in range(3):
+        await grace.bring(mail())
+    # Two rows, one for each recipient of the first notice.
+    assert len(await grace.leaving()) == 2
+    assert len(await grace.folder("INBOX")) == 3
