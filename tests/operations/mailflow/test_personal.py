@@ -172,7 +172,7 @@ async def test_discard_leaves_an_event_only(grace: House) -> None:
     await grace.bring(mail(), to=(GRACE, "ada@demo.test"))
     assert await grace.folder("INBOX") == []
     assert len(await grace.folder("INBOX", "ada@demo.test")) == 1
-    assert await grace.actions() == [{"action": "DISCARD"}]
+    assert await grace.actions() == [{"action": "DISCARD", "recipients": [GRACE]}]
 
 
 async def test_editheader_gives_this_mailbox_its_own_content_rfc5293(grace: House) -> None:

@@ -306,7 +306,7 @@ class _Case:
             self._note(kind, recipients=[self.letter.sender])
 
     def _note(self, action: str, **more: object) -> None:
-        self.actions.append({"action": action, **more})
+        self.actions.append({"action": action, "recipients": [self.owner.address], **more})
 
     async def _record(self) -> None:
         """RULE_APPLIED, in the words of the event that WorkMail logs."""

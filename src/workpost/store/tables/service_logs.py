@@ -33,9 +33,7 @@ def insert_chunks(tx: Tx, chunks: Sequence[LogChunk]) -> None:
     )
 
 
-def page_chunks(
-    tx: Reader, *, org: str, limit: int, but: Collection[str] = ()
-) -> list[LogChunk]:
+def page_chunks(tx: Reader, *, org: str, limit: int, but: Collection[str] = ()) -> list[LogChunk]:
     """The oldest chunks of an organization, some kinds left out."""
     marks = ", ".join("?" * len(but))
     others = f" AND kind NOT IN ({marks})" if but else ""
