@@ -196,6 +196,8 @@ def test_limits_of_a_script() -> None:
     assert "commands" in complaint("keep;" * (limits.MAX_COMMANDS + 1))
     many = ",".join(['"a"'] * (limits.MAX_STRINGS + 1))
     assert "strings" in complaint(f"if exists [{many}] {{ keep; }}")
+    costly = ",".join(f'"(.{{0,200}}){{5}}{number}"' for number in range(251))
+    assert "250 regular" in complaint(f'require "regex"; if header :regex "a" [{costly}] {{stop;}}')
     fifteen = "if true {" * limits.MAX_NESTING + "discard;" + "}" * limits.MAX_NESTING
     assert actions(fifteen) == []
 

@@ -21,7 +21,7 @@ from workpost.formats.sieve.language import (
     Spec,
     Tagged,
 )
-from workpost.formats.sieve.limits import MAX_PATTERN
+from workpost.formats.sieve.limits import MAX_EXPRESSIONS, MAX_PATTERN
 from workpost.formats.sieve.syntax import Argument, Node, Tag, parse
 from workpost.formats.sieve.variables import decode_characters, is_constant
 
@@ -67,6 +67,7 @@ class _Checker:
 
     def __init__(self) -> None:
         self.required: set[str] = set()
+        self._expressions = 0
 
     def require(self, node: Node) -> None:
         """RFC 5228 3.2: the first commands, and only they."""
@@ -233,6 +234,10 @@ class _Checker:
         return not may_change and relation.lower() not in _RELATIONS
 
     def _check_regex(self, step: Step, pattern: str) -> None:
+        self._expressions += 1
+        if self._expressions > MAX_EXPRESSIONS:
+            most = f"there are more than {MAX_EXPRESSIONS} regular expressions"
+            raise SieveError(most, step.line)
         if "variables" in self.required and not is_constant(pattern):
             return
         try:

@@ -31,6 +31,8 @@ MAX_BODIES = 16
 """Transforms of the body that one run asks for, each once."""
 MAX_PATTERN = 2_048
 """Characters of a pattern of :matches or :regex."""
+MAX_EXPRESSIONS = 250
+"""Regular expressions of a script: to compile one may take milliseconds."""
 MAX_REGEX_WORK = 1_000_000_000
 """Characters, times instructions, times groups: about a second at worst."""
 MAX_EDITS = 100
