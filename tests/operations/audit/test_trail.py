@@ -20,6 +20,7 @@ from workpost.kernel.principal import Grant
 from workpost.kernel.trail import ACCESS_CONTROL, AUTHENTICATION, NO_TRAIL, tell_token
 from workpost.operations.audit import trail as trails
 from workpost.operations.audit.trail import ServiceTrail
+from workpost.operations.monitoring.chunks import seal_chunk
 from workpost.operations.upkeep.rotation import rewrap_organization
 from workpost.store.core import Core
 from workpost.store.tables.service_logs import LogChunk
@@ -156,12 +157,11 @@ async def test_an_organization_whose_key_is_away_keeps_no_other_waiting(
     house: Directory, trail: ServiceTrail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await new_directory(house.core, "other", house.account)
-    seal = trails.seal_chunk
 
     async def away(core: Core, organization: str, *rest: Any) -> LogChunk:
         if organization == house.organization:
             raise TryLater("its own KMS key is disabled")
-        return await seal(core, organization, *rest)
+        return await seal_chunk(core, organization, *rest)
 
     for one in (house, other):
         trail.add(AUTHENTICATION, one.organization, {"user": "ada"})

@@ -119,7 +119,7 @@ async def test_fileinto_finds_folders_by_imap_paths_and_sets_flags_rfc5232(grace
     assert (flags & 31, keywords) == (1, (b"$Important",))
     assert await grace.folder("INBOX") == []
     [action] = await grace.actions()
-    assert action == {"action": "MOVE", "targetFolder": "Work/Büro"}
+    assert action == {"action": "MOVE", "recipients": [GRACE], "targetFolder": "Work/Büro"}
 
 
 async def test_an_unknown_folder_is_the_inbox_with_an_event(grace: House) -> None:
