@@ -208,6 +208,8 @@ def test_10_a_script_is_no_mail_bomb_and_a_broken_one_keeps() -> None:
     assert actions(many) == [f"error: there are more than {limits.MAX_REDIRECTS} redirects"]
     filed = "".join(f'fileinto "{n}";' for n in range(limits.MAX_ACTIONS + 1))
     assert "actions" in actions(f'require "fileinto"; {filed}')[0]
+    copies = "".join(f'fileinto :copy "{n}";' for n in range(limits.MAX_ACTIONS))
+    assert "actions" in actions(f'require ["fileinto", "copy"]; {copies}')[0]
     keys = ",".join(f'"none {n}"' for n in range(300))
     work = f'if header :contains ["x-spam-score", "received"] [{keys}, "nowhere"] {{ stop; }}' * 30
     assert actions(work) == ["error: the script works too long"]

@@ -1,10 +1,11 @@
-"""What scripts cannot get around: circles of redirects, and what may be sent in a day."""
+"""What scripts cannot get around: circles of redirects, what may be sent in a day; what is told."""
 
 from __future__ import annotations
 
 import msgspec
 
 from tests.operations.mailflow.test_personal import BOB, GRACE, House, grace, mail
+from workpost.domain.messages import flags as bits
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.runner import deliver_one
@@ -39,3 +40,18 @@ async def test_notices_to_other_servers_count_as_what_is_sent(grace: House) -> N
     # Two rows, one for each recipient of the first notice.
     assert len(await grace.leaving()) == 2
     assert len(await grace.folder("INBOX")) == 3
+
+
+async def test_what_is_sent_on_within_the_house_is_not_told_as_discarded(grace: House) -> None:
+    await grace.rules('redirect "ada@demo.test";')
+    await grace.bring(mail())
+    assert [one["action"] for one in await grace.actions()] == ["REDIRECT"]
+
+
+async def test_what_cannot_be_sent_on_stays_with_its_flags(grace: House) -> None:
+    await grace.rules(
+        'require "imap4flags"; redirect "nobody@demo.test"; addflag ["\\\\Flagged", "$Sent"];'
+    )
+    await grace.bring(mail())
+    [(_, flags, keywords)] = await grace.flagged("INBOX")
+    assert (flags & bits.FLAGGED, keywords) == (bits.FLAGGED, (b"$Sent",))

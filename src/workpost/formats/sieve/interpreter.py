@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from workpost.formats.addresses import AddressError, parse_mailbox
 from workpost.formats.mime import Summary
@@ -47,16 +48,15 @@ def run_script(script: Script, raw: bytes, world: World, summary: Summary | None
     message = Message(raw, summary)
     run = Run(message, world)
     try:
-        _block(run, script.steps)
-    except _Stop:
-        pass
+        with suppress(_Stop):
+            _block(run, script.steps)
+        flags = run.flags.get("", ()) if run.flags_touched else None
+        if run.implicit_keep:
+            run.act(Keep(flags))
     except (SieveRunError, RecursionError) as error:
         return Result([Keep()], [], error=str(error) or "the script is nested too deeply")
-    if run.implicit_keep:
-        flags = run.flags.get("", ()) if run.flags_touched else None
-        run.act(Keep(flags))
     edited = message.with_header_edited() if message.edited else None
-    return Result(run.actions, run.seen, edited)
+    return Result(run.actions, run.seen, edited, flags=flags)
 
 
 def _block(run: Run, steps: list[Step]) -> None:

@@ -224,7 +224,7 @@ class _Case:
                 places.append(action)
             elif isinstance(action, Redirect):
                 if not await self._redirect(message, action, queued):
-                    places.append(Keep())
+                    places.append(Keep(result.flags))
             elif isinstance(action, Vacation):
                 answer = await answering.answer_vacation(
                     self.core, self.letter, self.mailbox, action
@@ -234,7 +234,7 @@ class _Case:
                 await self._notify(action)
             else:
                 # The null sender cannot be refused anything: nobody would hear of it.
-                places.append(Keep())
+                places.append(Keep(result.flags))
         await self._file(message, places, queued)
         spoke = any(isinstance(one, Vacation) for one in result.actions)
         return not spoke and any(isinstance(one, _TAKING) for one in result.actions)
@@ -252,7 +252,7 @@ class _Case:
             self.handled.queued += queued
         elif filed.items or queued:
             self.handled.also.append(Outgoing(message.content, filed.items, queued))
-        if not places and not queued:
+        if not places and not any(one["action"] == "REDIRECT" for one in self.actions):
             self._note("DISCARD")
         for folder, found in filed.folders:
             if found:
