@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import boto3
@@ -67,6 +68,21 @@ def test_a_group_at_cloudwatch_takes_lines_however_late(moto_server: MotoServer)
         logGroupName=NAME, logStreamName="org/events", startFromHead=True
     )
     assert [event["message"] for event in answer["events"]] == ["late", "later", "now"]
+
+
+def test_lines_of_a_clock_that_stepped_back_are_put_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    group, put = CloudWatchGroup(NAME, REGION, "", now), list[Line]()
+
+    def take(_: str, batch: Sequence[Line]) -> int:
+        put.extend(batch)
+        return 0
+
+    monkeypatch.setattr(group, "_put", take)
+    start = now()
+    group.put("org/events", [(start, b"1"), (start - 500, b"2"), (start, b"3")])
+    assert [line for _, line in put] == [b"2", b"1", b"3"]
 
 
 def test_a_stream_that_was_deleted_is_made_anew(moto_server: MotoServer) -> None:

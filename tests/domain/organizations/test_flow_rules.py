@@ -78,7 +78,8 @@ def near(pattern: str) -> tuple[int, int]:
 def naive(
     direction: str, rules: list[tuple[str, FlowRule]], senders: Sequence[str], recipient: str
 ) -> Match | None:
-    """Look at every rule, every pattern, every sender."""
+    """Look at every rule, every pattern, every sender; without one, at what matches anybody."""
+    senders = senders or ["nobody@nowhere.invalid"]
     matches = []
     for rule_id, rule in rules:
         froms = [each for each in rule.senders if any(fits(each, one) for one in senders)]
@@ -166,3 +167,16 @@ def test_what_is_no_pattern(pattern: str) -> None:
 def test_an_address_without_a_domain_is_matched_by_everything_alone() -> None:
     assert list(patterns_of("postmaster")) == ["*"]
     assert list(patterns_of("")) == ["*"]
+
+
+@pytest.mark.parametrize("direction", [INBOUND, OUTBOUND])
+def test_a_message_that_names_no_sender_matches_what_matches_everybody(direction: str) -> None:
+    action = FlowAction(type="DROP")
+    rules = [
+        FlowRule(name=name, action=action, senders=(sender,), destinations=("*",))
+        for name, sender in (("near", "*.test"), ("all", "*"))
+    ]
+    table = FlowTable(direction, [(rule.name, rule) for rule in rules])
+    match = Question(direction, table, [], []).find("ada@a.test")
+    assert match is not None
+    assert match.rule.name == "all"

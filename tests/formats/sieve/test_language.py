@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.formats.sieve.scripts import actions, holds
-from workpost.formats.sieve import limits
+from workpost.formats.sieve import limits, wildcards
 from workpost.formats.sieve.checker import compile_script
 from workpost.formats.sieve.errors import SieveError
 
@@ -191,6 +197,8 @@ def test_limits_of_a_script() -> None:
     assert "commands" in complaint("keep;" * (limits.MAX_COMMANDS + 1))
     many = ",".join(['"a"'] * (limits.MAX_STRINGS + 1))
     assert "strings" in complaint(f"if exists [{many}] {{ keep; }}")
+    costly = ",".join(f'"(.{{0,200}}){{5}}{number}"' for number in range(251))
+    assert "250 regular" in complaint(f'require "regex"; if header :regex "a" [{costly}] {{stop;}}')
     fifteen = "if true {" * limits.MAX_NESTING + "discard;" + "}" * limits.MAX_NESTING
     assert actions(fifteen) == []
 
@@ -200,6 +208,60 @@ def test_10_a_script_is_no_mail_bomb_and_a_broken_one_keeps() -> None:
     assert actions(many) == [f"error: there are more than {limits.MAX_REDIRECTS} redirects"]
     filed = "".join(f'fileinto "{n}";' for n in range(limits.MAX_ACTIONS + 1))
     assert "actions" in actions(f'require "fileinto"; {filed}')[0]
+    copies = "".join(f'fileinto :copy "{n}";' for n in range(limits.MAX_ACTIONS))
+    assert "actions" in actions(f'require ["fileinto", "copy"]; {copies}')[0]
     keys = ",".join(f'"none {n}"' for n in range(300))
     work = f'if header :contains ["x-spam-score", "received"] [{keys}, "nowhere"] {{ stop; }}' * 30
     assert actions(work) == ["error: the script works too long"]
+
+
+def test_a_field_that_is_named_again_is_read_once_and_the_clock_is_looked_at() -> None:
+    many = ", ".join(f"a{number}@example.test" for number in range(4_000))
+    raw = f"To: {many}\r\nSubject: {'=?utf-8?q?x?= ' * 5_000}\r\n\r\n".encode()
+    for kind in ("address", "header"):
+        names = ",".join(['"to"', '"subject"'] * 300)
+        began = time.monotonic()
+        [came] = actions(
+            f'if {kind} [{names}] "none" {{ stop; }}',
+            raw,
+            is_late=lambda began=began: time.monotonic() - began > 1,  # type: ignore[misc]
+        )
+        assert came in ("keep", "error: the script works too long")
+        assert time.monotonic() - began < 1.5
+
+
+def test_deleteheader_looks_at_the_clock() -> None:
+    raw = b"".join(b"X-A: %s%d\r\n" % (b"a" * 60_000, n) for n in range(50)) + b"\r\n"
+    looks = itertools.count()
+    keys = ",".join(f'"{n}b"' for n in range(30))
+    source = f'require "editheader"; deleteheader :contains "X-A" [{keys}];'
+    [came] = actions(source, raw, is_late=lambda: next(looks) > 20)
+    assert came == "error: the script takes too long"
+
+
+def test_no_pattern_works_for_longer_than_a_run_may() -> None:
+    raw = b"X-A: " + b"a" * 65_000 + b"\r\n\r\n"
+    for test, came in (
+        (f'header :matches "x-a" "{"*a" * 900}*"', []),
+        (f'header :matches "x-a" "{"*a?" * 500}*"', []),
+        (f'header :matches "x-a" "{"?" * 2_000}b*"', ["keep"]),
+        (
+            f'header :regex "x-a" "{"(a*)" * 400}$"',
+            ["error: the regular expression costs too much"],
+        ),
+    ):
+        began = time.monotonic()
+        assert actions(f'require "regex"; if {test} {{ discard; }}', raw) == came
+        assert time.monotonic() - began < 2
+
+
+@given(st.text("a*?\\\\b", max_size=8), st.text("ab*", max_size=12))
+def test_wildcards_take_as_little_as_they_can(pattern: str, value: str) -> None:
+    pieces = re.findall(r"\\.|.", pattern)
+    groups = {"*": "(.*?)", "?": "(.)"}
+    expression = "".join(groups.get(each) or re.escape(each[-1]) for each in pieces)
+    wanted = re.fullmatch(expression, value)
+    found = wildcards.find(pattern, value)
+    assert (found is None) == (wanted is None)
+    if found is not None and wanted is not None:
+        assert found == [wanted.span(group) for group in range(len(wanted.groups()) + 1)]

@@ -26,7 +26,7 @@ first_valid_gid = 1
 mail_home = {folder}
 plugin {{
   sieve_extensions = +vacation-seconds +editheader
-  sieve_editheader_protected = received
+  sieve_editheader_protected = received delivered-to
 }}
 """
 
@@ -71,6 +71,14 @@ TESTS = [
     'date :value "ge" "date" "year" "2026"',
     'string :is "${nothing}" ""',
     'string :matches "a-b-c" "*-*"',
+    'string :value "lt" :comparator "i;ascii-numeric" "9007199254740992" "9007199254740993"',
+    'string :comparator "i;ascii-numeric" :is "010" "10"',
+    'string :comparator "i;ascii-numeric" :is "abc" "xyz"',
+    'string :matches "É" "é"',
+    'header :matches "subject" "jÖrg*"',
+    'body :content "multipart" :contains "quick"',
+    'header :value "ne" "x-none" "3"',
+    'envelope :count "eq" :comparator "i;ascii-numeric" "from" "1"',
     "true",
     "false",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.operations.monitoring.conftest import Monitored
-from tests.support.directories import PASSWORD, Directory
+from tests.support.directories import PASSWORD, Directory, new_directory
 from tests.support.mailboxes import log_in
 from tests.support.stores import Run
 from workpost.domain.access import shell as access
@@ -20,7 +20,10 @@ from workpost.kernel.principal import Grant
 from workpost.kernel.trail import ACCESS_CONTROL, AUTHENTICATION, NO_TRAIL, tell_token
 from workpost.operations.audit import trail as trails
 from workpost.operations.audit.trail import ServiceTrail
+from workpost.operations.monitoring.chunks import seal_chunk
 from workpost.operations.upkeep.rotation import rewrap_organization
+from workpost.store.core import Core
+from workpost.store.tables.service_logs import LogChunk
 
 GROUP = "/mail/audit"
 
@@ -131,6 +134,48 @@ async def test_a_log_group_that_is_not_mapped_any_more_delays(
     [line] = monitored.lines(GROUP, AUTHENTICATION)
     assert line["auth_failed_reason"] == "The password is wrong."
     assert 'wrong"' not in json.dumps(line)
+
+
+async def test_a_group_that_is_away_keeps_no_other_log_waiting(
+    monitored: Monitored, house: Directory, trail: ServiceTrail
+) -> None:
+    audit = (f"{AUTHENTICATION} /away/audit", f"{ACCESS_CONTROL} {GROUP}")
+    monitored.map("/mail/* folder", audit=audit)
+    for _ in range(2):
+        await log_in(house.core, "ada@demo.test")
+        await trail.flush()
+    await monitored.ship()
+    assert len(monitored.lines(GROUP, ACCESS_CONTROL)) == 2
+    assert await house.run("SELECT kind FROM service_log") == [(AUTHENTICATION,)] * 2
+    monitored.map("/mail/* folder", "/away/* folder", audit=audit)
+    await monitored.again()
+    assert len(monitored.lines("/away/audit", AUTHENTICATION)) == 2
+    assert len(monitored.lines(GROUP, ACCESS_CONTROL)) == 2
+
+
+async def test_an_organization_whose_key_is_away_keeps_no_other_waiting(
+    house: Directory, trail: ServiceTrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await new_directory(house.core, "other", house.account)
+
+    async def away(core: Core, organization: str, *rest: Any) -> LogChunk:
+        if organization == house.organization:
+            raise TryLater("its own KMS key is disabled")
+        return await seal_chunk(core, organization, *rest)
+
+    for one in (house, other):
+        trail.add(AUTHENTICATION, one.organization, {"user": "ada"})
+        trail.add(ACCESS_CONTROL, one.organization, {"user": "ada"})
+    with monkeypatch.context() as patched:
+        patched.setattr(trails, "seal_chunk", away)
+        patched.setattr(trails, "MAX_AWAY", 1)
+        with pytest.raises(TryLater):
+            await trail.flush()
+    [[lines]] = await house.run("SELECT sum(lines) FROM service_log")
+    assert lines == 2
+    await trail.flush()
+    rows = await house.run("SELECT org, lines FROM service_log WHERE org = ?", house.organization)
+    assert rows == [(house.organization, 1)]
 
 
 async def test_lines_are_told_after_keys_were_rotated(

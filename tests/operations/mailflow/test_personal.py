@@ -119,7 +119,7 @@ async def test_fileinto_finds_folders_by_imap_paths_and_sets_flags_rfc5232(grace
     assert (flags & 31, keywords) == (1, (b"$Important",))
     assert await grace.folder("INBOX") == []
     [action] = await grace.actions()
-    assert action == {"action": "MOVE", "targetFolder": "Work/Büro"}
+    assert action == {"action": "MOVE", "recipients": [GRACE], "targetFolder": "Work/Büro"}
 
 
 async def test_an_unknown_folder_is_the_inbox_with_an_event(grace: House) -> None:
@@ -172,7 +172,7 @@ async def test_discard_leaves_an_event_only(grace: House) -> None:
     await grace.bring(mail(), to=(GRACE, "ada@demo.test"))
     assert await grace.folder("INBOX") == []
     assert len(await grace.folder("INBOX", "ada@demo.test")) == 1
-    assert await grace.actions() == [{"action": "DISCARD"}]
+    assert await grace.actions() == [{"action": "DISCARD", "recipients": [GRACE]}]
 
 
 async def test_editheader_gives_this_mailbox_its_own_content_rfc5293(grace: House) -> None:

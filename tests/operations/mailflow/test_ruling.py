@@ -66,6 +66,14 @@ async def test_a_dropped_message_is_gone_without_a_word(house: Directory) -> Non
     }
 
 
+async def test_leaving_the_author_out_leads_around_no_rule(house: Directory) -> None:
+    await add_rule(house, INBOUND, DROP, "*", "grace@demo.test")
+    for header in (b"", b"From: undisclosed:;\r\n", b"From: \r\n", b"Sender: \r\n"):
+        raw = header + b"Subject: Offer\r\n\r\nGood morning.\r\n"
+        await pipeline.receive(house.core, outside("grace@demo.test"), raw)
+    assert await counts(house) == (0, 0)
+
+
 async def test_nothing_is_left_of_a_message_that_is_dropped_for_everyone(house: Directory) -> None:
     await add_rule(house, INBOUND, DROP)
     assert await pipeline.receive(house.core, outside("grace@demo.test"), by())

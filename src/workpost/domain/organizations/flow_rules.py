@@ -35,6 +35,8 @@ PRECEDENCE: Mapping[str, tuple[str, ...]] = {
 EVERYTHING = "*"
 REMEMBERED = 200
 """Combinations of sender patterns whose rules a table remembers."""
+NOBODY = ""
+"""The sender of a message that names none."""
 Nearness = tuple[int, int]
 
 
@@ -205,6 +207,9 @@ class Question:
     def __init__(
         self, direction: str, table: FlowTable, senders: Sequence[str], authors: Sequence[str]
     ) -> None:
+        if not senders and not authors:
+            # Who leaves both fields out is still somebody: the patterns `*` match.
+            authors = [NOBODY]
         self._first, self._second = table.choose(senders), table.choose(())
         if direction == OUTBOUND:
             self._first = table.choose([*senders, *authors])

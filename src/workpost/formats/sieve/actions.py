@@ -76,13 +76,15 @@ class Result(msgspec.Struct, frozen=True):
     """What came of a run: the actions in order; the implicit keep is one of them.
 
     No action at all means discarded. `message` has the header as edited, None where nobody
-    edited it. `error` tells why the script was broken off: then the message is kept.
+    edited it. `error` tells why the script was broken off: then the message is kept. `flags` are
+    those of a keep that the script did not ask for, where an action turns out to be impossible.
     """
 
     actions: list[Action]
     seen: list[Seen]
     message: bytes | None = None
     error: str = ""
+    flags: tuple[str, ...] | None = None
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

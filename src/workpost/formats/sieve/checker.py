@@ -21,7 +21,7 @@ from workpost.formats.sieve.language import (
     Spec,
     Tagged,
 )
-from workpost.formats.sieve.limits import MAX_PATTERN
+from workpost.formats.sieve.limits import MAX_EXPRESSIONS, MAX_PATTERN
 from workpost.formats.sieve.syntax import Argument, Node, Tag, parse
 from workpost.formats.sieve.variables import decode_characters, is_constant
 
@@ -30,8 +30,6 @@ Value = int | str | tuple[str, ...] | None
 _RELATIONS = ("gt", "ge", "lt", "le", "eq", "ne")
 _ALWAYS = ("comparator-i;octet", "comparator-i;ascii-casemap")
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
-_PROTECTED = ("received", "auto-submitted")
-"""RFC 5293 4 and 6: trace fields and what stops loops are not deleted."""
 
 
 class Step(NamedTuple):
@@ -69,6 +67,7 @@ class _Checker:
 
     def __init__(self) -> None:
         self.required: set[str] = set()
+        self._expressions = 0
 
     def require(self, node: Node) -> None:
         """RFC 5228 3.2: the first commands, and only they."""
@@ -235,6 +234,10 @@ class _Checker:
         return not may_change and relation.lower() not in _RELATIONS
 
     def _check_regex(self, step: Step, pattern: str) -> None:
+        self._expressions += 1
+        if self._expressions > MAX_EXPRESSIONS:
+            most = f"there are more than {MAX_EXPRESSIONS} regular expressions"
+            raise SieveError(most, step.line)
         if "variables" in self.required and not is_constant(pattern):
             return
         try:
@@ -251,8 +254,6 @@ class _Checker:
                 return
             if not _FIELD_NAME.fullmatch(name):
                 raise SieveError(f'"{name}" is no name of a header field', step.line)
-            if step.name == "deleteheader" and name.lower() in _PROTECTED:
-                raise SieveError(f"{name} must not be deleted", step.line)
 
 
 def _strings(value: Value) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -19,7 +19,8 @@ from workpost.formats.sieve.run import Run, split_flags
 DUPLICATE_SECONDS = 7 * 24 * 3600
 """RFC 7352 3.4: seven days where the script does not say."""
 LONGEST_DUPLICATE = 90 * 24 * 3600
-MAX_IDENTITY = 1_000
+STEP_ADDRESSES = 100
+"""Addresses of a field that cost as much as one comparison."""
 
 
 def holds(run: Run, step: Step) -> bool:
@@ -53,12 +54,18 @@ def chosen(step: Step, fields: list[Field]) -> list[Field]:
 
 
 def _address(run: Run, step: Step) -> bool:
-    names = run.texts(step.values[0])
-    # With :index it is the occurrence of each name that counts.
-    fields = [f for name in names for f in chosen(step, run.message.named([name]))]
-    found = [each for field in fields for each in run.message.addresses(field)]
-    parts = [part for each in found if (part := address_part(step, each)) is not None]
+    parts: list[str] = []
+    for field in _fields(run, step):
+        run.spend(1 + len(field.addresses) // STEP_ADDRESSES)
+        parts += [part for one in field.addresses if (part := address_part(step, one)) is not None]
     return _compare(run, step, parts, run.texts(step.values[1]))
+
+
+def _fields(run: Run, step: Step) -> Iterator[Field]:
+    """The fields that a test names; with :index it is the occurrence of each name that counts."""
+    for name in run.texts(step.values[0]):
+        run.check_time()
+        yield from chosen(step, run.message.named([name]))
 
 
 def address_part(step: Step, address: str) -> str | None:
@@ -95,9 +102,8 @@ def _envelope(run: Run, step: Step) -> bool:
 
 
 def _header(run: Run, step: Step) -> bool:
-    names = run.texts(step.values[0])
-    fields = [f for name in names for f in chosen(step, run.message.named([name]))]
-    return _compare(run, step, [field.text for field in fields], run.texts(step.values[1]))
+    texts = [field.text for field in _fields(run, step)]
+    return _compare(run, step, texts, run.texts(step.values[1]))
 
 
 def _exists(run: Run, step: Step) -> bool:
@@ -166,17 +172,18 @@ def _zone(run: Run, step: Step, original: int) -> int:
 def _duplicate(run: Run, step: Step) -> bool:
     handle = run.tag(step, ":handle")
     if ":uniqueid" in step.tags:
-        identity = f"u:{run.tag(step, ':uniqueid')}"
+        kind, value = "u", run.tag(step, ":uniqueid")
     else:
         name = run.tag(step, ":header") or "message-id"
         fields = run.message.named([name])
-        if not fields:
-            return False
-        identity = f"h:{name.lower()}:{fields[0].text}"
-    identity = identity[:MAX_IDENTITY]
+        kind, value = f"h:{name.lower()}", fields[0].text if fields else ""
+    if not value:
+        # Nothing tells such messages from each other: none is the duplicate of another.
+        return False
+    identity = f"{kind}:{value}"
     seconds = step.tags.get(":seconds")
     period = seconds if isinstance(seconds, int) else DUPLICATE_SECONDS
-    run.seen.append(Seen(handle, identity, min(period, LONGEST_DUPLICATE), ":last" in step.tags))
+    run.see(Seen(handle, identity, min(period, LONGEST_DUPLICATE), ":last" in step.tags))
     return run.world.was_seen(handle, identity)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from workpost.formats.addresses import AddressError, parse_mailbox
 from workpost.formats.mime import Summary
@@ -24,12 +25,16 @@ from workpost.formats.sieve.actions import (
 from workpost.formats.sieve.checker import Script, Step
 from workpost.formats.sieve.errors import SieveRunError
 from workpost.formats.sieve.evaluation import chosen, holds, is_mailto
+from workpost.formats.sieve.limits import MAX_VALUE_TO_MATCH, STEP
 from workpost.formats.sieve.matching import Match
 from workpost.formats.sieve.message import Message
 from workpost.formats.sieve.run import Run, split_flags
 from workpost.formats.sieve.variables import modify
 
-_PROTECTED = ("received", "auto-submitted")
+_PROTECTED = ("received", "auto-submitted", "delivered-to")
+"""What tells of circles is not deleted; RFC 5293 6 wants the attempt ignored in silence."""
+MAX_FIELD_NAME = 70
+"""Characters; the name stands on one line with what comes first of the value."""
 _DAY = 24 * 3600
 LONGEST_PERIOD = 365 * _DAY
 
@@ -43,16 +48,15 @@ def run_script(script: Script, raw: bytes, world: World, summary: Summary | None
     message = Message(raw, summary)
     run = Run(message, world)
     try:
-        _block(run, script.steps)
-    except _Stop:
-        pass
+        with suppress(_Stop):
+            _block(run, script.steps)
+        flags = run.flags.get("", ()) if run.flags_touched else None
+        if run.implicit_keep:
+            run.act(Keep(flags))
     except (SieveRunError, RecursionError) as error:
         return Result([Keep()], [], error=str(error) or "the script is nested too deeply")
-    if run.implicit_keep:
-        flags = run.flags.get("", ()) if run.flags_touched else None
-        run.act(Keep(flags))
     edited = message.with_header_edited() if message.edited else None
-    return Result(run.actions, run.seen, edited)
+    return Result(run.actions, run.seen, edited, flags=flags)
 
 
 def _block(run: Run, steps: list[Step]) -> None:
@@ -109,7 +113,8 @@ def _redirect(run: Run, step: Step) -> None:
         address = parse_mailbox(run.text(step.values[0]).strip(), smtputf8=True)
     except AddressError as error:
         raise SieveRunError(f"redirect: {error}") from None
-    run.act(Redirect(address))
+    local, _, domain = address.rpartition("@")
+    run.act(Redirect(f"{local}@{domain.lower()}"))
     if ":copy" not in step.tags:
         run.implicit_keep = False
 
@@ -159,7 +164,8 @@ def _set(run: Run, step: Step) -> None:
 
 def _addheader(run: Run, step: Step) -> None:
     name = run.text(step.values[0])
-    if not name or not all("!" <= letter <= "~" and letter != ":" for letter in name):
+    plain = all("!" <= letter <= "~" and letter != ":" for letter in name)
+    if not plain or not 0 < len(name) <= MAX_FIELD_NAME:
         raise SieveRunError(f"{name[:40]!r} is no name of a header field")
     run.message.add(name, run.text(step.values[1]), last=":last" in step.tags)
 
@@ -167,11 +173,12 @@ def _addheader(run: Run, step: Step) -> None:
 def _deleteheader(run: Run, step: Step) -> None:
     name = run.text(step.values[0])
     if name.lower() in _PROTECTED:
-        raise SieveRunError(f"{name} must not be deleted")
+        return
     fields = run.message.named([name])
     fields = chosen(step, fields)
     keys = run.texts(step.values[1]) if len(step.values) == 2 else None
-    run.spend(1 + len(fields) * len(keys or ()))
+    size = sum(min(len(field.text), MAX_VALUE_TO_MATCH) for field in fields) if keys else 0
+    run.spend(1 + len(keys or ()) * (len(fields) + size // STEP))
     match = Match(
         {tag: value for tag, value in step.tags.items() if tag not in (":index", ":last")}
     )
@@ -179,7 +186,7 @@ def _deleteheader(run: Run, step: Step) -> None:
         fields = fields if match.any_of([field.text for field in fields], keys) else []
         keys = None
     for field in fields:
-        if keys is None or any(match.one(field.text, key) for key in keys):
+        if keys is None or match.any_of([field.text], keys, run.check_time):
             run.message.delete(field)
 
 

@@ -18,6 +18,8 @@ MAX_ACTIONS = 32
 """Actions of one run."""
 MAX_REDIRECTS = 4
 """Of one run (RFC 5228 4.2 and 10: a script must not be a mail bomb)."""
+MAX_SEEN = 16
+"""Ids that `duplicate` remembers of one run."""
 MAX_VARIABLES = 128
 MAX_NAME = 32
 """Characters of a variable's name (RFC 5229 6)."""
@@ -29,6 +31,10 @@ MAX_BODIES = 16
 """Transforms of the body that one run asks for, each once."""
 MAX_PATTERN = 2_048
 """Characters of a pattern of :matches or :regex."""
+MAX_EXPRESSIONS = 250
+"""Regular expressions of a script: to compile one may take milliseconds."""
+MAX_REGEX_WORK = 1_000_000_000
+"""Characters, times instructions, times groups: about a second at worst."""
 MAX_EDITS = 100
 """Header fields that one run adds or deletes."""
 MAX_NUMBER = (1 << 63) - 1

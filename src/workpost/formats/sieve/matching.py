@@ -5,14 +5,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 
 import re2
 
-from workpost.formats.sieve import regex
+from workpost.formats.sieve import regex, wildcards
 from workpost.formats.sieve.errors import SieveRunError
-from workpost.formats.sieve.limits import MAX_PATTERN, MAX_VALUE_TO_MATCH
+from workpost.formats.sieve.limits import MAX_PATTERN, MAX_REGEX_WORK, MAX_VALUE_TO_MATCH
 
 DEFAULT = "i;ascii-casemap"
 _INFINITY = float("inf")
@@ -33,14 +33,21 @@ def normalized(text: str, comparator: str) -> str:
     if comparator == "i;ascii-casemap":
         return text.translate(_ASCII_UPPER)
     if comparator == "i;unicode-casemap":
-        return text.casefold()
+        # RFC 5051 2: decomposed, so that one letter with an accent is a letter and its accent.
+        return text if text.isascii() and text.islower() else normalize("NFKD", text.casefold())
     return text
 
 
-def number_of(text: str) -> float:
-    """i;ascii-numeric: the digits at the start; what does not start with one is infinite."""
+def number_of(text: str) -> tuple[float, str]:
+    """i;ascii-numeric: what orders by the digits at the start, of which there may be any number.
+
+    What does not start with one is infinite.
+    """
     found = _DIGITS.match(text)
-    return float(found[0][:300]) if found is not None else _INFINITY
+    if found is None:
+        return _INFINITY, ""
+    digits = found[0].lstrip("0")
+    return len(digits), digits
 
 
 class Match:
@@ -89,9 +96,9 @@ class Match:
         if self._value is not None:
             return self._related(self._value, value, key)
         if self._kind == ":matches":
-            return self._search(_wildcards(key, self._comparator), value)
+            return self._search_wildcards(key, value)
         if self._kind == ":regex":
-            return self._search(_expression(key, self._comparator), value)
+            return self._search_expression(key, value)
         if self._kind == ":contains":
             return normalized(key, self._comparator) in normalized(value, self._comparator)
         return self._related("eq", value, key)
@@ -103,11 +110,32 @@ class Match:
         # The order of octets, which that of code points is in UTF-8.
         return _RELATIONS[relation](left, right)
 
-    def _search(self, pattern: re2._Regexp, value: str) -> bool:
+    def _search_wildcards(self, key: str, value: str) -> bool:
+        if len(key) > MAX_PATTERN:
+            raise SieveRunError("the pattern is too long")
+        try:
+            spans = wildcards.find(
+                _in_place(key, self._comparator), _in_place(value, self._comparator)
+            )
+        except ValueError as error:
+            raise SieveRunError(f"the pattern is not usable: {error}") from None
+        return self._note(spans, value)
+
+    def _search_expression(self, key: str, value: str) -> bool:
+        pattern = _expression(key, self._comparator)
+        # RE2's work in the worst case: each character, at each place, with each group.
+        if len(value) * pattern.programsize * (pattern.groups + 1) > MAX_REGEX_WORK:
+            raise SieveRunError("the regular expression costs too much")
         found = pattern.search(value)
         if found is None:
+            return self._note(None, value)
+        return self._note([found.span(group) for group in range(pattern.groups + 1)], value)
+
+    def _note(self, spans: Sequence[tuple[int, int]] | None, value: str) -> bool:
+        """Whether there was a match; its groups are parts of `value`."""
+        if spans is None:
             return False
-        self.found = [found[0], *(group or "" for group in found.groups())]
+        self.found = [value[start:end] if start >= 0 else "" for start, end in spans]
         return True
 
 
@@ -120,30 +148,14 @@ def _relation(tags: dict[str, object], name: str) -> str | None:
     return relation.lower()
 
 
-@lru_cache(64)
-def _wildcards(key: str, comparator: str) -> re2._Regexp:
-    """`*` takes as little as it can (RFC 5229 3.2), `?` one character, `\\` quotes."""
-    if len(key) > MAX_PATTERN:
-        raise SieveRunError("the pattern is too long")
-    out, at = [], 0
-    while at < len(key):
-        letter = key[at]
-        if letter == "\\" and at + 1 < len(key):
-            at += 1
-            out.append(re2.escape(key[at]))
-        elif letter == "*":
-            out.append("(.*?)")
-        elif letter == "?":
-            out.append("(.)")
-        else:
-            out.append(re2.escape(letter))
-        at += 1
-    try:
-        return regex.compile_pattern(
-            "\\A" + "".join(out) + "\\z", ignore_case=comparator != "i;octet", own=True
-        )
-    except ValueError as error:
-        raise SieveRunError(f"the pattern is not usable: {error}") from None
+def _in_place(text: str, comparator: str) -> str:
+    """`normalized`, as far as every letter stays one letter in its place."""
+    if comparator != "i;unicode-casemap":
+        return normalized(text, comparator)
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded
+    return "".join(one if len(one := letter.casefold()) == 1 else letter for letter in text)
 
 
 def _expression(key: str, comparator: str) -> re2._Regexp:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from email.header import Header
 from functools import cached_property
+from textwrap import wrap
 
 from workpost.formats.addresses import parse_address_list
 from workpost.formats.charsets import decode
 from workpost.formats.encoded_words import decode_words
 from workpost.formats.mime import Summary, decode_part, summarize
 from workpost.formats.mime.headers import unfold
+from workpost.formats.mime.parts import Part
 from workpost.formats.mime.transfer import html_to_text
 from workpost.formats.sieve.errors import SieveRunError
 from workpost.formats.sieve.limits import MAX_BODIES, MAX_EDITS, MAX_VALUE_TO_MATCH
 
+LINE = 76
+"""Characters of a line of a field that is added."""
+MAX_WORD = 900
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 MAX_FIELDS = 2_000
 """Fields of a header that are looked at."""
 
@@ -22,17 +29,20 @@ MAX_FIELDS = 2_000
 class Field:
     """One header field: its octets as they lie in the message, its unfolded value."""
 
-    __slots__ = ("name", "octets", "value")
-
     def __init__(self, name: str, value: bytes, octets: bytes) -> None:
         self.name = name
         self.value = value
         self.octets = octets
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The value with encoded words decoded, without white space around it."""
         return decode_words(self.value).strip()
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        """The addresses of the value, without names."""
+        return [address for _, address in parse_address_list(self.value) if address]
 
 
 class Message:
@@ -42,6 +52,8 @@ class Message:
         self._raw = raw
         self._given = summary
         self._edits = 0
+        self._rest = b""
+        """The header behind MAX_FIELDS, with its blank line; nobody looks at it."""
         self._bodies: dict[tuple[str, ...], list[str]] = {}
 
     @cached_property
@@ -63,8 +75,7 @@ class Message:
     def fields(self) -> list[Field]:
         """The header, first field first."""
         found: list[Field] = []
-        block = self._raw[: self.summary.header_end]
-        lines = block.splitlines(keepends=True)
+        lines = self._raw[: self.summary.header_end].splitlines(keepends=True)
         start = 0
         while start < len(lines) and len(found) < MAX_FIELDS:
             end = start + 1
@@ -77,6 +88,7 @@ class Message:
                 name, colon, value = unfold(octets).rstrip(b"\n").partition(b":")
                 known = name.rstrip().decode("latin-1").lower() if colon else ""
                 found.append(Field(known, value, octets))
+        self._rest = b"".join(lines[start:])
         return found
 
     def named(self, names: Sequence[str]) -> list[Field]:
@@ -88,14 +100,15 @@ class Message:
         """The message with its header as it is now."""
         if not self.edited:
             return self._raw
-        body = self._raw[self.summary.header_end :]
-        return b"".join(field.octets for field in self.fields) + b"\r\n" + body
+        fields = b"".join(field.octets for field in self.fields)
+        return fields + (self._rest or b"\r\n") + self._raw[self.summary.header_end :]
 
     def add(self, name: str, value: str, *, last: bool) -> None:
         """RFC 5293 4: a field at the top, or at the bottom."""
         self._count_edit()
-        encoded = _encoded(value)
-        field = Field(name.lower(), encoded, f"{name}: ".encode() + encoded + b"\r\n")
+        octets = _folded(name, value)
+        encoded = unfold(octets).rstrip(b"\n").partition(b":")[2]
+        field = Field(name.lower(), encoded, octets)
         self.fields.insert(len(self.fields) if last else 0, field)
 
     def delete(self, field: Field) -> None:
@@ -107,10 +120,6 @@ class Message:
         self._edits += 1
         if self._edits > MAX_EDITS:
             raise SieveRunError(f"the header is edited more than {MAX_EDITS} times")
-
-    def addresses(self, field: Field) -> list[str]:
-        """The addresses of a field, without names."""
-        return [address for _, address in parse_address_list(field.value) if address]
 
     def bodies(self, transform: str, types: Sequence[str]) -> list[str]:
         """What `body` compares: RFC 5173 4 (:raw), 5 (:content), 5.3 (:text).
@@ -135,8 +144,10 @@ class Message:
                 continue
             if transform == ":content" and not any(_is_type(media, each) for each in types):
                 continue
-            if media.startswith(("multipart/", "message/")):
-                octets = self._raw[part.body_start : part.body_end]
+            if media.startswith("multipart/"):
+                octets = self._around(part)
+            elif media.startswith("message/"):
+                octets = self._raw[part.body_start : part.text_start or part.body_end]
             else:
                 octets = decode_part(self._raw, part)
             text = decode(octets, part.charset)[:MAX_VALUE_TO_MATCH]
@@ -144,6 +155,18 @@ class Message:
                 text = html_to_text(text, MAX_VALUE_TO_MATCH)
             found.append(text)
         return found
+
+    def _around(self, part: Part) -> bytes:
+        """RFC 5173 5.2: what stands before and behind the parts of a multipart."""
+        inner = [
+            one
+            for one in self.summary.parts
+            if part.body_start < one.header_start and one.body_end <= part.body_end
+        ]
+        if not inner:
+            return self._raw[part.body_start : part.body_end]
+        first, last = inner[0].header_start, max(one.body_end for one in inner)
+        return self._raw[part.body_start : first] + self._raw[last : part.body_end]
 
 
 def _is_type(media: str, wanted: str) -> bool:
@@ -154,9 +177,19 @@ def _is_type(media: str, wanted: str) -> bool:
     return not wanted or media == wanted or media.startswith(f"{wanted}/")
 
 
-def _encoded(value: str) -> bytes:
-    """A value for a header field: one line, UTF-8 in encoded words (RFC 5293 4)."""
-    plain = " ".join(value.split())
-    if plain.isascii():
-        return plain.encode()
-    return Header(plain, "utf-8", maxlinelen=10_000).encode(linesep="").encode("ascii")
+def _folded(name: str, value: str) -> bytes:
+    """A field of lines that every server takes (RFC 5322 2.1.1), UTF-8 in encoded words."""
+    plain = " ".join(_CONTROL.sub(" ", value).split())
+    if plain.isascii() and all(len(word) <= MAX_WORD for word in plain.split(" ")):
+        lines = wrap(
+            plain,
+            LINE,
+            initial_indent=" " * (len(name) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        text = "\r\n ".join(lines).lstrip(" ")
+    else:
+        made = Header(plain, "utf-8", header_name=name, maxlinelen=LINE)
+        text = made.encode(linesep="\r\n")
+    return f"{name}: {text}\r\n".encode("ascii")

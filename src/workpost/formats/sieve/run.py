@@ -14,7 +14,7 @@ from workpost.formats.sieve.actions import (
 )
 from workpost.formats.sieve.checker import Step, Value
 from workpost.formats.sieve.errors import SieveRunError
-from workpost.formats.sieve.limits import MAX_ACTIONS, MAX_REDIRECTS, MAX_STEPS
+from workpost.formats.sieve.limits import MAX_ACTIONS, MAX_REDIRECTS, MAX_SEEN, MAX_STEPS
 from workpost.formats.sieve.message import Message
 from workpost.formats.sieve.variables import Variables
 
@@ -81,6 +81,13 @@ class Run:
         if isinstance(action, Vacation) and Vacation in kinds:
             raise SieveRunError("there are two vacations")
         self.actions.append(action)
+
+    def see(self, seen: Seen) -> None:
+        """Note an id that is to be remembered. Raises SieveRunError for too many of them."""
+        if seen not in self.seen:
+            self.seen.append(seen)
+        if len(self.seen) > MAX_SEEN:
+            raise SieveRunError(f"there are more than {MAX_SEEN} ids of duplicates")
 
     def flags_now(self, step: Step) -> tuple[str, ...] | None:
         """The flags of an action: those behind :flags, else those of the internal variable."""

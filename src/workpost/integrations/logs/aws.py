@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any
 
 from workpost.integrations.logs.base import GroupMissing, Line, batches
@@ -76,7 +77,8 @@ class CloudWatchGroup:
 
     def put(self, stream: str, lines: Sequence[Line]) -> int:
         oldest = self._now() - OLDEST_MS
-        timely = [(max(at, oldest), line) for at, line in lines]
+        # A clock that stepped back must not make a batch that is refused for good.
+        timely = sorted(((max(at, oldest), line) for at, line in lines), key=itemgetter(0))
         return sum(self._put(stream, batch) for batch in batches(timely))
 
     def _put(self, stream: str, batch: Sequence[Line]) -> int:

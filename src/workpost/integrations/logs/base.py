@@ -39,7 +39,7 @@ class LogGroup(Protocol):
         ...
 
     def put(self, stream: str, lines: Sequence[Line]) -> int:
-        """Append lines in ascending order of time; durable when it returns.
+        """Append lines; durable when it returns.
 
         Returns how many the group has refused for good.
         """

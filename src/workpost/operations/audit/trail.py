@@ -17,7 +17,7 @@ import msgspec
 from workpost.formats.arn import organization_arn
 from workpost.integrations.logs.base import Line
 from workpost.kernel import trail as kinds
-from workpost.kernel.errors import KeyDestroyed, WorkpostError
+from workpost.kernel.errors import KeyDestroyed, TryLater, WorkpostError
 from workpost.kernel.log_groups import find_audit_log
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import Histogram, counter, histogram
@@ -33,6 +33,8 @@ EVERY = 0.1
 AGAIN = 1.0
 """Seconds after a write that failed."""
 MAX_LINES = 50_000
+MAX_AWAY = 5_000
+"""Lines that are kept for organizations whose keys are out of reach."""
 MAX_FIELD = 1024
 """Characters of a text that somebody else has chosen."""
 ACCOUNTS = 10_000
@@ -71,12 +73,16 @@ def insert_lines(tx: Tx, *, chunks: list[LogChunk]) -> None:
     service_logs.insert_chunks(tx, chunks)
 
 
+_Told = tuple[str, str, int, dict[str, Any]]
+"""Organization, kind, time in ms, fields."""
+
+
 class ServiceTrail(Trail):
     """The audit logs of one process; to be used on its loop."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._waiting: list[tuple[str, str, int, dict[str, Any]]] = []
+        self._waiting: list[_Told] = []
         self._sealed: list[LogChunk] = []
         self._accounts: dict[str, str] = {}
         self._lock = asyncio.Lock()
@@ -130,26 +136,38 @@ class ServiceTrail(Trail):
         async with self._lock:
             await self._write_sealed()
             taken = self._waiting[:]
-            self._sealed = await self._seal(taken)
-            del self._waiting[: len(taken)]
+            self._sealed, away, trouble = await self._seal(taken)
+            if len(away) > MAX_AWAY:
+                DROPPED.inc(len(away) - MAX_AWAY)
+            self._waiting[: len(taken)] = away[:MAX_AWAY]
             await self._write_sealed()
+            if trouble is not None:
+                raise trouble
 
     async def _write_sealed(self) -> None:
         if self._sealed:
             await self._core.store.write_background(insert_lines, chunks=self._sealed)
             self._sealed = []
 
-    async def _seal(self, taken: list[tuple[str, str, int, dict[str, Any]]]) -> list[LogChunk]:
+    async def _seal(
+        self, taken: list[_Told]
+    ) -> tuple[list[LogChunk], list[_Told], TryLater | None]:
+        """Chunks, and what has to wait because the key of its organization is out of reach."""
         by_log: dict[tuple[str, str], list[Line]] = {}
+        told: dict[tuple[str, str], list[_Told]] = {}
         region = self._core.settings.api.region
-        for organization, kind, at, record in taken:
+        for one in taken:
+            organization, kind, at, record = one
             account = await self._account_of(organization)
             wanted = self._core.settings.monitoring.audit_logs
             if account and find_audit_log(wanted, account, organization, kind) is not None:
                 arn = organization_arn(region, account, organization)
                 line = _encode({**record, "organization_arn": arn})
                 by_log.setdefault((organization, kind), []).append((at, line))
-        chunks = []
+                told.setdefault((organization, kind), []).append(one)
+        chunks: list[LogChunk] = []
+        away: list[_Told] = []
+        trouble: TryLater | None = None
         for (organization, kind), lines in by_log.items():
             for start in range(0, len(lines), CHUNK_LINES):
                 some = lines[start : start + CHUNK_LINES]
@@ -157,7 +175,11 @@ class ServiceTrail(Trail):
                     chunks.append(await seal_chunk(self._core, organization, kind, some))
                 except KeyDestroyed:
                     continue
-        return chunks
+                except TryLater as error:
+                    # One organization's key, perhaps taken away by itself, is no other's matter.
+                    away += told[organization, kind][start : start + CHUNK_LINES]
+                    trouble = error
+        return chunks, away, trouble
 
     async def _account_of(self, organization: str) -> str:
         known = self._accounts.get(organization)

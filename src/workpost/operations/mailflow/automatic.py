@@ -82,7 +82,7 @@ class Letter(msgspec.Struct, frozen=True):
         """The folded addresses that the header names as its recipients, also without `+` parts."""
         names = ("to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc")
         fields = self.fields.named(names)
-        found = {fold(one) for field in fields for one in self.fields.addresses(field)}
+        found = {fold(one) for field in fields for one in field.addresses}
         return found | {base for one in found if (base := base_of_subaddress(one)) is not None}
 
 

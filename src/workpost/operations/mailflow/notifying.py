@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
+
 from workpost.domain.messages.delivery import Answer, Outgoing
 from workpost.formats.addresses import AddressError, fold, parse_address_list, parse_mailbox
 from workpost.formats.mime.answer import NOTIFIED, compose_answer
@@ -36,7 +38,14 @@ def recipients(action: Notify) -> list[str]:
     return list(found.values())[:MAX_RECIPIENTS]
 
 
-async def notify(core: Core, letter: Letter, mailbox: Mailbox, action: Notify) -> Outgoing | None:
+class Notice(msgspec.Struct, frozen=True):
+    """A notice as a transaction writes it; `elsewhere` are its recipients at other servers."""
+
+    outgoing: Outgoing
+    elsewhere: list[str]
+
+
+async def notify(core: Core, letter: Letter, mailbox: Mailbox, action: Notify) -> Notice | None:
     """A notice of a message; None for what machines sent by themselves (RFC 5436 2.7), and nobody.
 
     Of the URI's header fields subject, body and to count; no notice carries others' fields.
@@ -72,7 +81,8 @@ async def notify(core: Core, letter: Letter, mailbox: Mailbox, action: Notify) -
         )
     except ValueError:
         return None
-    return await automatic.make(core, owner.organization, to, routed, raw)
+    made = await automatic.make(core, owner.organization, to, routed, raw)
+    return Notice(made, [*routed.external, *(one.address for one in routed.forwards)])
 
 
 def _headers(action: Notify) -> dict[str, list[str]]:

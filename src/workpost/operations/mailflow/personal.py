@@ -224,7 +224,7 @@ class _Case:
                 places.append(action)
             elif isinstance(action, Redirect):
                 if not await self._redirect(message, action, queued):
-                    places.append(Keep())
+                    places.append(Keep(result.flags))
             elif isinstance(action, Vacation):
                 answer = await answering.answer_vacation(
                     self.core, self.letter, self.mailbox, action
@@ -234,7 +234,7 @@ class _Case:
                 await self._notify(action)
             else:
                 # The null sender cannot be refused anything: nobody would hear of it.
-                places.append(Keep())
+                places.append(Keep(result.flags))
         await self._file(message, places, queued)
         spoke = any(isinstance(one, Vacation) for one in result.actions)
         return not spoke and any(isinstance(one, _TAKING) for one in result.actions)
@@ -252,7 +252,7 @@ class _Case:
             self.handled.queued += queued
         elif filed.items or queued:
             self.handled.also.append(Outgoing(message.content, filed.items, queued))
-        if not places and not queued:
+        if not places and not any(one["action"] == "REDIRECT" for one in self.actions):
             self._note("DISCARD")
         for folder, found in filed.folders:
             if found:
@@ -277,10 +277,17 @@ class _Case:
         return not sent.keep
 
     async def _notify(self, action: Notify) -> None:
+        """Notices elsewhere count as what is sent on: a script is no way around the limits."""
         told = await notifying.notify(self.core, self.letter, self.mailbox, action)
-        if told is not None:
-            self.handled.also.append(told)
-            self._note("NOTIFY", recipients=notifying.recipients(action))
+        if told is None or (told.elsewhere and not self.redirects):
+            return
+        owner, rcpt = self.owner, self.person.rcpt
+        self.handled.also.append(told.outgoing)
+        self.handled.forwards += [
+            Forward(owner.organization, owner.entity, one, owner.address, rcpt, True)
+            for one in told.elsewhere
+        ]
+        self._note("NOTIFY", recipients=notifying.recipients(action))
 
     async def _reject(self, action: Reject) -> None:
         self._note("REJECT", recipients=[self.letter.sender])
@@ -299,7 +306,7 @@ class _Case:
             self._note(kind, recipients=[self.letter.sender])
 
     def _note(self, action: str, **more: object) -> None:
-        self.actions.append({"action": action, **more})
+        self.actions.append({"action": action, "recipients": [self.owner.address], **more})
 
     async def _record(self) -> None:
         """RULE_APPLIED, in the words of the event that WorkMail logs."""

@@ -40,7 +40,8 @@ async def redirect(
 ) -> Redirected | None:
     """Send a message on; None when it has to stay here."""
     owner = mailbox.owner
-    passed = forwarding.passed(forwarding.lower_header(message.stamped.raw))
+    # The whole header: a script may have added as much as would hide the marks from others.
+    passed = forwarding.passed(message.stamped.raw[: message.summary.header_end].lower())
     if letter.is_automatic or fold(owner.address) in passed or fold(address) in owner.folds:
         return None
     routed = await expand_envelope(core, [address], Origin(passed=passed | {fold(owner.address)}))

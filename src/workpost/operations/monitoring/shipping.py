@@ -26,6 +26,7 @@ from workpost.kernel.errors import (
     KeyDestroyed,
     ResourceNotFound,
     TryLater,
+    WorkpostError,
 )
 from workpost.kernel.log_groups import MappedGroup, find_audit_log
 from workpost.kernel.logging import logger
@@ -38,6 +39,7 @@ from workpost.store.keys import sealing
 from workpost.store.tables import events, jobs, monitoring, organizations, service_logs
 from workpost.store.tables.jobs import Lease
 from workpost.store.tables.monitoring import MonitoringRow
+from workpost.store.tables.service_logs import LogChunk
 
 PAGE = 200
 """Events, or chunks of lines, that are opened at once."""
@@ -52,6 +54,9 @@ LINES = counter("workpost_log_lines_total", "Lines that log groups took.", "log"
 REFUSED = counter("workpost_log_lines_refused_total", "Lines that log groups refused for good.")
 UNREADABLE = counter("workpost_log_unreadable_total", "Events that could not be opened.")
 DELAYS = counter("workpost_log_delays_total", "Attempts at log groups that were put off.")
+
+DELAYED = (GroupMissing, TryLater, ResourceNotFound, InvalidParameter)
+"""Why a log group is tried again later."""
 
 log = logger("monitoring")
 
@@ -169,26 +174,44 @@ class Shipper:
     async def _ship_logs(self, core: Core, lease: Lease) -> None:
         known = await core.store.read(organizations.get_state, organization=lease.org)
         account = known[0] if known is not None else ""
-        while page := await core.store.read(service_logs.page_chunks, org=lease.org, limit=PAGE):
+        troubles: dict[str, WorkpostError] = {}
+        waiting: set[str] = set()
+        while page := await core.store.read(
+            service_logs.page_chunks, org=lease.org, limit=PAGE, but=sorted(waiting)
+        ):
             for chunk in page:
-                name = find_audit_log(
-                    core.settings.monitoring.audit_logs, account, lease.org, chunk.kind
-                )
-                lines: list[Line] = []
-                if name is not None:
-                    try:
-                        lines = await open_chunk(core, chunk)
-                    except (Fault, KeyDestroyed):
-                        UNREADABLE.inc()
-                if name is not None and lines:
-                    mapped = find_group(core, account, name)
-                    if mapped is None:
-                        raise ResourceNotFound(f"The log group {name} does not exist.")
-                    group = self._group(core, account, name, mapped)
-                    await _put(core, lease, group, chunk.kind, lines)
+                wanted = core.settings.monitoring.audit_logs
+                name = find_audit_log(wanted, account, lease.org, chunk.kind)
+                if name in troubles:
+                    waiting.add(chunk.kind)
+                    continue
+                try:
+                    if name is not None:
+                        await self._ship_chunk(core, lease, account, name, chunk)
+                except DELAYED as error:
+                    # What waits for one group keeps nothing of another waiting.
+                    troubles[name or ""] = error
+                    waiting.add(chunk.kind)
+                    continue
                 await core.store.write_background(
                     drop_chunks, lease=lease, lease_ms=LEASE_MS, places=[(chunk.at, chunk.id)]
                 )
+        for trouble in troubles.values():
+            raise trouble
+
+    async def _ship_chunk(
+        self, core: Core, lease: Lease, account: str, name: str, chunk: LogChunk
+    ) -> None:
+        try:
+            lines = await open_chunk(core, chunk)
+        except (Fault, KeyDestroyed):
+            UNREADABLE.inc()
+            return
+        mapped = find_group(core, account, name)
+        if mapped is None:
+            raise ResourceNotFound(f"The log group {name} does not exist.")
+        group = self._group(core, account, name, mapped)
+        await _put(core, lease, group, chunk.kind, lines)
 
     def _group(self, core: Core, account: str, name: str, mapped: MappedGroup) -> LogGroup:
         key = (account, name, mapped)
@@ -203,7 +226,7 @@ async def _tried(part: Any, core: Core, lease: Lease) -> str:
     """Do one part of the work; returns why it has to be done later, "" when it is done."""
     try:
         await part(core, lease)
-    except (GroupMissing, TryLater, ResourceNotFound, InvalidParameter) as error:
+    except DELAYED as error:
         return error.message or type(error).__name__
     return ""
 

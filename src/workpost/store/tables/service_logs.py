@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -33,12 +33,15 @@ def insert_chunks(tx: Tx, chunks: Sequence[LogChunk]) -> None:
     )
 
 
-def page_chunks(tx: Reader, *, org: str, limit: int) -> list[LogChunk]:
-    """The oldest chunks of an organization."""
+def page_chunks(tx: Reader, *, org: str, limit: int, but: Collection[str] = ()) -> list[LogChunk]:
+    """The oldest chunks of an organization, some kinds left out."""
+    marks = ", ".join("?" * len(but))
+    others = f" AND kind NOT IN ({marks})" if but else ""
     rows = tx.rows(
-        "SELECT org, at, id, kind, lines, gen, sealed FROM service_log WHERE org = ?"
-        " ORDER BY at, id LIMIT ?",
+        "SELECT org, at, id, kind, lines, gen, sealed FROM service_log"
+        f" WHERE org = ?{others} ORDER BY at, id LIMIT ?",
         org,
+        *but,
         limit,
     )
     return [LogChunk(*row) for row in rows]
