@@ -95,6 +95,12 @@ def test_named_recipients_then_all_then_the_fallback(flag: object) -> None:
     assert read(act("DROP", "a@demo.test", everyone="false")).verdict("b@demo.test") is None
 
 
+def test_a_bounce_message_holds_no_control_characters() -> None:
+    said = act("BOUNCE", "a@b.c", reason="No\r\n.\r\n\0\x1b[2J\x7f\x85\u2028way é")
+    assert read(said).verdict("a@b.c") == Verdict("BOUNCE", "No . [2J way é")
+    assert read(act("BOUNCE", "a@b.c", reason="\0")).verdict("a@b.c") == Verdict("BOUNCE")
+
+
 def test_of_several_the_stricter_counts() -> None:
     found = read(act("DEFAULT", "a@b.c"), act("DROP", "a@b.c"), act("BOUNCE", "a@b.c"))
     assert found.verdict("a@b.c") == Verdict("DROP")

@@ -7,6 +7,7 @@ are not known are passed over. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -126,6 +127,7 @@ class _Response(msgspec.Struct):
 
 
 _read = msgspec.json.Decoder(_Response).decode
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FLAGS = {"true": True, "false": False}
 
 
@@ -170,7 +172,7 @@ def _verdict(one: _Action, order: Sequence[str]) -> Verdict:
         reason = (one.action.parameters or {}).get("bounceMessage")
     if reason is not None and not isinstance(reason, str):
         raise ResponseInvalid("its bounceMessage is no text")
-    return Verdict(one.action.type, " ".join((reason or "").split())[:REASON])
+    return Verdict(one.action.type, " ".join(_CONTROLS.sub(" ", reason or "").split())[:REASON])
 
 
 def _everyone(one: _Action) -> bool:
