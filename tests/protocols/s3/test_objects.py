@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from tests.support.api_server import ApiServer
 from tests.support.buckets import Buckets, refused
 from tests.support.moto import MotoServer
 from workpost.kernel.outside_settings import Outside
-from workpost.protocols.s3 import objects, server
+from workpost.protocols.s3 import objects, rooms, server
 
 AWKWARD = ["a b+c&d=e%2F.eml", "ümlaut/日本.eml", "deep/er/than/that", "d.o.t/.hidden", "~-_.!*'()"]
 
@@ -131,6 +135,12 @@ def test_lists_that_cannot_be(buckets: Buckets) -> None:
     )
     assert call(Bucket=buckets.bucket, MaxKeys=0)["KeyCount"] == 0
     assert refused(lambda: call(Bucket=buckets.bucket, MaxKeys=-1))[1] == "InvalidArgument"
+    events = buckets.client.meta.events
+    events.register(
+        "before-call.s3.ListObjectsV2",
+        lambda params, **_: params.update(url=f"{params['url']}&max-keys=%C2%B2"),
+    )
+    assert refused(lambda: call(Bucket=buckets.bucket)) == (400, "InvalidArgument")
 
 
 # --- buckets --------------------------------------------------------------------------------------
@@ -177,6 +187,8 @@ def test_what_is_not_kept_is_refused_and_not_forgotten(buckets: Buckets) -> None
         {"Metadata": {"a": "b"}},
         {"Tagging": "a=b"},
         {"ACL": "public-read"},
+        {"IfNoneMatch": "*"},
+        {"IfMatch": "0"},
     ):
         assert refused(lambda more=more: client.put_object(**place, Body=b"", **more)) == (
             501,
@@ -199,6 +211,34 @@ def test_bodies_are_bounded(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(objects, "MAX_OBJECT", 999)
     assert refused(lambda: buckets.get("a")) == (400, "EntityTooLarge")
     assert buckets.client.head_object(Bucket=buckets.bucket, Key="a")["ContentLength"] == 1000
+
+
+def stall(buckets: Buckets) -> socket.socket:
+    """A PUT whose body never comes."""
+    client = buckets.of(buckets.session(), signature_version="s3v4")
+    url = client.generate_presigned_url(
+        "put_object", Params={"Bucket": buckets.bucket, "Key": "slow"}
+    )
+    parts = urlsplit(url)
+    opened = socket.create_connection((parts.hostname, parts.port))
+    head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    opened.sendall(f"{head}Content-Length: 9\r\n\r\n".encode())
+    return opened
+
+
+def test_whose_bodies_do_not_come_holds_up_nobody_else(
+    api_server: ApiServer, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "PATIENCE_SECONDS", 0.2)
+    slow = [stall(buckets) for _ in range(rooms.AT_ONCE)]
+    with pytest.raises(ClientError, match="SlowDown"):
+        for _ in range(100):
+            buckets.put("a")
+    other = Buckets(api_server)
+    other.put("a", b"of another account")
+    assert other.get("a") == b"of another account"
+    for each in slow:
+        each.close()
 
 
 def test_bodies_have_to_come_in_time(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,17 @@ import asyncio
 import base64
 import binascii
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from workpost.integrations.s3.depot import Depot, Entry
 from workpost.integrations.s3.mapping import find_depot
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.request import Asked
+from workpost.protocols.s3.rooms import AT_ONCE
 from workpost.protocols.s3.wire import answers
 from workpost.store.core import Core
 
@@ -29,6 +33,15 @@ LIST = frozenset(
 OBJECT = frozenset({"x-id", "versionId"})
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _UNKEPT = ("x-amz-meta-", "x-amz-tagging", "x-amz-acl", "x-amz-grant-", "x-amz-copy-source")
+_CONDITIONS = ("if-match", "if-none-match")
+"""Of a PUT: who sends them relies on it that nothing is overwritten."""
+
+# Threads of their own: a slow bucket, or a list of a large one, keeps none of those that read mail.
+_threads = ThreadPoolExecutor(AT_ONCE, "s3")
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Reply(NamedTuple):
@@ -49,6 +62,11 @@ async def answer(core: Core, account: str, asked: Asked, body: bytes) -> Reply:
     if asked.key:
         return await _object(depot, asked, body)
     return await _bucket(core, depot, asked)
+
+
+async def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads, partial(call, *args, **kwargs))
 
 
 # --- buckets --------------------------------------------------------------------------------------
@@ -88,7 +106,7 @@ async def _list(depot: Depot, asked: Asked) -> answers.Page:
         if looked == MAX_LOOKED:
             following = after
             break
-        page = await asyncio.to_thread(depot.entries, prefix, after, MAX_PAGE)
+        page = await _in_thread(depot.entries, prefix, after, MAX_PAGE)
         for entry in page:
             common = _common(entry.name, prefix, delimiter)
             if not common or common not in {told, *prefixes[-1:]}:
@@ -131,7 +149,7 @@ def _common(name: str, prefix: str, delimiter: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or len(text) > 9:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise S3Error("InvalidArgument", "Argument maxKeys must be an integer from 0 on.")
     return min(int(text), MAX_PAGE)
 
@@ -156,12 +174,12 @@ async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
     if asked.method == "PUT":
         return await _put(depot, asked, body)
     if asked.method == "DELETE":
-        await asyncio.to_thread(depot.delete, asked.key)
+        await _in_thread(depot.delete, asked.key)
         return Reply(204, {})
     if asked.method not in {"GET", "HEAD"}:
         raise S3Error("MethodNotAllowed", "The specified method is not allowed here.")
     version = asked.query.get("versionId", "")
-    entry = await asyncio.to_thread(depot.look, asked.key)
+    entry = await _in_thread(depot.look, asked.key)
     _check_conditions(asked, entry)
     headers = {
         "Content-Type": "binary/octet-stream",
@@ -171,7 +189,7 @@ async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
     }
     if asked.method == "HEAD":
         return Reply(200, {**headers, "Content-Length": str(entry.size)})
-    data = await asyncio.to_thread(depot.fetch, asked.key, version, MAX_OBJECT)
+    data = await _in_thread(depot.fetch, asked.key, version, MAX_OBJECT)
     return _part(asked, headers, data)
 
 
@@ -182,14 +200,14 @@ def _signing(asked: Asked) -> set[str]:
 
 async def _put(depot: Depot, asked: Asked, body: bytes) -> Reply:
     for name in asked.headers:
-        if name.decode("latin-1").startswith(_UNKEPT):
+        if name.decode("latin-1").startswith((*_UNKEPT, *_CONDITIONS)):
             raise S3Error(
                 "NotImplemented",
                 f"A header you provided implies functionality that is not implemented: "
                 f"{name.decode('latin-1')}",
             )
-    await asyncio.to_thread(depot.put, asked.key, body)
-    entry = await asyncio.to_thread(depot.look, asked.key)
+    await _in_thread(depot.put, asked.key, body)
+    entry = await _in_thread(depot.look, asked.key)
     return Reply(200, {"ETag": f'"{entry.tag}"'})
 
 

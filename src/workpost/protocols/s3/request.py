@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import zlib
 from collections.abc import Callable, Mapping
@@ -123,7 +122,7 @@ def open_body(asked: Asked, proven: Proven, body: bytes) -> bytes:
 
 def _unchunked(asked: Asked, proven: Proven, body: bytes) -> tuple[bytes, dict[str, str]]:
     length = asked.header("x-amz-decoded-content-length")
-    if not length.isdigit() or len(length) > 12:
+    if not length.isascii() or not length.isdigit() or len(length) > 12:
         raise S3Error("MissingContentLength", "You must provide x-amz-decoded-content-length.")
     trailing = proven.hashed != chunked.SIGNED
     seal = None if proven.hashed == chunked.UNSIGNED_TRAILER else proven.seal
@@ -152,7 +151,8 @@ def _check_sums(asked: Asked, fields: Mapping[str, str], body: bytes) -> None:
             continue
         try:
             wanted = base64.b64decode(told, validate=True)
-        except binascii.Error:
+        except ValueError:
+            # Of characters that are not ASCII, too, for which binascii.Error is not raised.
             raise S3Error("InvalidDigest", f"The {name} you specified is not valid.") from None
         if wanted != compute(body):
             raise S3Error("BadDigest", f"The {name} you specified did not match what we received.")

@@ -15,6 +15,7 @@ from workpost.kernel.metrics import counter
 from workpost.protocols.s3.errors import S3Error, translate
 from workpost.protocols.s3.objects import MAX_OBJECT, XML, Reply, answer
 from workpost.protocols.s3.request import open_body, prove, read
+from workpost.protocols.s3.rooms import Rooms
 from workpost.protocols.s3.wire import answers
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.protocols.signing.signature import SigningKeys
@@ -28,8 +29,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_SECONDS = 60.0
 MOST_BODY = MAX_OBJECT + (MAX_OBJECT >> 6)
 """Bytes of a body with the heads of its chunks."""
-AT_ONCE = 8
-"""Requests with a body or an answer in memory at the same time."""
 IN_HEADER = b"/s3/aws4_request"
 IN_QUERY = b"%2Fs3%2Faws4_request"
 
@@ -64,7 +63,7 @@ class S3Application:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._keys = SigningKeys()
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._rooms = Rooms()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
@@ -107,11 +106,12 @@ class S3Application:
         asked = read(request, headers)
         # The head is proven before anything of the body is taken in.
         proven = await prove(self._core, request, headers, self._keys)
-        async with self._room:
+        account = proven.caller.account
+        async with self._rooms.enter(account):
             body = b""
             if asked.method == "PUT":
                 body = open_body(asked, proven, await _read_body(asked.header, receive))
-            return await answer(self._core, proven.caller.account, asked, body)
+            return await answer(self._core, account, asked, body)
 
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
