@@ -226,14 +226,18 @@ def stall(buckets: Buckets) -> socket.socket:
     return opened
 
 
+def put_often(buckets: Buckets) -> None:
+    for _ in range(100):
+        buckets.put("a")
+
+
 def test_whose_bodies_do_not_come_holds_up_nobody_else(
     api_server: ApiServer, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rooms, "PATIENCE_SECONDS", 0.2)
     slow = [stall(buckets) for _ in range(rooms.AT_ONCE)]
     with pytest.raises(ClientError, match="SlowDown"):
-        for _ in range(100):
-            buckets.put("a")
+        put_often(buckets)
     other = Buckets(api_server)
     other.put("a", b"of another account")
     assert other.get("a") == b"of another account"
