@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -257,21 +256,6 @@ async def test_vacation_to_other_servers_leaves_from_the_null_sender(grace: Hous
     await grace.bring(mail())
     [answer] = await grace.leaving()
     assert (answer["recipient"], answer["sender"]) == (BOB, "")
-
-
-async def test_a_message_id_brings_no_fields_into_the_answer(grace: House) -> None:
-    await grace.rules('require "vacation"; vacation "I am away.";')
-    word = base64.b64encode(b"x\r\nBcc: alan@demo.test\r\n\r\nBuy this").decode()
-    raw = mail(sender="ada@demo.test", subject=f"=?utf-8?q?=3D=3Futf-8=3Fb=3F{word}=3F=3D?=")
-    await grace.bring(
-        raw.replace(b"1@elsewhere.example", f"=?utf-8?b?{word}?=@elsewhere.example".encode()),
-        sender="ada@demo.test",
-    )
-    (answer,) = await grace.folder("INBOX", "ada@demo.test")
-    assert answer["Bcc"] is None
-    assert answer["Subject"] == "Auto: x Bcc: alan@demo.test Buy this"
-    assert answer["Auto-Submitted"] == "auto-replied"
-    assert answer.get_content().strip() == "I am away."
 
 
 async def test_vacation_may_be_mime_and_in_the_name_of_an_alias(grace: House) -> None:
