@@ -116,7 +116,13 @@ def test_behind_walls_the_machine_is_empty(jail: Jail) -> None:
         return
     root = set(jail.attempt("list", "/"))
     assert not root & {"var", "home", "run", "srv", "boot", "sys", "media", "mnt"}
-    assert set(jail.attempt("list", "/dev")) == {"null", "zero", "random", "urandom"}
+    # The code of these tests may lie in /dev/shm, and is visible.
+    code = (
+        set(jail.folder.relative_to("/dev").parts[:1])
+        if jail.folder.is_relative_to("/dev")
+        else set()
+    )
+    assert set(jail.attempt("list", "/dev")) == {"null", "zero", "random", "urandom"} | code
     for path in ("/etc/shadow", "/etc/ssh", "/etc/workpost", "/var/lib", "/run"):
         assert jail.attempt("read", path) == "No such file or directory"
     processes = jail.attempt("list", "/proc")
