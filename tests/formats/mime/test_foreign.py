@@ -92,6 +92,7 @@ def cases(word: str) -> list[bytes]:
         answer(answers="2@else.test", references=["3@else.test", f"{word}@else.test"]),
         answer(from_=(word, "ada@demo.test"), to=[address], fields=[("X-Said", word)]),
         answer(kind=f'auto-notified; owner-email="{address}"'),
+        answer(mime=True, text=f"Content-Description: {word}\nX: y\n\nHello"),
         refusal(subject=word, to=address, original_id=f"{word}@else.test", recipient=address),
         report(subject=word, to=address, references=f"{word}@else.test"),
         report(recipients=[ReportRecipient(address, "failed", "5.1.1", diagnostic=word)]),

@@ -120,7 +120,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 def _entity(text: str) -> EmailMessage:
     """The MIME entity of `vacation :mime`; its fields other than Content-* are left out."""
     octets = "\r\n".join(text.splitlines()).encode() + b"\r\n"
-    made: EmailMessage = message_from_bytes(octets, _class=EmailMessage, policy=SMTP)
+    # Folding anew would decode what a script's variables have brought from strangers.
+    kept = SMTP.clone(refold_source="none")
+    made: EmailMessage = message_from_bytes(octets, _class=EmailMessage, policy=kept)
     for name in list(made.keys()):
         if not name.lower().startswith("content-") and name.lower() != "mime-version":
             del made[name]
