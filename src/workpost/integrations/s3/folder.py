@@ -7,6 +7,7 @@ own copy: nothing is sealed, and no KMS key is asked.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import re
@@ -110,7 +111,13 @@ class FolderDepot:
 
     def put(self, name: str, data: bytes) -> None:
         upload = self.begin(name)
-        self.complete(name, upload, [self.put_part(name, upload, 1, data)])
+        try:
+            self.complete(name, upload, [self.put_part(name, upload, 1, data)])
+        except BaseException:
+            # Unfinished files are in no list: whoever may put objects could fill the disk unseen.
+            with contextlib.suppress(Refused, TryLater):
+                self.abort(name, upload)
+            raise
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:
         handle = self._open(name) if version in NO_VERSION else None
