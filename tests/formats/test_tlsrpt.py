@@ -37,10 +37,18 @@ def test_any_record_is_read(text: str) -> None:
     assert len(wanted.addresses) + len(wanted.urls) <= 4
 
 
-def test_a_message_with_a_report() -> None:
-    raw = compose(
+def test_a_stranger_whose_address_looks_like_an_encoded_word_brings_no_fields() -> None:
+    word = "=%3Futf-8%3Fb%3FeA0KQmNjOiBnQGguaQ%3D%3D%3F="
+    (to,) = parse_record([f"v=TLSRPTv1;rua=mailto:{word}@a.test"]).addresses
+    raw = send(to)
+    assert b"\r\nBcc:" not in raw
+    assert b"\r\nTo: undisclosed-recipients:;\r\n" in raw
+
+
+def send(to: str) -> bytes:
+    return compose(
         from_="tls@demo.test",
-        to="reports@example.test",
+        to=to,
         epoch=0,
         message_id="1@mail.demo.test",
         domain="example.test",
@@ -49,6 +57,10 @@ def test_a_message_with_a_report() -> None:
         name="mail.demo.test!example.test!0!86399!abc.json.gz",
         report=b"\x1f\x8b...",
     )
+
+
+def test_a_message_with_a_report() -> None:
+    raw = send("reports@example.test")
     message = message_from_bytes(raw, policy=policy.SMTP)
     assert message.get_content_type() == "multipart/report"
     assert message["Content-Type"].params["report-type"] == "tlsrpt"

@@ -351,6 +351,24 @@ def test_what_a_folder_refuses(tmp_path: Path) -> None:
         depot.put_part("c", upload, 1, b"")
 
 
+def test_an_object_that_cannot_be_put_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depot = FolderDepot(tmp_path)
+    depot.put("mail/1", b"one")
+    with pytest.raises(Refused):
+        depot.put("mail", b"there is a folder of this name")
+
+    def full(*arguments: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with pytest.raises(TryLater):
+            depot.put("mail/2", b"two")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mail", "1"]
+
+
 def test_a_full_disk_is_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
     import os

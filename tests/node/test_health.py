@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from workpost.integrations.lambda_.local import network
 from workpost.kernel.errors import TryLater
 from workpost.kernel.settings import Ops as OpsSettings
 from workpost.kernel.settings import Settings
@@ -66,6 +67,10 @@ def test_503_when_nothing_can_be_written() -> None:
     [
         ("127.0.0.1", (), 200),
         ("127.8.9.1", (), 200),
+        # Functions that run here reach the API, and are no operators.
+        (network.SOURCE, (), 403),
+        (f"::ffff:{network.SOURCE}", (), 403),
+        (network.SOURCE, ("127.0.0.0/8",), 403),
         ("::1", (), 200),
         ("::ffff:127.0.0.1", (), 200),
         ("192.0.2.7", (), 403),

@@ -74,6 +74,7 @@ do this (`workmail:SearchMembers` ...). `workpost model install` writes the mode
 
 ```
 workpost model install
+export AWS_ENDPOINT_URL=http://127.0.0.1:8480     # AWS_ENDPOINT_URL_WORKMAIL alone is not enough
 aws {console} search-members --organization-id m-... --search-text ada
 ```
 

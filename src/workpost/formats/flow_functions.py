@@ -129,6 +129,7 @@ class _Response(msgspec.Struct):
 # Neither a report nor the terminal that shows it takes them.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _read = msgspec.json.Decoder(_Response).decode
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FLAGS = {"true": True, "false": False}
 
 

@@ -10,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from workpost.formats.addresses import AddressError, parse_mailbox
+from workpost.formats.addresses import AddressError, parse_mailbox, split, unquote_local
 from workpost.formats.dates import format_date
+from workpost.formats.mime.foreign import recipient
 
 MAX_URIS = 4
 """Places that one domain is told at."""
@@ -79,10 +80,11 @@ def compose(
 
     It says that it may travel without TLS, which is what it may have to tell about (RFC 8689 5).
     """
+    local, domain_there = split(to)
     message = EmailMessage(policy=SMTP)
     message["Date"] = format_date(epoch)
     message["From"] = from_
-    message["To"] = to
+    message["To"] = recipient(unquote_local(local), domain_there)
     message["Subject"] = (
         f"Report Domain: {domain} Submitter: {submitter} Report-ID: <{report_id}@{submitter}>"
     )

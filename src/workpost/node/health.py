@@ -1,6 +1,7 @@
 """`/healthz` and `/metrics`: what monitoring asks, answered to loopback and `ops.allow` only.
 
-A request that a proxy on this machine passes on comes from loopback too, and is anybody's.
+A request that a proxy on this machine passes on comes from loopback too, and is anybody's; so are
+those of functions that run here, which have an address of their own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import ipaddress
 
 from workpost.domain.directory.external import all_answer
+from workpost.integrations.lambda_.local.network import SOURCE
 from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.node.http import App, Receive, Scope, Send
@@ -36,6 +38,8 @@ class Ops:
         except ValueError:
             return False
         mapped = getattr(address, "ipv4_mapped", None) or address
+        if str(mapped) == SOURCE:
+            return False
         allowed = self._core.settings.ops.allow
         forwarded = any(name in FORWARDED for name, _ in scope.get("headers", ()))
         return (mapped.is_loopback and not forwarded) or any(

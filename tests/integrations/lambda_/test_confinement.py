@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.jail import SECRET, WAYS, Jail
 from tests.support.outside import OutsideServer
+from workpost.integrations.lambda_.local import network
 
 EXPECTED = {"walls": "walls", "user": "user", "userns": "walls"}
 NO = {
@@ -268,6 +269,14 @@ def test_nothing_but_the_api_is_there(jails: Jails, web: OutsideServer, way: str
     assert jail.attempt("connect", jail.abstract) in NO
     jail.ask("exit", 0)
     wait_until(lambda: not children_of(jail.pid))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_api_tells_functions_from_others_on_loopback(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as api:
+        port = api.getsockname()[1]
+        with network.connect(host, port), api.accept()[0] as accepted:
+            assert accepted.getpeername()[0] == network.SOURCE
 
 
 def test_where_the_network_cannot_be_confined_the_function_is_refused(jails: Jails) -> None:

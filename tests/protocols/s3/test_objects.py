@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from tests.support.api_server import ApiServer
 from tests.support.buckets import Buckets, refused
 from tests.support.moto import MotoServer
 from workpost.integrations.s3 import uploads
@@ -142,6 +144,12 @@ def test_lists_that_cannot_be(buckets: Buckets) -> None:
     )
     assert call(Bucket=buckets.bucket, MaxKeys=0)["KeyCount"] == 0
     assert refused(lambda: call(Bucket=buckets.bucket, MaxKeys=-1))[1] == "InvalidArgument"
+    events = buckets.client.meta.events
+    events.register(
+        "before-call.s3.ListObjectsV2",
+        lambda params, **_: params.update(url=f"{params['url']}&max-keys=%C2%B2"),
+    )
+    assert refused(lambda: call(Bucket=buckets.bucket)) == (400, "InvalidArgument")
 
 
 # --- buckets --------------------------------------------------------------------------------------
@@ -219,6 +227,8 @@ def test_what_is_not_kept_is_refused_and_not_forgotten(buckets: Buckets) -> None
         {"Metadata": {"a": "b"}},
         {"Tagging": "a=b"},
         {"ACL": "public-read"},
+        {"IfNoneMatch": "*"},
+        {"IfMatch": "0"},
     ):
         assert refused(lambda more=more: client.put_object(**place, Body=b"", **more)) == (
             501,
@@ -264,7 +274,7 @@ def test_an_answer_that_nobody_takes_has_its_room_and_keeps_no_other_account_out
 ) -> None:
     monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
     with reading_nothing(buckets):
-        assert refused(lambda: buckets.put("a", b"1")) == (503, "ServiceUnavailable")
+        assert refused(lambda: buckets.put("a", b"1")) == (503, "SlowDown")
         Buckets(buckets.api).put("a", b"1")
 
 
@@ -290,6 +300,38 @@ def test_buckets_have_threads_of_their_own(
     monkeypatch.setattr(FolderDepot, "look", looking)
     buckets.put("a", b"1")
     assert names == {"s3"}
+
+
+def stall(buckets: Buckets) -> socket.socket:
+    """A PUT whose body never comes."""
+    client = buckets.of(buckets.session(), signature_version="s3v4")
+    url = client.generate_presigned_url(
+        "put_object", Params={"Bucket": buckets.bucket, "Key": "slow"}
+    )
+    parts = urlsplit(url)
+    opened = socket.create_connection((parts.hostname, parts.port))
+    head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    opened.sendall(f"{head}Content-Length: 9\r\n\r\n".encode())
+    return opened
+
+
+def put_often(buckets: Buckets) -> None:
+    for _ in range(100):
+        buckets.put("a")
+
+
+def test_whose_bodies_do_not_come_holds_up_nobody_else(
+    api_server: ApiServer, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
+    slow = [stall(buckets) for _ in range(server.AT_ONCE)]
+    with pytest.raises(ClientError, match="SlowDown"):
+        put_often(buckets)
+    other = Buckets(api_server)
+    other.put("a", b"of another account")
+    assert other.get("a") == b"of another account"
+    for each in slow:
+        each.close()
 
 
 def test_bodies_have_to_come_in_time(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,6 +200,20 @@ def test_requests_that_are_malformed(buckets: Buckets) -> None:
     assert late.send(b"")[0] == 403
 
 
+def test_numbers_and_checksums_are_ascii(buckets: Buckets) -> None:
+    plain = Put(buckets, "UNSIGNED-PAYLOAD")
+    status, told = plain.send(b"hello", **{"Content-MD5": "\xe9"})
+    assert (status, b"InvalidDigest" in told) == (400, True)
+    trailing = Put(buckets, chunked.UNSIGNED_TRAILER, **{"x-amz-decoded-content-length": "5"})
+    status, told = trailing.send(b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:\xe9\r\n\r\n")
+    assert (status, b"InvalidDigest" in told) == (400, True)
+    unsaid = Put(buckets, chunked.UNSIGNED_TRAILER)
+    status, told = unsaid.send(
+        b"5\r\nhello\r\n0\r\n\r\n", **{"x-amz-decoded-content-length": "\xb2"}
+    )
+    assert (status, b"MissingContentLength" in told) == (411, True)
+
+
 def test_an_unforeseen_error_tells_nothing(
     buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,13 +14,10 @@ from email.message import EmailMessage
 from email.policy import SMTP
 
 from workpost.formats.dates import format_date
+from workpost.formats.mime.foreign import UNDISCLOSED, is_id, one_line, person, recipient
 
 REPLIED = "auto-replied"
 NOTIFIED = "auto-notified"
-MAX_FIELD = 900
-"""Characters of a field that others have written."""
-
-_UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def compose_answer(
@@ -48,14 +45,14 @@ def compose_answer(
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
     head["From"] = _person(*from_)
-    head["To"] = [_person("", address) for address in to]
+    head["To"] = _recipients(to)
     head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
-    if _is_id(answers):
+    if is_id(answers):
         head["In-Reply-To"] = f"<{answers}>"
-        known = [one for one in references if _is_id(one) and one != answers][-20:]
+        known = [one for one in references if is_id(one) and one != answers][-20:]
         head["References"] = " ".join(f"<{one}>" for one in [*known, answers])
-    head["Auto-Submitted"] = kind
+    head["Auto-Submitted"] = one_line(kind)
     for name, value in fields:
         head[name] = one_line(value)
     if "MIME-Version" not in message:
@@ -86,7 +83,7 @@ def compose_refusal(
         f"Reporting-UA: {reporting}; Workpost",
         f"Final-Recipient: rfc822; {one_line(recipient)}",
     ]
-    if _is_id(original_id):
+    if is_id(original_id):
         lines.append(f"Original-Message-ID: <{original_id}>")
     lines.append("Disposition: automatic-action/MDN-sent-automatically; deleted")
     boundary = f"=_mdn_{_UNSAFE.sub('', message_id)[:40]}"
@@ -102,10 +99,10 @@ def compose_refusal(
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
     head["From"] = _person(*from_)
-    head["To"] = _person("", to)
+    head["To"] = _recipients([to])
     head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
-    if _is_id(original_id):
+    if is_id(original_id):
         head["In-Reply-To"] = f"<{original_id}>"
         head["References"] = f"<{original_id}>"
     head["Auto-Submitted"] = REPLIED
@@ -120,15 +117,12 @@ def compose_refusal(
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
 
-def one_line(text: str) -> str:
-    """A value for one header field, without what could end it."""
-    return " ".join(_UNPRINTED.sub(" ", text).split())[:MAX_FIELD]
-
-
 def _entity(text: str) -> EmailMessage:
     """The MIME entity of `vacation :mime`; its fields other than Content-* are left out."""
     octets = "\r\n".join(text.splitlines()).encode() + b"\r\n"
-    made: EmailMessage = message_from_bytes(octets, _class=EmailMessage, policy=SMTP)
+    # Folding anew would decode what a script's variables have brought from strangers.
+    kept = SMTP.clone(refold_source="none")
+    made: EmailMessage = message_from_bytes(octets, _class=EmailMessage, policy=kept)
     for name in list(made.keys()):
         if not name.lower().startswith("content-") and name.lower() != "mime-version":
             del made[name]
@@ -141,13 +135,13 @@ def _entity(text: str) -> EmailMessage:
 
 def _person(name: str, address: str) -> Address:
     local, _, domain = address.rpartition("@")
-    if not local or not domain:
-        raise ValueError("the address has no domain")
-    return Address(one_line(name), local, domain)
+    return person(name, local, domain)
 
 
-def _is_id(text: str) -> bool:
-    return bool(text) and text.isascii() and len(text) <= MAX_FIELD and " " not in text
+def _recipients(to: Sequence[str]) -> str | list[Address]:
+    found = [recipient(*address.rpartition("@")[::2]) for address in to]
+    known = [one for one in found if isinstance(one, Address)]
+    return known if len(known) == len(found) else UNDISCLOSED
 
 
 def _is_plain(text: str) -> bool:

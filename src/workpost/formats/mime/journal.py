@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from workpost.formats.addresses import split, unquote_local
 from workpost.formats.dates import format_date
+from workpost.formats.mime.foreign import one_line, recipient
 
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -42,8 +44,9 @@ def compose_journal(
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
     head["From"] = from_
-    head["To"] = to
-    head["Subject"] = _line(subject)
+    local, domain = split(to)
+    head["To"] = recipient(unquote_local(local), domain)
+    head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
     head["X-MS-Journal-Report"] = ""
     head["Auto-Submitted"] = "auto-generated"

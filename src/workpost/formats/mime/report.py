@@ -11,12 +11,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 
 from workpost.formats.addresses import split, unquote_local, with_a_labels
 from workpost.formats.dates import format_date
+from workpost.formats.mime.foreign import is_id, one_line, person, recipient
 
 MAX_FIELD = 900
 """Octets of a field's value; longer replies of servers are cut."""
@@ -69,11 +69,11 @@ def compose_report(
     local, domain = _halves(to)
     head = EmailMessage(policy=SMTP if local.isascii() else SMTPUTF8)
     head["Date"] = format_date(epoch)
-    head["From"] = Address(from_[0], *_halves(from_[1]))
-    head["To"] = Address("", local, domain)
-    head["Subject"] = " ".join(_UNPRINTED.sub(" ", subject).split())
+    head["From"] = person(from_[0], *_halves(from_[1]))
+    head["To"] = recipient(local, domain)
+    head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
-    if references.isascii() and references.isprintable() and references:
+    if is_id(references):
         head["In-Reply-To"] = f"<{references}>"
         head["References"] = f"<{references}>"
     head["Auto-Submitted"] = "auto-replied"
@@ -97,9 +97,6 @@ def compose_report(
     for part in parts:
         out += b"--" + boundary.encode() + b"\r\n" + part + b"\r\n"
     return out + b"--" + boundary.encode() + b"--\r\n"
-
-
-_UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def _halves(address: str) -> tuple[str, str]:

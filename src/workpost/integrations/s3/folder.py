@@ -7,6 +7,7 @@ own copy: nothing is sealed, and no KMS key is asked.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import re
@@ -112,9 +113,10 @@ class FolderDepot:
         upload = self.begin(name)
         try:
             self.complete(name, upload, [self.put_part(name, upload, 1, data)])
-        except Exception:
-            # Nobody else knows of it: on a full disk each try would leave another part behind.
-            self.abort(name, upload)
+        except BaseException:
+            # Unfinished files are in no list: whoever may put objects could fill the disk unseen.
+            with contextlib.suppress(Refused, TryLater):
+                self.abort(name, upload)
             raise
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:

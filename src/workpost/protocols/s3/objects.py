@@ -29,6 +29,8 @@ LIST = frozenset(
 OBJECT = frozenset({"x-id", "versionId"})
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _UNKEPT = ("x-amz-meta-", "x-amz-tagging", "x-amz-acl", "x-amz-grant-", "x-amz-copy-source")
+_CONDITIONS = ("if-match", "if-none-match")
+"""Of a PUT: who sends them relies on it that nothing is overwritten."""
 
 
 class Reply(NamedTuple):
@@ -182,7 +184,7 @@ def _signing(asked: Asked) -> set[str]:
 
 async def _put(depot: Depot, asked: Asked, body: bytes) -> Reply:
     for name in asked.headers:
-        if name.decode("latin-1").startswith(_UNKEPT):
+        if name.decode("latin-1").startswith((*_UNKEPT, *_CONDITIONS)):
             raise S3Error(
                 "NotImplemented",
                 f"A header you provided implies functionality that is not implemented: "

@@ -32,9 +32,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_SECONDS = 60.0
 MOST_BODY = MAX_OBJECT + (MAX_OBJECT >> 6)
 """Bytes of a body with the heads of its chunks."""
-EACH_AT_ONCE = 4
+EACH_AT_ONCE = 2
 """Those of one account: a function that dawdles leaves room for others' functions."""
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 10.0
 """How long a request waits for room."""
 STALLED_SECONDS = 30.0
 """How long a client may take for one piece of an answer."""
@@ -132,7 +132,7 @@ class S3Application:
         try:
             await room.enter_async_context(self._rooms.enter(account, PATIENCE_SECONDS))
         except TimeoutError:
-            raise S3Error("ServiceUnavailable", "Please reduce your request rate.") from None
+            raise S3Error("SlowDown", "Please reduce your request rate.") from None
         body = b""
         if asked.method == "PUT":
             body = await apart(open_body, asked, proven, await _read_body(asked.header, receive))

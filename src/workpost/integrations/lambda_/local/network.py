@@ -8,6 +8,7 @@ process outside carries on to the API. Listeners of the machine that trust whoev
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import os
 import select
@@ -22,6 +23,8 @@ BACKLOG = 64
 MOST_CONNECTIONS = 64
 PIECE = 65536
 CONNECT_SECONDS = 10.0
+SOURCE = "127.87.80.1"
+"""Where connections to this machine's loopback come from: what trusts loopback can tell them."""
 _SIOCSIFFLAGS = 0x8914
 _UP = 0x1
 
@@ -74,10 +77,25 @@ def carry(listener: socket.socket, host: str, port: int) -> None:
         pipes = _kept(pipes)
 
 
+def connect(host: str, port: int) -> socket.socket:
+    """Connect to the API, from SOURCE where it is on loopback. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Only IPv4 has more than one address there.
+    addresses = [str(each[4][0]) for each in sorted(found, key=lambda each: each[0])]
+    for number, address in enumerate(addresses, 1):
+        source = (SOURCE, 0) if address.startswith("127.") else None
+        try:
+            return socket.create_connection((address, port), CONNECT_SECONDS, source)
+        except OSError:
+            if number == len(addresses):
+                raise
+    raise OSError(errno.EADDRNOTAVAIL, "the API has no address")
+
+
 def _accept(listener: socket.socket, host: str, port: int) -> list[_Pipe]:
     inner, _ = listener.accept()
     try:
-        outer = socket.create_connection((host, port), CONNECT_SECONDS)
+        outer = connect(host, port)
     except OSError:
         inner.close()
         return []
