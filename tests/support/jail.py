@@ -8,9 +8,9 @@ what to have the function do.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -26,6 +26,8 @@ CODE = Path(__file__).parents[1] / "integrations" / "lambda_" / "hostile"
 ROOT = Path(__file__).parents[2]
 WAYS = ("walls", "user", "userns")
 """Root with namespaces, root without, and an ordinary user."""
+USERS = 100_000
+_numbers = itertools.count()
 
 
 def other_python() -> str:
@@ -44,6 +46,8 @@ class Jail:
         if os.geteuid() != 0:
             pytest.skip("only root can be both root and somebody else")
         self.way = way
+        # Of its own: the system counts processes by user, and jails of other tests run beside it.
+        self.uid = USERS + (os.getpid() * 16 + next(_numbers)) % 1_000_000
         self.folder = Path(tempfile.mkdtemp(prefix="wp-jail-"))
         self.folder.chmod(0o755)
         self.code = self.folder / "code"
@@ -77,18 +81,17 @@ class Jail:
     def _start(self, changes: dict[str, Any]) -> None:
         if changes.pop("show_all", False):
             changes["visible"] = [str(self.folder)]
-        who = pwd.getpwnam("nobody")
         identity: dict[str, Any] = {}
         if self.way == "userns":
             for path in (self.data, *self.data.iterdir(), self.settings):
-                os.chown(path, who.pw_uid, who.pw_gid)
-            identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []}
+                os.chown(path, self.uid, self.uid)
+            identity = {"user": self.uid, "group": self.uid, "extra_groups": []}
         spec = {
             "code": str(self.code),
             "hidden": [str(self.data), str(self.settings)],
             "without": "walls" if self.way == "user" else "",
-            "uid": 0 if self.way == "userns" else who.pw_uid,
-            "gid": who.pw_gid,
+            "uid": 0 if self.way == "userns" else self.uid,
+            "gid": self.uid,
             **changes,
         }
         python = sys.executable if self.way != "userns" else other_python()

@@ -24,7 +24,7 @@ from workpost.integrations.s3.client import make_client
 from workpost.integrations.s3.depot import Entry
 from workpost.integrations.s3.folder import FolderDepot
 from workpost.kernel.outside_settings import Outside
-from workpost.protocols.s3 import objects, server
+from workpost.protocols.s3 import objects, server, threads
 
 AWKWARD = ["a b+c&d=e%2F.eml", "ümlaut/日本.eml", "deep/er/than/that", "d.o.t/.hidden", "~-_.!*'()"]
 
@@ -324,7 +324,7 @@ def test_whose_bodies_do_not_come_holds_up_nobody_else(
     api_server: ApiServer, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.2)
-    slow = [stall(buckets) for _ in range(server.AT_ONCE)]
+    slow = [stall(buckets) for _ in range(threads.AT_ONCE)]
     with pytest.raises(ClientError, match="SlowDown"):
         put_often(buckets)
     other = Buckets(api_server)
