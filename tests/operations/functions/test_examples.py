@@ -91,25 +91,22 @@ def test_translation(functions: Functions) -> None:
     assert "How are you?" in text
 
 
-def test_restricted_mailbox(functions: Functions) -> None:
+def restricted(functions: Functions) -> dict[str, str]:
+    """An address that only ada may write to: the variables of its function."""
     demo = functions.demo
     user = demo("CreateUser", Name="ada", DisplayName="Ada", Password="Test-1234-Word")["UserId"]
     demo("RegisterToWorkMail", EntityId=user, Email="ada@demo.test")
     group = demo("CreateGroup", Name="board")["GroupId"]
     demo("RegisterToWorkMail", EntityId=group, Email="board@demo.test")
     demo("AssociateMemberToGroup", GroupId=group, MemberId=user)
-    environment = (
-        "RESTRICTED=board@demo.test",
-        f"GROUP_ID={group}",
-        f"WORKMAIL_ORGANIZATION_ID={demo.organization}",
-    )
-    handler = "restricted_mailbox.lambda_handler"
-    arn = functions.callable(
-        "restricted",
-        handler,
-        environment=environment,
-        actions=("DescribeEntity", "ListGroupMembers"),
-    )
+    return {
+        "RESTRICTED": "board@demo.test",
+        "GROUP_ID": group,
+        "WORKMAIL_ORGANIZATION_ID": demo.organization,
+    }
+
+
+def check_restricted(functions: Functions, arn: str) -> None:
     recipients = ("ada@demo.test", "board@demo.test")
     allowed = functions.invoke(arn, event_of("1", *recipients, sender="ada@demo.test"))
     assert allowed == ALL_DEFAULT
@@ -118,10 +115,22 @@ def test_restricted_mailbox(functions: Functions) -> None:
     assert bounce["recipients"] == ["board@demo.test"]
     assert bounce["action"]["type"] == "BOUNCE"
     assert told["actions"][1:] == ALL_DEFAULT["actions"]
+
+
+def test_restricted_mailbox(functions: Functions) -> None:
+    environment = tuple(f"{name}={value}" for name, value in restricted(functions).items())
+    handler = "restricted_mailbox.lambda_handler"
+    arn = functions.callable(
+        "restricted",
+        handler,
+        environment=environment,
+        actions=("DescribeEntity", "ListGroupMembers"),
+    )
+    check_restricted(functions, arn)
     # Without the actions it may not ask.
     arn = functions.callable("restricted", handler, environment=environment)
     with pytest.raises(FunctionFailed, match="AccessDeniedException|ClientError"):
-        functions.invoke(arn, event_of("1", *recipients))
+        functions.invoke(arn, event_of("1", "board@demo.test"))
 
 
 def test_mail_storm_stopper(functions: Functions) -> None:
@@ -168,6 +177,7 @@ def test_examples_run_unchanged_elsewhere(
         "STATE_BUCKET": BUCKET,
         "MOST_MESSAGES": "0",
         "WORDS": '{"how": "comment"}',
+        **restricted(functions),
     }
     results = {}
     with contextlib.closing(LambdaEndpoint(EXAMPLES, environment)) as endpoint:
@@ -178,6 +188,9 @@ def test_examples_run_unchanged_elsewhere(
             id = functions.flow.begin(function=arn)
             answer = functions.invoke(arn, event_of(id))
             results[module] = (answer["actions"][0]["action"]["type"], *functions.flow.finish(id))
+        endpoint.handlers["restricted"] = "restricted_mailbox.lambda_handler"
+        url = f"{endpoint.url}/url/restricted" if kind == "http" else endpoint.url
+        check_restricted(functions, functions.map("restricted", kind=kind, url=url))
     assert {module: result[0] for module, result in results.items()} == {
         **dict.fromkeys(results, "DEFAULT"),
         "storm_stopper": "DROP",
