@@ -64,6 +64,10 @@ def test_a_long_subject_is_cut_and_does_not_count_as_truncated() -> None:
     assert "sender" not in told
 
 
+def test_a_subject_brings_no_control_characters() -> None:
+    assert event(subject="Hi\r\nBcc: eve@a.test\0\x85")["subject"] == "Hi  Bcc: eve@a.test  "
+
+
 @pytest.mark.parametrize(("count", "kept"), [(0, 0), (1, 1), (500, 491), (2000, 491)])
 def test_recipients_are_cut_where_there_are_too_many(count: int, kept: int) -> None:
     people = [f"{number:04}{'x' * 240}@a.test" for number in range(count)]

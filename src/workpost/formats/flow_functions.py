@@ -54,12 +54,16 @@ class FlowEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compose_event(event: FlowEvent) -> bytes:
-    """The event in JSON, of at most EVENT_BYTES."""
+    """The event in JSON, of at most EVENT_BYTES.
+
+    Control characters that encoded words have brought into the subject are blanks: a function
+    writes it into headers and queries.
+    """
     document: dict[str, Any] = {
         "summaryVersion": SUMMARY_VERSION,
         "envelope": {"mailFrom": {"address": event.author[:ADDRESS]}, "recipients": []},
         "sender": {"address": event.sender[:ADDRESS]},
-        "subject": event.subject[:SUBJECT],
+        "subject": _CONTROLS.sub(" ", event.subject[:SUBJECT]),
         "messageId": event.message_id,
         "invocationId": event.invocation_id,
         "flowDirection": event.direction,
@@ -126,10 +130,9 @@ class _Response(msgspec.Struct):
     actions: list[_Action]
 
 
-# Neither a report nor the terminal that shows it takes them.
+# A report does not take them, nor the terminal that shows it, nor the code that they come to.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _read = msgspec.json.Decoder(_Response).decode
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FLAGS = {"true": True, "false": False}
 
 

@@ -55,7 +55,11 @@ async def find_place(core: Core, wanted: str | None) -> tuple[str, str]:
         found = await core.store.read(get_verified, name=fold_domain(wanted))
         rows = [found] if found is not None else []
     if not rows:
-        raise Failed(f"there is no verified mail domain {wanted or ''}".rstrip())
+        if wanted is not None:
+            raise Failed(f"there is no verified mail domain {wanted}")
+        raise Failed(
+            "there is no verified mail domain, as in a demo; `workpost quickstart` adds one"
+        )
     return rows[0].org, rows[0].name
 
 
