@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import msgspec
+import pytest
 
 from tests.operations.mailflow.test_personal import BOB, GRACE, House, grace, mail
 from workpost.domain.messages import flags as bits
-from workpost.operations.mailflow import pipeline
+from workpost.kernel.errors import TryLater
+from workpost.operations.mailflow import pipeline, script_threads, scripted
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.runner import deliver_one
 
 __all__ = ["grace"]
 
 
-async def test_no_script_can_hide_a_circle(grace: House) -> None:
+async def test_no_script_can_hide_a_circle(grace: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Scripts like these take a good part of their time, on a busy machine all of it.
+    monkeypatch.setattr(scripted, "SECONDS", 60.0)
     hide = 'require ["editheader", "variables"]; deleteheader "Delivered-To"; '
     hide += f'set "v" "{"x" * 7_000}"; ' + 'addheader "X" "${v}"; ' * 42
     await grace.rules(hide + 'redirect "ada@demo.test";')
@@ -55,3 +62,26 @@ async def test_what_cannot_be_sent_on_stays_with_its_flags(grace: House) -> None
     await grace.bring(mail())
     [(_, flags, keywords)] = await grace.flagged("INBOX")
     assert (flags & bits.FLAGGED, keywords) == (bits.FLAGGED, (b"$Sent",))
+
+
+async def test_scripts_of_one_organization_leave_room_for_others(
+    grace: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, going = threading.Event(), threading.Semaphore(0)
+
+    def burn() -> None:
+        going.release()
+        held.wait(60)
+
+    burning = [
+        asyncio.create_task(script_threads.beside(grace.core, "m-burning", burn)) for _ in range(10)
+    ]
+    for _ in range(script_threads.EACH):
+        assert await asyncio.to_thread(going.acquire, True, 60)
+    assert await script_threads.beside(grace.core, "m-other", lambda: "ran") == "ran"
+    assert not going.acquire(blocking=False)
+    monkeypatch.setattr(script_threads, "PATIENCE_SECONDS", 0.01)
+    with pytest.raises(TryLater):
+        await script_threads.beside(grace.core, "m-burning", burn)
+    held.set()
+    await asyncio.gather(*burning)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import blake2b
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -21,9 +23,10 @@ from workpost.formats.sieve.actions import Keep, Result, World
 from workpost.formats.sieve.checker import Script, compile_script
 from workpost.formats.sieve.errors import SieveError
 from workpost.formats.sieve.interpreter import run_script
-from workpost.kernel.errors import InvalidParameter
+from workpost.kernel.errors import InvalidParameter, TryLater
 from workpost.kernel.logging import logger
 from workpost.operations.mailflow.entries import Message
+from workpost.operations.mailflow.script_threads import beside
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, quick
 from workpost.store.keys import sealing
@@ -47,6 +50,9 @@ USES = {
     "\\trash": "trash",
 }
 """Special uses (RFC 6154) as roles of folders."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = logger("mailflow")
 
@@ -104,6 +110,27 @@ async def read_tree(core: Core, mailbox: Mailbox) -> Tree:
     return Tree(rows, mailbox.keys.tag_key)
 
 
+class _Watch:
+    """Counts the time of the rounds themselves; they are run one after the other."""
+
+    def __init__(self, core: Core) -> None:
+        self._now = core.env.monotonic
+        self._before = 0.0
+        self._began = 0.0
+
+    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a round."""
+        self._began = self._now()
+        try:
+            return work(*args, **kwargs)
+        finally:
+            self._before += self._now() - self._began
+
+    def is_over(self) -> bool:
+        """Whether the rounds have taken all that they may."""
+        return self._before + self._now() - self._began > SECONDS
+
+
 async def run(core: Core, message: Message, mailbox: Mailbox, source: bytes) -> Result:
     """What the script says of the message; an error keeps it. Raises TryLater."""
     try:
@@ -112,7 +139,7 @@ async def run(core: Core, message: Message, mailbox: Mailbox, source: bytes) -> 
         # It could run when it was put: another version of Workpost took it.
         return Result([Keep()], [], error=str(error))
     tree = await read_tree(core, mailbox) if _asks_for_folders(script) else None
-    began = core.env.monotonic()
+    watch = _Watch(core)
     known: dict[tuple[str, str], bool] = {}
     for _ in range(ROUNDS):
         world = World(
@@ -122,11 +149,17 @@ async def run(core: Core, message: Message, mailbox: Mailbox, source: bytes) -> 
             folder_exists=tree.exists if tree is not None else lambda _: False,
             special_use_exists=tree.has_uses if tree is not None else lambda _, __: False,
             was_seen=_lookup(known),
-            is_late=lambda: core.env.monotonic() - began > SECONDS,
+            is_late=watch.is_over,
         )
         raw = message.stamped.raw
         try:
-            result = await asyncio.to_thread(run_script, script, raw, world, message.summary)
+            result = await beside(
+                core,
+                mailbox.owner.organization,
+                partial(watch.run, run_script, script, raw, world, message.summary),
+            )
+        except TryLater:
+            raise
         except Exception:
             log.exception("a script made the interpreter fail", mailbox=mailbox.owner.mailbox)
             return Result([Keep()], [], error="internal error, reported to the administrator")
