@@ -220,14 +220,14 @@ def test_a_field_that_is_named_again_is_read_once_and_the_clock_is_looked_at() -
     raw = f"To: {many}\r\nSubject: {'=?utf-8?q?x?= ' * 5_000}\r\n\r\n".encode()
     for kind in ("address", "header"):
         names = ",".join(['"to"', '"subject"'] * 300)
-        began = time.monotonic()
+        began = time.thread_time()
         [came] = actions(
             f'if {kind} [{names}] "none" {{ stop; }}',
             raw,
-            is_late=lambda began=began: time.monotonic() - began > 1,  # type: ignore[misc]
+            is_late=lambda began=began: time.thread_time() - began > 1,  # type: ignore[misc]
         )
         assert came in ("keep", "error: the script works too long")
-        assert time.monotonic() - began < 1.5
+        assert time.thread_time() - began < 1.5
 
 
 def test_deleteheader_looks_at_the_clock() -> None:
