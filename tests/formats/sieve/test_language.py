@@ -250,9 +250,9 @@ def test_no_pattern_works_for_longer_than_a_run_may() -> None:
             ["error: the regular expression costs too much"],
         ),
     ):
-        began = time.monotonic()
+        began = time.thread_time()
         assert actions(f'require "regex"; if {test} {{ discard; }}', raw) == came
-        assert time.monotonic() - began < 2
+        assert time.thread_time() - began < 2
 
 
 @given(st.text("a*?\\\\b", max_size=8), st.text("ab*", max_size=12))
