@@ -79,6 +79,17 @@ def add_verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     return parser
 
 
+async def every_page(read: Callable[[str], Awaitable[tuple[list[T], str]]]) -> list[T]:
+    """All that `read` gives by pages: it is told where to go on, and tells where, "" at the end."""
+    found: list[T] = []
+    after = ""
+    while True:
+        page, after = await read(after)
+        found += page
+        if not after:
+            return found
+
+
 def run_on_data(args: argparse.Namespace, work: Callable[..., Awaitable[T]]) -> T:
     """Run `work(core)` over data that is there already. Raises SettingsError."""
     settings = load_settings(args)

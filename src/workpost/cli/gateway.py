@@ -7,7 +7,7 @@ import getpass
 import sys
 from typing import Any
 
-from workpost.cli.common import add_verb, print_json, run_on_data, shown_time
+from workpost.cli.common import add_verb, every_page, print_json, run_on_data, shown_time
 from workpost.cli.ordering import record_order
 from workpost.domain.organizations import smtp_gateways as gateways
 from workpost.domain.organizations.smtp_gateways import Gateway
@@ -103,13 +103,10 @@ def _grant(args: argparse.Namespace) -> Grant:
 
 
 async def _all(core: Core, args: argparse.Namespace) -> list[GatewayRow]:
-    found: list[GatewayRow] = []
-    after = ""
-    while True:
-        page, after = await gateways.list_gateways(core, _grant(args), after=after, limit=PAGE)
-        found += page
-        if not after:
-            return found
+    grant = _grant(args)
+    return await every_page(
+        lambda after: gateways.list_gateways(core, grant, after=after, limit=PAGE)
+    )
 
 
 def _shown(row: GatewayRow) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from workpost.cli.common import add_verb, print_json, run_on_data, shown_time
+from workpost.cli.common import add_verb, every_page, print_json, run_on_data, shown_time
 from workpost.cli.ordering import record_order
 from workpost.domain.organizations import flow_rule_shell as rules
 from workpost.domain.organizations.flow_rule_shell import KnownRule
@@ -157,15 +157,10 @@ def _grant(args: argparse.Namespace) -> Grant:
 
 
 async def _all(core: Core, args: argparse.Namespace) -> list[KnownRule]:
-    found: list[KnownRule] = []
-    after = ""
-    while True:
-        page, after = await rules.list_rules(
-            core, _grant(args), DIRECTIONS[args.direction], after=after, limit=PAGE
-        )
-        found += page
-        if not after:
-            return found
+    grant, direction = _grant(args), DIRECTIONS[args.direction]
+    return await every_page(
+        lambda after: rules.list_rules(core, grant, direction, after=after, limit=PAGE)
+    )
 
 
 async def _find(core: Core, args: argparse.Namespace) -> KnownRule | None:

@@ -19,6 +19,7 @@ from workpost.store.tables.events import NewEvent
 from workpost.store.tables.folders import INBOX
 
 RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
+DELIVERED = "MAILBOX_EMAIL_DELIVERED"
 _NAMES = {role: name for name, role in STANDARD_FOLDERS}
 
 

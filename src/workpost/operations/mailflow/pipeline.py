@@ -1,9 +1,11 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
     submit:  size, hops -> scan -> stamp -> summarize -> may the sender? -> limits -> place ->
-             route -> flow rules -> journal -> charge, seal -> personal rules -> one write
+             route -> flow rules -> journal -> charge, seal -> personal rules -> hold -> one write
     receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce ->
-             flow rules -> place -> journal -> charge, seal -> personal rules -> one write
+             flow rules -> place -> journal -> charge, seal -> personal rules -> hold -> one write
+
+Whom a rule keeps waiting for a function is held, and goes on in `attempting` and `releasing`.
 
 `submit` is for people who logged in, `receive` for other servers. Both return the trace id after
 the commit that makes the message durable; whoever calls then says 250.

@@ -29,7 +29,6 @@ from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
-DELIVERED = "MAILBOX_EMAIL_DELIVERED"
 ADDED_MANY = ("5.7.1", "The sender has sent to as many recipients elsewhere as a day allows.")
 UNTOLD = "none: a function has added the recipient"
 
@@ -172,5 +171,5 @@ class Telling:
                 continue
             if first:
                 told["results"] = routes.results_of(routed, org, sent=False)
-            kind = arrivals.RECEIVED if first else DELIVERED
+            kind = arrivals.RECEIVED if first else arrivals.DELIVERED
             self.events.append(await self._event(org, kind, told))

@@ -49,6 +49,7 @@ from workpost.operations.mailflow.personal import Handled, Person
 from workpost.operations.mailflow.release_telling import Telling
 from workpost.operations.mailflow.ruling import Ruled
 from workpost.operations.mailflow.trace import Stamped
+from workpost.operations.mailflow.writing import without_rejected
 from workpost.store.content.squeezing import squeeze
 from workpost.store.content.types import Placed
 from workpost.store.core import Core
@@ -350,10 +351,7 @@ class _Case:
         items = handled.placed if handled is not None else made.deliveries
         await self.telling.arrived(routed, items)
         if message.envelope.wishes:
-            delivered = made
-            if handled is not None and handled.rejected:
-                left = [one for one in made.deliveries if one.mailbox not in handled.rejected]
-                delivered = msgspec.structs.replace(made, deliveries=left)
+            delivered = without_rejected(made, handled)
             self.telling.also += await confirming.confirm_delivered(
                 core, message, routed, delivered, own
             )

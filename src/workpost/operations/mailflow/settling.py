@@ -56,8 +56,6 @@ ATTEMPTS = 4
 YIELD = 25
 """Items sealed before the loop gets its turn."""
 
-DELIVERED = "MAILBOX_EMAIL_DELIVERED"
-
 GONE = ("5.1.1", "The mailbox does not exist any more.")
 DISABLED = ("5.2.1", "The mailbox is disabled.")
 FULL = ("5.2.2", "The mailbox is full.")
@@ -208,7 +206,7 @@ async def _delivered(core: Core, opened: Opened, placed: list[NewItem]) -> NewEv
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
         **arrivals.delivered(placed, people),
     }
-    return await trace.seal_event(core, opened.lease.leased.org, DELIVERED, story)
+    return await trace.seal_event(core, opened.lease.leased.org, arrivals.DELIVERED, story)
 
 
 async def _sort(core: Core, opened: Opened) -> _Sorted:

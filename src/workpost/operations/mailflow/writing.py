@@ -93,7 +93,7 @@ async def send(
     results = ruling.results_of(ruled, kept, home, sent=True)
     submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
     events = [submitted, *await arrivals.tell_others(core, home, message, items, kept), *events]
-    also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    also += await _confirmations(core, message, kept, without_rejected(made, handled), home)
     known = holding.Known(submitter=f"{home}/{grant.entity}", redirects=redirects)
     made = await holding.hold(core, message, ruled, made, known, hold_until=hold_until)
     unruled = [item.mailbox for item in made.deliveries] if ruled.remembered else None
@@ -138,7 +138,7 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         events = [one for one in events if one.kind != journaling.INITIATED]
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
-    also += await _confirmations(core, message, kept, _without_rejected(made, handled), home)
+    also += await _confirmations(core, message, kept, without_rejected(made, handled), home)
     known = holding.Known(
         spam=scanned.spam,
         quarantined=enforcement.junked,
@@ -187,7 +187,7 @@ async def _rule(
     )
 
 
-def _without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:
+def without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:
     """What was delivered, in the eyes of its sender."""
     if handled is None or not handled.rejected:
         return made
