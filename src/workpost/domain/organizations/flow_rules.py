@@ -13,16 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from workpost.formats import addresses
+from workpost.formats import addresses, flow_functions
 from workpost.kernel.errors import InvalidParameter
 
 INBOUND, OUTBOUND = "INBOUND", "OUTBOUND"
 
-DROP = "DROP"
-BOUNCE = "BOUNCE"
-JUNK = "MOVE_TO_JUNK"
-DEFAULT = "DEFAULT"
-NEVER_JUNK = "BYPASS_SPAM_CHECK"
+# A function answers with the same actions.
+DROP = flow_functions.DROP
+BOUNCE = flow_functions.BOUNCE
+JUNK = flow_functions.JUNK
+DEFAULT = flow_functions.DEFAULT
+NEVER_JUNK = flow_functions.NEVER_JUNK
 GATEWAY = "SMTP_GATEWAY"
 LAMBDA = "RUN_LAMBDA"
 
