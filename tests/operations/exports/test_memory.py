@@ -16,6 +16,8 @@ from workpost.kernel.settings import Settings
 from workpost.operations.exports import uploading
 
 PART = 1 << 20
+BOUND = 16 * PART
+"""About seven parts are in use; on a busy machine, threads that are done let go of theirs late."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ async def test_memory_does_not_grow_with_the_mailbox(
     box = await inbox(core, ada)
     raw = message("Large") + core.env.random_bytes(3 * PART)
     await messages.append(core, ada, box, raw)
-    for _ in range(4):
+    for _ in range(5):
         uids = list(await messages.uid_map(core, ada, box))
         await messages.copy(core, ada, box, uids, box)
     id = await exporter.start()
@@ -44,5 +46,5 @@ async def test_memory_does_not_grow_with_the_mailbox(
     await exporter.work()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert int(exporter.log(id)["totalBytes"]) == 16 * len(raw) > 48 * PART
-    assert peak < 8 * PART
+    assert int(exporter.log(id)["totalBytes"]) == 32 * len(raw) > 6 * BOUND
+    assert peak < BOUND
