@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message as Mail
 from typing import Any
@@ -21,7 +22,7 @@ from workpost.domain.organizations.journaling import Journaling
 from workpost.formats.mime.journal import compose_journal
 from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
-from workpost.operations.mailflow import journaling, pipeline
+from workpost.operations.mailflow import journal_marks, journaling, pipeline
 from workpost.operations.mailflow.listing import list_queue
 
 ARCHIVE = "journal@archive.example"
@@ -123,18 +124,89 @@ async def test_who_is_named_for_that_hears_of_a_report_that_fails(
     assert b"Delivery Status Notification (Failure)" in notice
 
 
-async def test_a_report_that_an_archive_sends_back_makes_no_other(
-    house: Directory, ada: Grant
-) -> None:
+async def one_report(house: Directory, ada: Grant) -> bytes:
+    """A report as it lies in the mailbox of Grace, who keeps the journal."""
     await set_journaling(house, "grace@demo.test", "ada@demo.test")
     await pipeline.submit(house.core, ada, envelope(STRANGER), message())
     (report,) = await received(house, "grace@demo.test")
-    await pipeline.receive(house.core, outside("ada@demo.test"), report)
-    assert len(await received(house, "grace@demo.test")) == 1
-    # Whoever only writes such an id is journaled like everybody.
-    forged = f"Message-ID: <{'0' * 16}.{'0' * 20}@demo.test>\r\n"
-    await pipeline.receive(house.core, outside("ada@demo.test"), by(headers=forged))
-    assert len(await received(house, "grace@demo.test")) == 2
+    return report
+
+
+async def test_a_report_that_an_archive_sends_back_makes_no_other(
+    house: Directory, ada: Grant
+) -> None:
+    report = await one_report(house, ada)
+    on_the_way = b"Received: from archive.example by mx.example;\r\n Mon, 1 Jan 2026 10:00:00 +0000"
+    for sent_back in (report, on_the_way + b"\r\n" + report):
+        await pipeline.receive(house.core, outside("ada@demo.test"), sent_back)
+        assert len(await received(house, "grace@demo.test")) == 1
+
+
+def with_the_id_of(report: bytes) -> bytes:
+    return by(headers=f"Message-ID: {message_from_bytes(report)['Message-ID']}\r\n")
+
+
+NO_PROOF = f"Message-ID: <journal.{'0' * 10}.{'0' * 16}.0.{'0' * 24}.{'0' * 24}@demo.test>\r\n"
+FORGERIES: list[Callable[[bytes], bytes]] = [
+    with_the_id_of,
+    lambda report: report.replace(b"Good morning", b"Good evening"),
+    lambda report: report.replace(b"\r\nSubject: ", b"\r\nSubject: more, ", 1),
+    lambda report: b"X-Note: the plans\r\n" + report,
+    lambda report: b"Comments: the plans\r\n" + report,
+    lambda report: b"Subject: the plans\r\n" + report,
+    lambda report: b"Message-ID: <other@elsewhere.example>\r\n" + report,
+    lambda report: b"the plans\r\n" + report,
+    lambda report: b"X-Workpost-Scan: the\r\nX-Workpost-Scan: plans\r\n" + report,
+    lambda report: b"Received: " + b"the plans\r\n " * 6_000 + b"\r\n" + report,
+    lambda report: report + b"The plans.\r\n",
+    lambda report: by(headers=NO_PROOF),
+]
+
+
+async def test_who_has_seen_a_report_can_hide_nothing_behind_it(
+    house: Directory, ada: Grant
+) -> None:
+    report = await one_report(house, ada)
+    for count, forge in enumerate(FORGERIES, 2):
+        await pipeline.receive(house.core, outside("ada@demo.test"), forge(report))
+        assert len(await received(house, "grace@demo.test")) == count
+
+
+async def test_a_report_says_nothing_to_another_organization(house: Directory, ada: Grant) -> None:
+    report = await one_report(house, ada)
+    other = await new_directory(house.core, "other")
+    await other.user("lin")
+    await other.user("kim")
+    await set_journaling(other, "kim@other.test", "lin@other.test")
+    await pipeline.receive(house.core, outside("lin@other.test"), report)
+    assert len(await received(other, "kim@other.test")) == 1
+
+
+async def test_what_comes_of_reports_in_a_circle_comes_to_an_end(
+    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive that bounces all reports: each bounce is mail, which is journaled."""
+    await house.user("lin")
+    last = await one_report(house, ada)
+
+    async def bounce(report: bytes) -> None:
+        text = b"From: mailer@archive.example\r\nSubject: Undeliverable\r\n\r\n" + report
+        await pipeline.receive(house.core, outside("lin@demo.test", sender=""), text)
+
+    for count in range(2, journal_marks.MOST + 1):
+        await bounce(last)
+        *_, last = reports = await received(house, "grace@demo.test")
+        assert len(reports) == count
+    await bounce(last)
+    (last,) = await received(house, "ada@demo.test")
+    assert b"X-MS-Journal-Report" in last
+    await bounce(last)
+    assert len(await received(house, "grace@demo.test")) == journal_marks.MOST
+    assert len(await received(house, "ada@demo.test")) == 1
+    # Who quotes it later is no part of the circle.
+    monkeypatch.setattr(journal_marks, "FRESH_SECONDS", -1)
+    await bounce(last)
+    assert len(await received(house, "grace@demo.test")) == journal_marks.MOST + 1
 
 
 async def test_what_somebodys_script_refuses_is_not_journaled(house: Directory) -> None:

@@ -15,8 +15,24 @@ from email.policy import SMTP
 
 from workpost.formats.addresses import split, unquote_local
 from workpost.formats.dates import format_date
+from workpost.formats.mailauth.canonical import RELAXED, SIMPLE, Fields
 from workpost.formats.mime.foreign import one_line, recipient
 
+_OWN = frozenset((
+    *(b"date", b"from", b"to", b"subject", b"x-ms-journal-report", b"auto-submitted"),
+    *(b"mime-version", b"content-transfer-encoding", b"content-type"),
+))  # fmt: skip
+"""The fields of a report beside its Message-ID, each at most once."""
+_TRACE = frozenset((
+    *(b"return-path", b"received", b"received-spf", b"delivered-to", b"x-original-to"),
+    *(b"authentication-results", b"dkim-signature", b"arc-seal", b"arc-message-signature"),
+    b"arc-authentication-results",
+))  # fmt: skip
+"""Fields that hosts on the way put on top, which mail programs do not show."""
+_SCAN = b"x-workpost-scan"
+"""Ours, put on top once when it comes back."""
+MAX_TRACE = 64 * 1024
+"""Bytes of such fields together."""
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 Recipient = tuple[str, str]
@@ -76,6 +92,33 @@ def compose_journal(
             mark + b"--\r\n",
         )
     )
+
+
+def digest_of(report: bytes) -> bytes | None:
+    """A digest of what a report holds, but for its Message-ID and what hosts on its way add.
+
+    None for a message with a field that no report has, or has twice: it is none.
+    """
+    header = Fields(report)
+    own: dict[bytes, bytes] = {}
+    ids = scans = trace = 0
+    for number, field in enumerate(header.fields):
+        name, colon, _ = field.partition(b":")
+        name = name.rstrip(b" \t").lower()
+        if name == b"message-id":
+            ids += 1
+        elif colon and name in _OWN and name not in own:
+            own[name] = header.field(number, RELAXED)
+        elif colon and (name in _TRACE or name == _SCAN):
+            trace += len(field)
+            scans += name == _SCAN
+        else:
+            return None
+    if ids != 1 or scans > 1 or trace > MAX_TRACE:
+        return None
+    whole = hashlib.sha256(b"\r\n".join(own[name] for name in sorted(own)) + b"\r\n\r\n")
+    whole.update(header.body(SIMPLE))
+    return whole.digest()
 
 
 def _line(text: str) -> str:

@@ -2,14 +2,12 @@
 
 The report is written in the transaction of its message, so there is exactly one. It is sent under
 the address that is to hear of failures, to whom reports about it go by themselves; no rule sees it,
-and it is not journaled itself, not even when an archive sends it back: its Message-ID proves whose
-it is.
+and it is not journaled itself, not even when an archive sends it back as it was: its Message-ID proves
+what it holds (`journal_marks`). What else comes of a report, a bounce or an answer, is journaled as
+all mail is, until that goes in a circle: then a last report goes to who hears of failures.
 """
 
 from __future__ import annotations
-
-import hmac
-import re
 
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.return_path import forwarding_domain
@@ -19,20 +17,19 @@ from workpost.domain.messages.shell import summary_of
 from workpost.domain.organizations.journaling import AUTHOR
 from workpost.formats.addresses import ascii_domain, fold
 from workpost.formats.mime.journal import Recipient, compose_journal
-from workpost.operations.mailflow import placing, routes, trace
+from workpost.kernel.logging import logger
+from workpost.operations.mailflow import journal_marks, placing, routes, trace
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
-from workpost.store.keys import sealing
 from workpost.store.tables.events import NewEvent
-from workpost.store.tables.flow_rules import FlowPolicyRow
 
 INITIATED = "JOURNALING_INITIATED"
-PURPOSE = "journal"
-TAG = 10
-"""Bytes of the proof in a report's Message-ID."""
-_REPORT_ID = re.compile(rf"([0-9a-f]{{16}})\.([0-9a-f]{{{2 * TAG}}})@.*")
+BLANK = "journal"
+"""In the place of the proofs while a report is made."""
+
+log = logger("mailflow")
 
 
 async def journal(
@@ -44,15 +41,24 @@ async def journal(
     for organization, policy in sorted(ruled.policies.items()):
         if not policy.journal:
             continue
-        returned = organization != ruled.home
-        if returned and await _is_report(core, organization, message.summary.message_id):
+        cause = await journal_marks.cause_of(
+            core, organization, message.stamped.raw, message.summary.message_id
+        )
+        if cause.report and organization != ruled.home:
             continue
+        if cause.before > journal_marks.MOST:
+            log.warning("journal reports go in a circle", organization=organization)
+            continue
+        # A circle leads through the archive.
+        to = policy.fallback if cause.before == journal_marks.MOST else policy.journal
         recipients = _recipients(message, ruled, organization)
-        reports, told = await _report(core, message, organization, policy, recipients)
+        reports, told = await _report(
+            core, message, organization, policy.fallback, to, recipients, cause.before
+        )
         also += reports
         events += told
         more = {
-            "journalingAddress": policy.journal,
+            "journalingAddress": to,
             "recipients": [address for _, address in recipients],
         }
         events.append(
@@ -91,23 +97,17 @@ async def _report(
     core: Core,
     message: Message,
     organization: str,
-    policy: FlowPolicyRow,
+    sender: str,
+    to: str,
     recipients: list[Recipient],
+    before: int,
 ) -> tuple[list[Outgoing], list[NewEvent]]:
     domain = await core.store.read(forwarding_domain, organization=organization, by="")
-    number = f"{core.env.new_id():016x}"
-    proof = await _proof(core, organization, number)
-    text = _compose(
-        core,
-        message,
-        domain or core.settings.host_name,
-        policy,
-        recipients,
-        f"{number}.{proof}@{core.settings.host_name}",
-    )
+    unmarked = _compose(core, message, domain or core.settings.host_name, to, recipients)
+    text = await journal_marks.mark(core, organization, before, unmarked, BLANK)
     envelope = Envelope(
-        sender=policy.fallback,
-        recipients=[policy.journal],
+        sender=sender,
+        recipients=[to],
         helo=core.settings.host_name,
         smtputf8=not text.partition(b"\r\n\r\n")[0].isascii(),
         body="7BIT" if text.isascii() else "8BITMIME",
@@ -122,35 +122,21 @@ async def _report(
     return also, events
 
 
-async def _proof(core: Core, organization: str, number: str) -> str:
-    key = await core.keys.token_key(PURPOSE)
-    return sealing.tag(key, PURPOSE, f"{organization}\0{number}")[:TAG].hex()
-
-
-async def _is_report(core: Core, organization: str, message_id: str) -> bool:
-    """Whether a message is a report that the organization made, by its id without brackets."""
-    found = _REPORT_ID.fullmatch(message_id)
-    if found is None:
-        return False
-    return hmac.compare_digest(found[2], await _proof(core, organization, found[1]))
-
-
 def _compose(
     core: Core,
     message: Message,
     domain: str,
-    policy: FlowPolicyRow,
+    to: str,
     recipients: list[Recipient],
-    message_id: str,
 ) -> bytes:
     summary = message.summary
     author = summary.from_[0][1] if summary.from_ else message.envelope.sender
     sender = summary.sender[0][1] if summary.sender else author
     return compose_journal(
         from_=f"{AUTHOR}@{ascii_domain(domain)}",
-        to=policy.journal,
+        to=to,
         epoch=core.env.now() / 1000,
-        message_id=message_id,
+        message_id=f"{BLANK}@{core.settings.host_name}",
         sender=sender,
         on_behalf=author if fold(author) != fold(sender) else "",
         subject=summary.subject,
