@@ -118,7 +118,7 @@ def raising(error: BaseException):
 
     class Parser:
         def parse_args(self, _: object):
-            return type("Args", (), {"command": "x", "run": staticmethod(run)})
+            return type("Args", (), {"command": "x", "path": "x", "run": staticmethod(run)})
 
     return Parser
 

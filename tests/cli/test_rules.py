@@ -47,7 +47,11 @@ class Operator:
         assert main(["audit", "--json", "--data", str(self._data)]) == 0
         lines = self._capsys.readouterr().out.splitlines()
         events = [json.loads(line) for line in lines if line.startswith("{")]
-        return [one["eventName"] for one in events if one["eventType"] == "AwsServiceEvent"]
+        return [
+            one["eventName"]
+            for one in events
+            if one.get("serviceEventDetails", {}).get("outcome") == "ordered"
+        ]
 
 
 @pytest.fixture

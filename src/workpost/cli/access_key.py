@@ -14,6 +14,7 @@ from workpost.cli.common import (
     require_data,
     with_core,
 )
+from workpost.cli.ordering import note
 from workpost.domain.access.accounts import NewAccessKey, create_access_key
 from workpost.store.core import Core
 
@@ -45,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"the policy file cannot be read: {error}", EX_USAGE)
 
     async def work(core: Core) -> NewAccessKey:
-        return await create_access_key(core, args.account, policy=policy, user=args.user)
+        key = await create_access_key(core, args.account, policy=policy, user=args.user)
+        note(accessKeyId=key.access_key_id)
+        return key
 
     settings = load_settings(args)
     require_data(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from workpost.cli.common import add_settings, load_settings, print_json, with_core
+from workpost.cli.ordering import note
 from workpost.domain.access.accounts import create_account
 from workpost.store.core import Core
 
@@ -23,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     """Create an account and print it as JSON; returns the exit code."""
 
     async def work(core: Core) -> str:
-        return await create_account(core, name=args.name, account=args.id)
+        account = await create_account(core, name=args.name, account=args.id)
+        note(accountId=account)
+        return account
 
     account = with_core(load_settings(args), work)
     print_json({"AccountId": account, "Name": args.name})

@@ -66,6 +66,14 @@ def _line(record: dict[str, Any]) -> str:
             identity.get("arn") or identity["invokedBy"],
             record["sourceIPAddress"],
             record["eventName"],
-            record.get("errorCode", "ok"),
+            record.get("errorCode") or _outcome(record),
         )
     )
+
+
+def _outcome(record: dict[str, Any]) -> str:
+    """Of what an operator has ordered, how it stands; by whom."""
+    details = record.get("serviceEventDetails") or {}
+    if "operator" not in details:
+        return "ok"
+    return f"{details['outcome']}  {details['command']}  {details['operator']}"

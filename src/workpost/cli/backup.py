@@ -9,6 +9,7 @@ from workpost.cli.common import (
     EX_FAILED,
     add_settings,
     fail,
+    keeping_record,
     load_settings,
     print_json,
     require_data,
@@ -61,9 +62,10 @@ def run_backup(args: argparse.Namespace) -> int:
     settings = load_settings(args)
     require_data(settings)
     try:
-        done = back_up_data(
-            settings, args.file, SystemEnvironment(), objects=not args.without_objects
-        )
+        with keeping_record(settings):
+            done = back_up_data(
+                settings, args.file, SystemEnvironment(), objects=not args.without_objects
+            )
     except OSError as error:
         return fail(f"{args.file} cannot be written: {error.strerror}")
     if not done.missing:
@@ -91,6 +93,9 @@ def run_restore(args: argparse.Namespace) -> int:
         )
     except OSError as error:
         return fail(f"{settings.data} cannot be written: {error.strerror}")
+    with keeping_record(settings):
+        # There was nowhere to write it before.
+        pass
     print_json(
         {
             "Data": str(settings.data),

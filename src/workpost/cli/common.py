@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from workpost.kernel import configuration
 from workpost.kernel.clock import SystemEnvironment
+from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import Settings, SettingsError, sqlite_path
+from workpost.store.core import Core
 
 T = TypeVar("T")
 
@@ -60,8 +63,17 @@ def shown_time(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def with_core(settings: Settings, work: Callable[..., Awaitable[T]]) -> T:
-    """Run `work(core)` over the data of a server that may be running or not."""
+def with_core(settings: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
+    """Run `work(core)` over the data of a server that may be running or not.
+
+    What changes something is in the audit log before and after it (`ordering`).
+    """
+    from workpost.cli import ordering
+
+    return _attached(settings, lambda core: ordering.carry_out(core, work))
+
+
+def _attached(settings: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
     from workpost.node.build import attached_core
 
     async def run() -> T:
@@ -69,6 +81,30 @@ def with_core(settings: Settings, work: Callable[..., Awaitable[T]]) -> T:
             return await work(core)
 
     return asyncio.run(run())
+
+
+@contextlib.contextmanager
+def keeping_record(settings: Settings) -> Iterator[None]:
+    """Write the records of an order that works without the server's core, around it.
+
+    What saves data is done though they cannot be written; then that is said.
+    """
+    from workpost.cli import ordering
+
+    def tell(step: Callable[[Core], Awaitable[None]]) -> None:
+        try:
+            _attached(settings, step)
+        except WorkpostError as error:
+            fail(f"the audit log does not hear of this: {error.message}")
+
+    tell(ordering.ordered)
+    try:
+        yield
+    except Exception as error:
+        name = type(error).__name__
+        tell(lambda core: ordering.finish(core, ordering.FAILED, name))
+        raise
+    tell(lambda core: ordering.finish(core, ordering.DONE))
 
 
 def add_verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from workpost.cli.common import add_verb, every_page, print_json, run_on_data, shown_time
-from workpost.cli.ordering import record_order
+from workpost.cli.ordering import ordered
 from workpost.domain.organizations import smtp_gateways as gateways
 from workpost.domain.organizations.smtp_gateways import Gateway
 from workpost.kernel.errors import InvalidParameter
@@ -65,8 +65,6 @@ def put(args: argparse.Namespace) -> int:
     async def work(core: Core) -> dict[str, Any]:
         grant = _grant(args)
         known = {each.name: each.id for each in await _all(core, args)}
-        details = {"name": gateway.name, "host": gateway.host, "port": gateway.port}
-        await record_order(core, grant, "PutSmtpGateway", details)
         gateway_id = known.get(gateway.name, "")
         if gateway_id:
             await gateways.update(core, grant, gateway_id, gateway)
@@ -84,7 +82,7 @@ def delete(args: argparse.Namespace) -> int:
     async def work(core: Core) -> dict[str, Any]:
         grant = _grant(args)
         found = await gateways.describe(core, grant, args.id)
-        await record_order(core, grant, "DeleteSmtpGateway", {"id": args.id, "name": found.name})
+        await ordered(core, id=args.id, name=found.name)
         await gateways.delete(core, grant, args.id)
         return _shown(found)
 

@@ -17,6 +17,7 @@ from workpost.cli.common import (
     shown_time,
     with_core,
 )
+from workpost.cli.ordering import note
 from workpost.domain.access import iam
 from workpost.domain.access.accounts import create_access_key
 from workpost.kernel.errors import InvalidParameter
@@ -291,6 +292,7 @@ def _key(row: AccessKeyRow) -> dict[str, Any]:
 
 async def _create_key(core: Core, args: argparse.Namespace) -> Any:
     key = await create_access_key(core, args.account, user=args.user, known_user=True)
+    note(accessKeyId=key.access_key_id)
     return {
         "AccountId": key.account,
         "UserName": args.user,

@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from workpost.cli.common import EX_USAGE, add_settings, fail, load_settings, print_json, with_core
+from workpost.cli.ordering import note, ordered
 from workpost.domain.access.iam_files import Change, apply_iam, plan_iam, read_wanted
 from workpost.store.core import Core
+
+
+MOST_TOLD = 1_000
+"""Changes in an audit record; the count is of all."""
 
 
 def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             steps = await core.store.read(plan_iam, account=account, wanted=wanted)
             return [step.change for step in steps]
-        return await core.store.write(apply_iam, account=account, wanted=wanted)
+        await ordered(core, account, file=str(path))
+        changes: list[Change] = await core.store.write(apply_iam, account=account, wanted=wanted)
+        note(changes=[_shown(change) for change in changes[:MOST_TOLD]], count=len(changes))
+        return changes
 
     changes = with_core(load_settings(args), work)
     print_json(

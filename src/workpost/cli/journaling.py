@@ -6,7 +6,6 @@ import argparse
 from typing import Any
 
 from workpost.cli.common import add_verb, print_json, run_on_data
-from workpost.cli.ordering import record_order
 from workpost.domain.organizations import journaling
 from workpost.domain.organizations.journaling import Journaling
 from workpost.kernel.principal import Grant
@@ -46,8 +45,6 @@ def change(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> dict[str, Any]:
         grant = Grant.system(JOB, args.organization)
-        details = {"to": wanted.recipient, "failures": wanted.fallback}
-        await record_order(core, grant, "SetJournalingRules", details)
         await journaling.set_journaling(core, grant, wanted)
         return await _show(core, args)
 

@@ -11,6 +11,7 @@ from workpost.cli.common import (
     EX_USAGE,
     add_settings,
     fail,
+    keeping_record,
     load_settings,
     print_json,
     require_data,
@@ -87,7 +88,8 @@ def run_backup(args: argparse.Namespace) -> int:
     """Back up the keys; returns the exit code."""
     settings = _settings(args)
     try:
-        done = back_up_keys(settings, args.file, SystemEnvironment())
+        with keeping_record(settings):
+            done = back_up_keys(settings, args.file, SystemEnvironment())
     except OSError as error:
         return fail(f"{args.file} cannot be written: {error.strerror}")
     mark(settings, "keys", SystemEnvironment().now())

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 
 import workpost
+from workpost.cli import ordering
 from workpost.cli.common import EX_CONFIG, EX_FAILED, EX_USAGE, fail
+from workpost.cli.ordering import leaves
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.settings import SettingsError
 
@@ -56,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     for name in COMMANDS:
         importlib.import_module(f"workpost.cli.{name}").add_parser(commands)
+    for path, leaf in leaves(parser):
+        leaf.set_defaults(path=path)
     return parser
 
 
@@ -66,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return EX_USAGE
+    ordering.begin(args)
     try:
         return int(args.run(args))
     except SettingsError as error:

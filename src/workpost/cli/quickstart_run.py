@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from workpost.cli.common import EX_FAILED, EX_USAGE, fail, with_core
+from workpost.cli.ordering import ordered
 from workpost.cli.quickstart_files import (
     Places,
     become,
@@ -90,6 +91,7 @@ def _found(
     alias = args.alias or founding.alias_of(args.address.rpartition("@")[2])
 
     async def work(core: Core) -> tuple[Founded, Secrets]:
+        await ordered(core)
         return await founding.found(
             core, args.address, alias=alias, display=args.name, write=write_private
         )

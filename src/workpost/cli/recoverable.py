@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from workpost.cli.common import add_settings, add_verb, print_json, run_on_data, shown_time
 from workpost.cli.mailbox import HELP, JOB, METAVAR, find_mailbox
-from workpost.cli.ordering import record_order
+from workpost.cli.ordering import ordered
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import recovering
 from workpost.domain.organizations.recoverable import (
@@ -125,7 +125,7 @@ def restore(args: argparse.Namespace) -> int:
             folder = (await mailboxes.find_folder(core, grant, args.folder)).id
         numbers = args.numbers or await recovering.all_numbers(core, grant)
         where = {"folder": args.folder or "where they were"}
-        await _record(core, grant, "RestoreRecoverableItems", numbers, where)
+        await _record(core, numbers, **where)
         done = await recovering.restore(core, grant, numbers, folder=folder)
         paths = {each.id: each.path for each in await mailboxes.list_folders(core, grant)}
         return [
@@ -142,24 +142,16 @@ def purge(args: argparse.Namespace) -> int:
 
     async def work(core: Core, grant: Grant) -> dict[str, Any]:
         numbers = args.numbers or await recovering.all_numbers(core, grant)
-        await _record(core, grant, "PurgeRecoverableItems", numbers, {})
+        await _record(core, numbers)
         return {"Purged": await recovering.purge(core, grant, numbers)}
 
     print_json(_on_mailbox(args, work))
     return 0
 
 
-async def _record(
-    core: Core, grant: Grant, name: str, numbers: Sequence[int], more: dict[str, Any]
-) -> None:
+async def _record(core: Core, numbers: Sequence[int], **more: object) -> None:
     """What is ordered, in the audit log, before it is done."""
-    details = {
-        "mailboxId": grant.mailbox,
-        "count": len(numbers),
-        "numbers": list(numbers[:MOST_TOLD]),
-        **more,
-    }
-    await record_order(core, grant, name, details)
+    await ordered(core, count=len(numbers), numbers=list(numbers[:MOST_TOLD]), **more)
 
 
 def period(args: argparse.Namespace) -> int:
@@ -168,7 +160,6 @@ def period(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> dict[str, Any]:
         if args.days is not None or args.default:
-            await record_order(core, grant, "PutRecoverablePeriod", {"days": args.days})
             await put_recoverable_period(core, grant, args.days)
         found = await describe_recoverable_period(core, grant)
         return {"Days": found.days, "Default": not found.own}

@@ -12,7 +12,7 @@ import argparse
 from typing import Any
 
 from workpost.cli.common import add_verb, every_page, print_json, run_on_data, shown_time
-from workpost.cli.ordering import record_order
+from workpost.cli.ordering import ordered
 from workpost.domain.organizations import flow_rule_shell as rules
 from workpost.domain.organizations.flow_rule_shell import KnownRule
 from workpost.domain.organizations.flow_rules import (
@@ -103,7 +103,7 @@ def put(args: argparse.Namespace) -> int:
         rules.check_rule(direction, rule)
         before = await _find(core, args)
         details = {"direction": direction, "name": rule.name, "action": rule.action.type}
-        await record_order(core, grant, "PutMailFlowRule", details)
+        await ordered(core, **details)
         if before is None:
             rule_id = await rules.create(core, grant, direction, rule)
         else:
@@ -124,7 +124,7 @@ def delete(args: argparse.Namespace) -> int:
         if found is None:
             raise ResourceNotFound(f"There is no {args.direction} rule with the name {args.name}.")
         details = {"direction": direction, "name": found.rule.name}
-        await record_order(core, grant, "DeleteMailFlowRule", details)
+        await ordered(core, **details)
         await rules.delete(core, grant, direction, found.id)
         return _shown(found)
 

@@ -15,6 +15,7 @@ from workpost.cli.common import (
     shown_time,
     with_core,
 )
+from workpost.cli.ordering import note
 from workpost.domain.access import token_shell
 from workpost.domain.access.tokens import SCOPES, NewToken
 from workpost.kernel.principal import Grant
@@ -66,7 +67,9 @@ def create(args: argparse.Namespace) -> int:
 
     async def work(core: Core) -> NewToken:
         scopes = args.scope or SCOPES
-        return await token_shell.create_token(core, grant, args.user, name=args.name, scopes=scopes)
+        made = await token_shell.create_token(core, grant, args.user, name=args.name, scopes=scopes)
+        note(tokenId=made.id)
+        return made
 
     made: NewToken = _run(args, work)
     print_json(

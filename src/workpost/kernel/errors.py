@@ -210,10 +210,6 @@ class ContentRejected(WorkpostError):
     """The content cannot take the place of a message in transit; the text says why."""
 
 
-class MessageFrozen(WorkpostError):
-    """The message in transit is of a kind that is never changed: somebody has redirected it."""
-
-
 class ContentUnreachable(WorkpostError):
     """The object that holds a new content is not there, or nobody may read it."""
 

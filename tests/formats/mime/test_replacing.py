@@ -17,7 +17,6 @@ from workpost.formats.mime.replacing import (
     UNIQUE,
     ReplacementRefused,
     check_replacement,
-    is_redirected,
     mend_line_ends,
 )
 
@@ -175,11 +174,13 @@ def test_a_header_has_its_limits() -> None:
     assert "exceeds 262144 bytes" in why(long + PLAIN)
 
 
-def test_redirected_messages_are_known_by_their_fields() -> None:
-    assert not is_redirected(PLAIN + b"Resent-From: x\r\n")
+def test_a_content_says_nothing_new_of_who_has_sent_it_on() -> None:
     redirected = b"Resent-From: ada@demo.test\r\n" + PLAIN
-    assert is_redirected(redirected)
     assert "Resent-*" in why(redirected)
+    assert why(redirected + b"x\r\n", redirected) == ""
+    assert why(PLAIN, redirected) == ""
+    assert "Resent-*" in why(b"Resent-From: ada@demo.test\r\n" + redirected, redirected)
+    assert "Resent-*" in why(b"Resent-From: eve@demo.test\r\n" + PLAIN, redirected)
 
 
 # --- parts ---------------------------------------------------------------------------------------

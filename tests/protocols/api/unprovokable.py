@@ -37,6 +37,12 @@ UNPROVOKABLE: dict[str, dict[str, str]] = {
     "GetMailDomain": {INVALID: LOOKED_UP},
     "GetPersonalAccessTokenMetadata": {INVALID: LOOKED_UP},
     "GetDefaultRetentionPolicy": {INVALID: CONSTRAINTS},
+    "PutRawMessageContent": {
+        "MessageFrozen": (
+            "What this server redirects meets no rules, so no function holds it; Resent-* fields of"
+            " strangers freeze nothing (docs/decisions/0046-message-flow.md)."
+        )
+    },
     "PutRetentionPolicy": {
         LIMIT: "An organization has one policy of at most five folders; putting it replaces it."
     },

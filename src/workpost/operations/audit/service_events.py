@@ -14,24 +14,29 @@ from workpost.kernel.principal import Grant
 from workpost.operations.audit.log import PURPOSE, insert_audit, place
 from workpost.store.core import Core
 from workpost.store.keys import sealing
-from workpost.store.tables import organizations
 from workpost.store.tables.audit import AuditChunk
 
 SERVICE = "workmail.amazonaws.com"
 EVENT_VERSION = "1.11"
+OPERATOR = "operator"
+"""The actor of what is done by commands."""
 
 
-async def record_service_event(
-    core: Core, grant: Grant, name: str, details: Mapping[str, Any]
+async def record_order(
+    core: Core,
+    account: str,
+    organization: str,
+    name: str,
+    details: Mapping[str, Any],
+    *,
+    error: str = "",
 ) -> None:
-    """Write one event by itself, before what it tells is done: what cannot be told is not done.
+    """Write what an operator has ordered, by itself; `organization` "" where it concerns none.
 
     Raises TryLater.
     """
-    known = await core.store.read(organizations.get_state, organization=grant.organization)
-    if known is not None:
-        event = await seal_service_event(core, known[0], grant, name, details)
-        await core.store.write(insert_audit, chunks=[event])
+    event = await _seal(core, account, organization, OPERATOR, name, details, error=error)
+    await core.store.write(insert_audit, chunks=[event])
 
 
 async def seal_service_event(
@@ -47,9 +52,31 @@ async def seal_service_event(
 
     `grant` is the system actor's, for the organization concerned. Raises TryLater.
     """
+    return await _seal(
+        core,
+        account,
+        grant.organization,
+        grant.principal.actor,
+        name,
+        details,
+        read_only=read_only,
+    )
+
+
+async def _seal(
+    core: Core,
+    account: str,
+    organization: str,
+    actor: str,
+    name: str,
+    details: Mapping[str, Any],
+    *,
+    read_only: bool = False,
+    error: str = "",
+) -> AuditChunk:
     now = core.env.now()
     region = core.settings.api.region
-    actor = grant.principal.actor
+    concerned = [{"ARN": organization_arn(region, account, organization)}] if organization else []
     record = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": {"type": "AWSService", "invokedBy": actor},
@@ -63,13 +90,15 @@ async def seal_service_event(
         "responseElements": None,
         "eventID": core.env.new_uuid(),
         "readOnly": read_only,
-        "resources": [{"ARN": organization_arn(region, account, grant.organization)}],
+        "resources": concerned,
         "eventType": "AwsServiceEvent",
         "managementEvent": True,
         "recipientAccountId": account,
         "serviceEventDetails": dict(details),
         "eventCategory": "Management",
     }
+    if error:
+        record["errorCode"] = error
     key = await core.keys.token_key(PURPOSE)
     chunk = core.env.new_id()
     packed = zlib.compress(orjson.dumps(record), 1)

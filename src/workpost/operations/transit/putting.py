@@ -19,7 +19,6 @@ from workpost.kernel.errors import (
     ContentRejected,
     ContentUnreachable,
     KeyDestroyed,
-    MessageFrozen,
 )
 from workpost.kernel.logging import logger
 from workpost.kernel.rooms import Rooms
@@ -63,7 +62,7 @@ async def put_message(
     """Replace a message's content by an object of one of the account's mapped buckets.
 
     It goes on in the message's stead only while a function runs that the mail flow waits for.
-    `rooms` and `depots` are those of the process. Raises ResourceNotFound, MessageFrozen,
+    `rooms` and `depots` are those of the process. Raises ResourceNotFound,
     ContentUnreachable, ContentRejected, TryLater.
     """
     async with AsyncExitStack() as room:
@@ -84,8 +83,6 @@ async def _put(
         raise not_found(id) from None
     whole = await core.contents.get(row.content, key)
     before, original = whole[: row.skip], whole[row.skip :]
-    if replacing.is_redirected(original):
-        raise MessageFrozen("The message is redirected and cannot be updated.")
     depot = depots.find(core.settings, account, place.bucket)
     if depot is None:
         raise ContentUnreachable(UNREACHABLE.format(place.bucket))

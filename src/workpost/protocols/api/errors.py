@@ -56,7 +56,6 @@ CODES: dict[type[domain.WorkpostError], str] = {
     domain.ScriptInvalid: "InvalidParameterException",
     domain.ScriptTooLarge: "LimitExceededException",
     domain.ContentRejected: "MessageRejected",
-    domain.MessageFrozen: "MessageFrozen",
     domain.ContentUnreachable: "InvalidContentLocation",
     domain.KeyDestroyed: "EntityNotFoundException",
     domain.TryLater: "ServiceUnavailableException",

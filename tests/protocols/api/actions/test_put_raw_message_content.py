@@ -168,14 +168,15 @@ def test_messages_that_are_not_there(flow: Flow, other: Tenant) -> None:
     assert flow.get(id) == RAW
 
 
-def test_a_redirected_message_is_frozen(flow: Flow) -> None:
-    raw = b"Resent-From: ada@demo.test\r\nResent-To: grace@demo.test\r\n" + RAW
-    id = flow.begin(raw)
-    code, text = flow.refusal(id, NEW)
-    assert (code, "redirected" in text) == ("MessageFrozen", True)
-    # Whatever else is wrong.
-    assert flow.refusal(id, bucket="other-bucket")[0] == "MessageFrozen"
-    assert flow.finish(id) == (RETURN_PATH + raw, False)
+def test_a_stranger_cannot_freeze_a_message_by_fields_of_redirection(flow: Flow) -> None:
+    resent = b"Resent-From: ada@demo.test\r\nResent-To: grace@demo.test\r\n"
+    id = flow.begin(resent + RAW)
+    more = b"Resent-From: eve@elsewhere.example\r\n"
+    code, text = flow.refusal(id, more + resent + NEW)
+    assert (code, "Resent-*" in text) == (REJECTED, True)
+    for content in (resent + NEW, NEW):
+        flow.put(id, content)
+    assert flow.finish(id) == (RETURN_PATH + NEW, True)
 
 
 CRITERIA: list[tuple[bytes, bytes, str]] = [
