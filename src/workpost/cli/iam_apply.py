@@ -13,7 +13,6 @@ from workpost.cli.ordering import note, ordered
 from workpost.domain.access.iam_files import Change, apply_iam, plan_iam, read_wanted
 from workpost.store.core import Core
 
-
 MOST_TOLD = 1_000
 """Changes in an audit record; the count is of all."""
 

@@ -124,8 +124,7 @@ def restore(args: argparse.Namespace) -> int:
         if args.folder is not None:
             folder = (await mailboxes.find_folder(core, grant, args.folder)).id
         numbers = args.numbers or await recovering.all_numbers(core, grant)
-        where = {"folder": args.folder or "where they were"}
-        await _record(core, numbers, **where)
+        await _record(core, numbers, folder=args.folder or "where they were")
         done = await recovering.restore(core, grant, numbers, folder=folder)
         paths = {each.id: each.path for each in await mailboxes.list_folders(core, grant)}
         return [
@@ -149,9 +148,10 @@ def purge(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _record(core: Core, numbers: Sequence[int], **more: object) -> None:
+async def _record(core: Core, numbers: Sequence[int], **more: str) -> None:
     """What is ordered, in the audit log, before it is done."""
-    await ordered(core, count=len(numbers), numbers=list(numbers[:MOST_TOLD]), **more)
+    told: dict[str, object] = {"count": len(numbers), "numbers": list(numbers[:MOST_TOLD])}
+    await ordered(core, "", **told, **more)
 
 
 def period(args: argparse.Namespace) -> int:

@@ -446,6 +446,53 @@ async def test_who_is_added_and_forwards_is_charged_for_that(
     assert dict(sent) == {ada.entity: 2, grace.entity: 1}
 
 
+async def forward(house: Directory, person: Grant, address: str) -> None:
+    await house.core.store.write(
+        mail_routing.set_forwarding,
+        grant=house.grant,
+        identifier=person.entity,
+        address=address,
+        keep_copy=True,
+    )
+
+
+@pytest.mark.parametrize("direction", [INBOUND, OUTBOUND])
+async def test_who_begins_to_forward_while_a_message_waits_is_charged_for_that(
+    house: Directory, ada: Grant, function: HttpFunction, direction: str
+) -> None:
+    limits = msgspec.structs.replace(house.core.settings.limits, external_recipients_per_day=1)
+    house.core.settings = msgspec.structs.replace(house.core.settings, limits=limits)
+    grace, lin = await log_in(house.core, GRACE), await house.user("lin")
+    await forward(house, await log_in(house.core, "lin@demo.test"), "lin@home.example")
+    await ask(house, direction)
+
+    async def bring() -> None:
+        to = (GRACE, "lin@demo.test")
+        if direction == INBOUND:
+            await pipeline.receive(house.core, outside(*to), by())
+        else:
+            fresh = await log_in(house.core, ADA)
+            await pipeline.submit(house.core, fresh, envelope(*to), message())
+
+    async def charged() -> dict[str, int]:
+        return dict(await house.run("SELECT entity, recipients FROM sent_by_user"))
+
+    await bring()
+    assert await charged() == {lin: 1}
+    await forward(house, grace, "g@home.example")
+    await run_functions(house)
+    assert await charged() == {lin: 1, grace.entity: 1}
+    assert sorted(await waiting(house)) == ["g@home.example", "lin@home.example"]
+    # Both have sent enough: the next message stays.
+    await forward(house, grace, "")
+    await bring()
+    await forward(house, grace, "g@home.example")
+    await run_functions(house)
+    assert await charged() == {lin: 1, grace.entity: 1}
+    assert sorted(await waiting(house)) == ["g@home.example", "lin@home.example"]
+    assert await counts(house) == (2, 0)
+
+
 async def test_undo_send_holds_the_function_back(
     house: Directory, ada: Grant, function: HttpFunction
 ) -> None:

@@ -20,17 +20,9 @@ from workpost.store.tables.folders import INBOX
 
 RECEIVED = "ORGANIZATION_EMAIL_RECEIVED"
 DELIVERED = "MAILBOX_EMAIL_DELIVERED"
-_NAMES = {role: name for name, role in STANDARD_FOLDERS}
-
-
-def folder_of(item: NewItem) -> str:
-    """The name of an item's folder, as every mailbox has it in the beginning.
-
-    "" where a personal rule has named the folder: RULE_APPLIED tells it.
-    """
-    if item.folder or item.chain:
-        return ""
-    return _NAMES.get(item.role, _NAMES[INBOX])
+NAMES = {role: name for name, role in STANDARD_FOLDERS}
+"""The folders that every mailbox has, as they are called in the beginning, by role."""
+NO_PATHS: Mapping[int, str] = {}
 
 
 def people_of(routed: Expansion, organization: str) -> dict[int, str]:
@@ -38,11 +30,19 @@ def people_of(routed: Expansion, organization: str) -> dict[int, str]:
     return {one.mailbox: one.address for one in routed.local if one.organization == organization}
 
 
-def delivered(items: Sequence[NewItem], people: Mapping[int, str]) -> dict[str, object]:
-    """The mailboxes among `people` that are delivered to, with each folder that takes an item."""
+def delivered(
+    items: Sequence[NewItem], people: Mapping[int, str], paths: Mapping[int, str] = NO_PATHS
+) -> dict[str, object]:
+    """The mailboxes among `people` that are delivered to, with each folder that takes an item.
+
+    `paths` are those that personal rules have named, by item; the others are known by their roles.
+    """
     return {
         "delivered": [
-            {"recipient": people[item.mailbox], "folder": folder_of(item)}
+            {
+                "recipient": people[item.mailbox],
+                "folder": paths.get(item.id) or NAMES.get(item.role, NAMES[INBOX]),
+            }
             for item in items
             if item.mailbox in people
         ]
@@ -61,7 +61,12 @@ def arrived(message: Message, routed: Expansion, organization: str) -> list[str]
 
 
 async def tell_others(
-    core: Core, home: str, message: Message, items: Sequence[NewItem], routed: Expansion
+    core: Core,
+    home: str,
+    message: Message,
+    items: Sequence[NewItem],
+    routed: Expansion,
+    paths: Mapping[int, str],
 ) -> list[NewEvent]:
     """The events of other organizations here that a person of `home` has sent to."""
     others = [each for each in routes.organizations_of(routed) if each != home]
@@ -78,7 +83,7 @@ async def tell_others(
             "",
             more={
                 "results": routes.results_of(routed, each, sent=False),
-                **delivered(items, people_of(routed, each)),
+                **delivered(items, people_of(routed, each), paths),
             },
             known=reached(routed, each),
         )

@@ -110,6 +110,11 @@ async def charges_for(
     return [one for one in charges if _counts(one)]
 
 
+def forwarders(routed: Expansion) -> tuple[str, ...]:
+    """Who sends a routed message on, as `envelope.Held` remembers those for whom it is counted."""
+    return tuple(sorted({f"{one.organization}/{one.entity}" for one in routed.forwards if one.by}))
+
+
 async def charges_of(
     core: Core, organization: str, entity: str, sender: str, external: int
 ) -> list[Charge]:

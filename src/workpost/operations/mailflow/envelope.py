@@ -98,6 +98,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its recipients on whom other rules decide; a function cannot add them."""
     concerned: tuple[str, ...] = ()
     """The organizations that have journaled it."""
+    charged: tuple[str, ...] = ()
+    """Those for whom it was counted as forwarded when it came: organization, slash, entity."""
 
 
 class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,11 +13,12 @@ from workpost.domain.messages.prepare import NewItem, seal_item
 from workpost.domain.messages.shell import summary_of
 from workpost.formats.sieve.actions import FileInto, Keep
 from workpost.kernel.errors import InvalidParameter
-from workpost.operations.mailflow import placing
+from workpost.operations.mailflow import arrivals, placing
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.scripted import Mailbox, Tree, read_tree
 from workpost.operations.mailflow.trace import Stamped
 from workpost.store.core import Core
+from workpost.store.tables.folders import INBOX
 
 _SYSTEM = {
     "\\seen": bits.SEEN,
@@ -26,20 +27,26 @@ _SYSTEM = {
     "\\deleted": bits.DELETED,
     "\\draft": bits.DRAFT,
 }
+_INBOX = arrivals.NAMES[INBOX]
 _FORBIDDEN = frozenset('(){%*"\\]')
 
 
 class Filed(msgspec.Struct, frozen=True):
-    """Items of one mailbox; `folders` tells of each fileinto if its folder was found or made."""
+    """Items of one mailbox; `folders` tells of each fileinto if its folder was found or made.
+
+    `paths` has the folder of each item by the item's id.
+    """
 
     items: list[NewItem]
     folders: list[tuple[str, bool]]
+    paths: dict[int, str]
 
 
 class _Target(msgspec.Struct, frozen=True):
-    """A folder by id (0: the INBOX), or the chain that makes it."""
+    """A folder by id (0: the INBOX), or the chain that makes it; its path for an event."""
 
     folder: int
+    path: str = _INBOX
     chain: tuple[NewFolder, ...] = ()
 
 
@@ -71,17 +78,18 @@ async def file(
     size = message.content.size
     most = max(1, room // size) if size else len(found)
     items = [_item(core, message, mailbox, *each) for each in list(found.values())[:most]]
-    return Filed(items, told)
+    paths = {item.id: each.path for item, (each, _) in zip(items, found.values(), strict=False)}
+    return Filed(items, told, paths)
 
 
 async def _target(core: Core, mailbox: Mailbox, tree: Tree, place: FileInto) -> _Target | None:
     if place.special_use:
         row = tree.of_use(place.special_use)
         if row is not None:
-            return _Target(row.id)
+            return _Target(row.id, arrivals.NAMES.get(row.role or "", place.folder))
     row = tree.find(place.folder)
     if row is not None:
-        return _Target(0 if row.role == "inbox" else row.id)
+        return _Target(0) if row.role == INBOX else _Target(row.id, place.folder)
     if not place.create:
         return None
     try:
@@ -104,7 +112,7 @@ async def _target(core: Core, mailbox: Mailbox, tree: Tree, place: FileInto) -> 
         )
         for part in parts
     )
-    return _Target(0, chain)
+    return _Target(0, place.folder, chain)
 
 
 def _item(

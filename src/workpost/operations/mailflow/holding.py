@@ -32,6 +32,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     `spam` has the verdict for each organization, `quarantined` those whom DMARC tells to take it
     into Junk E-mail. `others`, `apart` and `concerned` are of a message that has waited before.
+    `charged` as in `envelope.Held`.
     """
 
     submitter: str = ""
@@ -42,6 +43,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
     concerned: tuple[str, ...] = ()
+    charged: tuple[str, ...] = ()
 
 
 class _Group(msgspec.Struct):
@@ -151,6 +153,7 @@ def _held(
         others=others,
         apart=apart,
         concerned=tuple(sorted({*known.concerned, *ruled.policies})),
+        charged=known.charged,
     )
 
 

@@ -2,9 +2,10 @@
 
 The report is written in the transaction of its message, so there is exactly one. It is sent under
 the address that is to hear of failures, to whom reports about it go by themselves; no rule sees it,
-and it is not journaled itself, not even when an archive sends it back as it was: its Message-ID proves
-what it holds (`journal_marks`). What else comes of a report, a bounce or an answer, is journaled as
-all mail is, until that goes in a circle: then a last report goes to who hears of failures.
+and it is not journaled itself, not even when an archive sends it back as it was: its Message-ID
+proves what it holds (`journal_marks`). What else comes of a report, a bounce or an answer, is
+journaled as all mail is, until that goes in a circle: then a last report goes to who hears of
+failures.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ class Handled(msgspec.Struct):
 
     `items` hold the content of the message and take the place of those that came in; `queued` are
     rows of the same content. `also` are other contents. `rejected` are mailboxes that got nothing
-    because of `reject`. `refused` is set instead of all else where SMTP is to say no.
+    because of `reject`, `paths` the folders that rules have named, by the ids of items in them.
+    `refused` is set instead of all else where SMTP is to say no.
     """
 
     items: list[NewItem]
@@ -84,6 +85,7 @@ class Handled(msgspec.Struct):
     forwards: list[Forward] = []
     charges: list[Charge] = []
     rejected: set[int] = set()
+    paths: dict[int, str] = {}
     refused: str = ""
 
     @property
@@ -154,6 +156,7 @@ def _add(handled: Handled, own: Handled, mailbox: int) -> None:
     handled.events += own.events
     handled.forwards += own.forwards
     handled.rejected |= own.rejected
+    handled.paths |= own.paths
     handled.refused = handled.refused or own.refused
 
 
@@ -248,6 +251,7 @@ class _Case:
             return
         filed = await filing.file(self.core, message, self.mailbox, places, room=self.person.room)
         self.handled.items = [] if edited else filed.items
+        self.handled.paths |= filed.paths
         if not edited:
             self.handled.queued += queued
         elif filed.items or queued:

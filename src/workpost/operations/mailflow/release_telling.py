@@ -154,14 +154,16 @@ class Telling:
             theirs = msgspec.structs.replace(ruled, policies=new)
             self.add(await journaling.journal(self.core, self.message, theirs))
 
-    async def arrived(self, routed: Expansion, items: Sequence[NewItem]) -> None:
+    async def arrived(
+        self, routed: Expansion, items: Sequence[NewItem], paths: Mapping[int, str]
+    ) -> None:
         """What each organization hears of its mailboxes.
 
         An organization that has not sent it, nor had it from outside, hears of it for the first
         time.
         """
         for org in routes.organizations_of(routed):
-            told = arrivals.delivered(items, arrivals.people_of(routed, org))
+            told = arrivals.delivered(items, arrivals.people_of(routed, org), paths)
             first = bool(self.submitted) and org != self.submitted
             if first and self.held.others:
                 first = not await trace.own_recipients(self.core, org, self.held.others)

@@ -3,8 +3,8 @@
 The row of the queue is settled in one transaction (invariant 3): each recipient is dropped,
 bounced, delivered to, or waits elsewhere in the queue; outbound the inbound rules of recipients
 here come next, which may hold it again. The message is the one that the function left, or the
-original. It was journaled and counted against limits when it was accepted; what a function adds
-counts now.
+original. It was journaled and counted against limits when it was accepted; what a function adds,
+and what people have begun to forward since, counts now.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from workpost.formats.addresses import fold
 from workpost.formats.flow_functions import Verdict
 from workpost.kernel.errors import Fault, LimitExceeded, MailboxNotFound, QuotaExceeded
 from workpost.operations.mailflow import (
+    arrivals,
     charging,
     confirming,
     forwarding,
@@ -123,6 +124,7 @@ class _Case:
         self.telling = Telling(self.core, self.waiting, self.message)
         routed, ruled = await self._route(going)
         routed = await self._admit(routed, added)
+        await self._count_forwards(routed)
         await self.telling.applied(self.answer, self._verdict, added, self.ignored)
         await self.telling.bounce(self._verdict)
         if ruled.policies:
@@ -141,6 +143,7 @@ class _Case:
                 *(one.address for one in self.waiting.recipients if one.address not in sent),
             ),
             concerned=self.held.concerned,
+            charged=self.held.charged,
         )
         made = await holding.hold(self.core, self.message, ruled, made, known)
         lease = self.waiting.lease
@@ -282,9 +285,8 @@ class _Case:
     async def _admit(self, routed: Expansion, added: dict[str, str]) -> Expansion:
         """The route with those who were added as far as they are somebody, and may be written to.
 
-        Those elsewhere count against the sender's limits of the day, remote users among them, and
-        what people forward against their own. What an inbound function adds is not the sender's
-        doing, who may belong to another organization.
+        Those elsewhere count against the sender's limits of the day, remote users among them. What
+        an inbound function adds is not the sender's doing, who may belong to another organization.
         """
         if not added:
             return routed
@@ -308,14 +310,24 @@ class _Case:
             self.charges += await charging.charges_of(
                 self.core, self.submitted, self.entity, self.message.envelope.sender, extra
             )
-        forwards = [one for one in routed.forwards if one.by and one.rcpt in added]
-        onward = Expansion([], [], [], [], forwards=forwards)
-        self.charges += await charging.charges_for(self.core, None, None, onward, 0)
         return msgspec.structs.replace(
             routed,
             unknown=[one for one in routed.unknown if one not in mine],
             refused=[one for one in routed.refused if one.rcpt not in mine],
         )
+
+    async def _count_forwards(self, routed: Expansion) -> None:
+        """Count what people send on, unless that was done when the message came.
+
+        Those whom the function has added, and who have begun to forward while it was waited for.
+        """
+        new = [
+            one
+            for one in routed.forwards
+            if one.by and f"{one.organization}/{one.entity}" not in self.held.charged
+        ]
+        onward = Expansion([], [], [], [], forwards=new)
+        self.charges += await charging.charges_for(self.core, None, None, onward, 0)
 
     # --- delivery ---
 
@@ -349,7 +361,8 @@ class _Case:
                 redirects=self.redirects,
             )
         items = handled.placed if handled is not None else made.deliveries
-        await self.telling.arrived(routed, items)
+        paths = handled.paths if handled is not None else arrivals.NO_PATHS
+        await self.telling.arrived(routed, items, paths)
         if message.envelope.wishes:
             delivered = without_rejected(made, handled)
             self.telling.also += await confirming.confirm_delivered(

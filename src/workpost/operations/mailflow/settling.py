@@ -13,6 +13,7 @@ Who is given up is in an event, and the sender hears of it as `bounces.py` says.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 
@@ -140,7 +141,7 @@ async def _decide(core: Core, opened: Opened, *, redirects: bool) -> Settlement:
     delivered = [one for one in found.delivered if one.mailbox not in ruled.rejected]
     reports = await confirming.confirm_queued(core, about, delivered)
     if placed := ruled.placed:
-        events.append(await _delivered(core, opened, placed))
+        events.append(await _delivered(core, opened, placed, ruled.paths))
     rest = None
     if waiting:
         rest = seal_batch(opened.key, entry.org, entry.id, opened.number, waiting)
@@ -197,14 +198,16 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
     return ruled or Handled(found.ready)
 
 
-async def _delivered(core: Core, opened: Opened, placed: list[NewItem]) -> NewEvent:
+async def _delivered(
+    core: Core, opened: Opened, placed: list[NewItem], paths: Mapping[int, str]
+) -> NewEvent:
     people = {one.mailbox: one.address for one in opened.recipients}
     mailboxes = {item.mailbox for item in placed}
     story = {
         "traceId": opened.envelope.trace,
         "messageId": opened.summary.message_id,
         "recipients": [one.address for one in opened.recipients if one.mailbox in mailboxes],
-        **arrivals.delivered(placed, people),
+        **arrivals.delivered(placed, people, paths),
     }
     return await trace.seal_event(core, opened.lease.leased.org, arrivals.DELIVERED, story)
 

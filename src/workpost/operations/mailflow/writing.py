@@ -87,14 +87,20 @@ async def send(
         core, message, kept, made, direction="outgoing", redirects=redirects, plain=ruled.plain
     )
     items = handled.placed if handled is not None else made.deliveries
-    told = arrivals.delivered(items, arrivals.people_of(kept, home))
+    paths = handled.paths if handled is not None else arrivals.NO_PATHS
+    told = arrivals.delivered(items, arrivals.people_of(kept, home), paths)
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
         told["arrived"] = inside
     results = ruling.results_of(ruled, kept, home, sent=True)
     submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
-    events = [submitted, *await arrivals.tell_others(core, home, message, items, kept), *events]
+    others = await arrivals.tell_others(core, home, message, items, kept, paths)
+    events = [submitted, *others, *events]
     also += await _confirmations(core, message, kept, without_rejected(made, handled), home)
-    known = holding.Known(submitter=f"{home}/{grant.entity}", redirects=redirects)
+    known = holding.Known(
+        submitter=f"{home}/{grant.entity}",
+        redirects=redirects,
+        charged=charging.forwarders(routed.counted),
+    )
     made = await holding.hold(core, message, ruled, made, known, hold_until=hold_until)
     unruled = [item.mailbox for item in made.deliveries] if ruled.remembered else None
     return await _write(core, grant, message, made, events, charges, also, handled, unruled=unruled)
@@ -127,9 +133,10 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
     )
     items = handled.placed if handled is not None else made.deliveries
+    paths = handled.paths if handled is not None else arrivals.NO_PATHS
     for one in arrival.organizations:
         results = ruling.results_of(ruled, kept, one, sent=False)
-        placed = arrivals.delivered(items, arrivals.people_of(kept, one))
+        placed = arrivals.delivered(items, arrivals.people_of(kept, one), paths)
         more = {**arrival.told, **scanned.story(one), **placed}
         own = arrivals.reached(kept, one)
         events.append(await _event(core, one, RECEIVED, message, results, "", more, own))
@@ -144,6 +151,7 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
         quarantined=enforcement.junked,
         redirects=arrival.redirects,
         proven=_is_proven(arrival, message),
+        charged=charging.forwarders(counted),
     )
     made = await holding.hold(core, message, ruled, made, known)
     return await _write(core, None, message, made, events, charges, also, handled)
