@@ -20,6 +20,7 @@ from workpost.kernel.listeners import check_listeners, is_loopback, parse_addres
 from workpost.kernel.operator_settings import check_acme
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.outside_settings import Function
+from workpost.kernel.queue_settings import time_zone
 from workpost.kernel.settings import Section, Settings, SettingsError
 
 PREFIX = "WORKPOST_"
@@ -248,6 +249,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(str(error)) from error
     for network in settings.smtp.unlimited:
         _try("smtp.unlimited", ipaddress.ip_network, network)
+    _try("sieve.time_zone", time_zone, settings.sieve.time_zone)
     for address in settings.dns.servers:
         _try("dns.servers", _check_server, address)
     for network in settings.ops.allow:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
@@ -125,3 +127,27 @@ class Queue(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = 3
+
+
+class Sieve(Section, frozen=True, kw_only=True):
+    """The scripts of mailboxes."""
+
+    time_zone: Annotated[
+        str,
+        Meta(
+            description="The zone of dates where a script names none (`date`, `currentdate`), such "
+            "as Europe/Berlin.",
+            extra=LIVE,
+        ),
+    ] = "UTC"
+
+
+def time_zone(name: str) -> tzinfo:
+    """The zone of a name of the time zone database. Raises ValueError."""
+    if name == "UTC":
+        # Known where there is no such database, too.
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"'{name}' is no zone of this machine's time zone database") from None

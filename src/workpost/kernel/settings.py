@@ -36,7 +36,7 @@ from workpost.kernel.outside_settings import (
     Outside,
     Retention,
 )
-from workpost.kernel.queue_settings import Mailflow, Queue
+from workpost.kernel.queue_settings import Mailflow, Queue, Sieve
 from workpost.kernel.sections import LIVE, PATH, SECRET, Section, SettingsError
 from workpost.kernel.smtp_settings import Smtp
 
@@ -261,6 +261,7 @@ class Settings(Section, frozen=True, kw_only=True):
     smtp: Smtp = Smtp()
     mailflow: Mailflow = Mailflow()
     filter: Filter = Filter()
+    sieve: Sieve = Sieve()
     queue: Queue = Queue()
     outbound: Outbound = Outbound()
     outside: Outside = Outside()

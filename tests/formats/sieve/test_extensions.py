@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +12,7 @@ from workpost.formats.mime import header_values, summarize
 from workpost.formats.sieve import limits
 from workpost.formats.sieve.actions import Keep, Notify, Vacation
 from workpost.formats.sieve.checker import compile_script
+from workpost.formats.sieve.dates import fixed
 from workpost.formats.sieve.errors import SieveError
 from workpost.formats.sieve.language import CAPABILITIES
 from workpost.formats.sieve.variables import Variables
@@ -141,7 +143,14 @@ def test_rfc5260_date_index_and_currentdate() -> None:
     assert holds('date :index 1 :last :originalzone "received" "time" "11:59:00"', "date", "index")
     assert not holds('date "subject" "year" "2026"', "date")
     assert holds('currentdate :zone "+0000" "weekday" "5"', "date")
-    assert holds('currentdate "hour" "12"', "date", zone=120)
+    assert holds('currentdate "hour" "12"', "date", zone=fixed(120))
+    # The owner's zone as it was at the time of the date, in summer and winter.
+    berlin = ZoneInfo("Europe/Berlin")
+    assert holds('currentdate "zone" "+0100"', "date", zone=berlin)
+    assert holds('date "date" "time" "07:30:00"', "date", zone=berlin)
+    raw = b"Date: Mon, 1 Jun 2026 06:30:00 +0000\r\n\r\n"
+    summer = 'date "date" "std11" "Mon, 01 Jun 2026 08:30:00 +0200"'
+    assert holds(summer, "date", message=raw, zone=berlin)
     assert holds(
         'allof (currentdate :value "ge" "date" "2026-11-01",'
         ' currentdate :value "le" "date" "2026-12-01")',

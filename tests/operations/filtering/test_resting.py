@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,11 +14,12 @@ from tests.operations.filtering.conftest import configure
 from tests.operations.mailflow.mails import envelope, received, stories
 from tests.support.directories import Directory
 from tests.support.mailboxes import log_in, message
+from workpost.kernel import metrics
 from workpost.kernel.errors import TryLater
 from workpost.operations.filtering import resting
 from workpost.operations.filtering.resting import Rest
 from workpost.operations.filtering.scan import scan_virus
-from workpost.operations.filtering.verdicts import PASS, PROCESSING_FAILED
+from workpost.operations.filtering.verdicts import FAIL, PASS, PROCESSING_FAILED
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
 
@@ -95,6 +97,8 @@ class Daemon:
     def __init__(self) -> None:
         self.answer = b""
         self.asked = 0
+        self.pings = 0
+        self.there = False
         self.place = ""
         self.over = asyncio.Event()
         self.serving: set[asyncio.Task[None]] = set()
@@ -105,8 +109,12 @@ class Daemon:
         assert task is not None
         self.serving.add(task)
         with contextlib.suppress(OSError):
-            await reader.read(1 << 16)
-            if self.answer:
+            if b"PING" in await reader.read(1 << 16):
+                self.asked -= 1
+                self.pings += 1
+                if self.there:
+                    writer.write(b"PONG\0")
+            elif self.answer:
                 writer.write(self.answer)
             else:
                 await self.over.wait()
@@ -155,6 +163,66 @@ async def test_nobody_waits_for_clamd_after_failures_in_a_row(house: Directory) 
         assert await scan_virus(core, b"x") == (PASS, "")
         assert await scan_virus(core, b"x") == (PASS, "")
         assert clamd.asked == 4
+
+
+async def test_slow_messages_open_no_window_while_clamd_is_there(house: Directory) -> None:
+    core = house.core
+    async with daemon() as clamd:
+        clamd.there = True
+        configure(
+            core, virus="clamav", virus_daemon=clamd.place, virus_seconds=1, daemon_failures=1
+        )
+        for _ in range(2):
+            assert await scan_virus(core, b"x") == (PROCESSING_FAILED, "")
+        assert (clamd.asked, clamd.pings) == (2, 2)
+        clamd.answer = b"stream: Eicar FOUND\0"
+        assert await scan_virus(core, b"x") == (FAIL, "Eicar")
+
+
+async def test_what_passes_unscanned_is_told(
+    house: Directory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In header, events and a metric, and in the log when it begins and ends."""
+    core = house.core
+    ada = await log_in(core, "ada@demo.test")
+    before = unscanned()
+    async with daemon() as clamd:
+        clamd.answer = b"stream: OK\0"
+        place = "127.0.0.1:1"
+        configure(core, virus="clamav", virus_daemon=place, spam="off", daemon_failures=1)
+        for _ in range(3):
+            outside = Envelope(sender="x@a.example", recipients=["ada@demo.test"])
+            await pipeline.receive(core, outside, message())
+        await pipeline.submit(core, ada, envelope("grace@demo.test"), message())
+        (mail, *_) = await received(house, "ada@demo.test")
+        assert b"\r\nX-Workpost-Scan: virus=PROCESSING_FAILED\r\n" in mail
+        # What people submit is changed in nothing.
+        (sent,) = await received(house, "grace@demo.test")
+        assert b"X-Workpost-Scan" not in sent
+        for kind in ("ORGANIZATION_EMAIL_RECEIVED", "OUTGOING_EMAIL_SUBMITTED"):
+            told = await stories(house, kind)
+            assert {one["virusVerdict"] for one in told} == {PROCESSING_FAILED}
+        assert [now - then for now, then in zip(unscanned(), before, strict=True)] == [3, 1]
+        rest = resting._known["clamav", place]
+        resting._known["clamav", clamd.place] = rest
+        configure(core, virus_daemon=clamd.place)
+        let_rest_end()
+        assert await scan_virus(core, b"x") == (PASS, "")
+    log = capsys.readouterr().out
+    assert log.count("was not looked at") == 1
+    assert log.count("is left alone") == 1
+    assert "not_looked_at=3" in log
+
+
+def unscanned() -> list[float]:
+    """How many messages were taken so: incoming, outgoing."""
+    text = metrics.render().decode()
+    name = "workpost_virus_unscanned_total"
+    found = []
+    for direction in ("incoming", "outgoing"):
+        match = re.search(rf'^{name}\{{direction="{direction}"\}} (\S+)$', text, re.MULTILINE)
+        found.append(float(match[1]) if match else 0.0)
+    return found
 
 
 async def test_required_clamav_lets_nothing_in_while_it_rests(house: Directory) -> None:

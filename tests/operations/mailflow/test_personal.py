@@ -141,6 +141,18 @@ async def test_the_event_of_a_delivery_tells_the_folder_that_a_rule_has_named(gr
     ]  # fmt: skip
 
 
+async def test_dates_are_told_in_the_zone_of_the_settings_rfc5260(grace: House) -> None:
+    await grace.rules(
+        'require ["date", "fileinto", "mailbox", "variables"];'
+        'if date :matches "date" "iso8601" "*" { set "there" "${1}"; }'
+        'if currentdate :matches "zone" "*" { fileinto :create "${there} now ${1}"; }'
+    )
+    zones = msgspec.structs.replace(grace.core.settings.sieve, time_zone="Asia/Kolkata")
+    grace.core.settings = msgspec.structs.replace(grace.core.settings, sieve=zones)
+    await grace.bring(mail(fields="Date: Thu, 01 Jan 2026 12:00:00 +0000\r\n"))
+    assert len(await grace.folder("2026-01-01T17:30:00+05:30 now +0530")) == 1
+
+
 async def test_an_unknown_folder_is_the_inbox_with_an_event(grace: House) -> None:
     await grace.rules('require "fileinto"; fileinto "Nowhere"; fileinto "a//b";')
     await grace.bring(mail())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, tzinfo
 
 import msgspec
 
@@ -94,8 +95,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     recipient: str
     now: float
     """Seconds since 1970, UTC."""
-    zone: int = 0
-    """Minutes east of UTC of the owner's clock."""
+    zone: tzinfo = UTC
+    """Of the owner's clock (RFC 5260 4.1)."""
     folder_exists: Callable[[str], bool] = lambda _: False
     special_use_exists: Callable[[str, Sequence[str]], bool] = lambda _, __: False
     was_seen: Callable[[str, str], bool] = lambda _, __: False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from workpost.formats.dates import parse_date
 
@@ -42,12 +42,19 @@ def read_date(value: str) -> datetime | None:
         return None
 
 
-def part_of(moment: datetime, part: str, minutes: int) -> str | None:
+def fixed(minutes: int) -> tzinfo:
+    """The zone that is always so many minutes east of UTC."""
+    return timezone(timedelta(minutes=minutes))
+
+
+def part_of(moment: datetime, part: str, within: tzinfo) -> str | None:
     """A part of a moment in a zone; None for an unknown part or what no calendar has."""
     try:
-        local = moment.astimezone(timezone(timedelta(minutes=minutes)))
+        local = moment.astimezone(within)
     except (OverflowError, ValueError):
         return None
+    # Before there were zones, towns were seconds apart.
+    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
     sign, size = ("-", -minutes) if minutes < 0 else ("+", minutes)
     zone = f"{sign}{size // 60:02}{size % 60:02}"
     days = (local.date() - _UNIX.date()).days

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from urllib.parse import unquote
 
 from workpost.formats.addresses import parse_address_list
@@ -158,14 +158,14 @@ def _currentdate(run: Run, step: Step) -> bool:
     return _compare(run, step, [] if value is None else [value], run.texts(step.values[1]))
 
 
-def _zone(run: Run, step: Step, original: int) -> int:
+def _zone(run: Run, step: Step, original: int) -> tzinfo:
     if ":originalzone" in step.tags:
-        return original
+        return dates.fixed(original)
     if ":zone" in step.tags:
         offset = dates.offset_of(run.tag(step, ":zone"))
         if offset is None:
             raise SieveRunError(f"{run.tag(step, ':zone')[:20]!r} is no time zone")
-        return offset
+        return dates.fixed(offset)
     return run.world.zone
 
 

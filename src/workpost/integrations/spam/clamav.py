@@ -5,6 +5,7 @@ from __future__ import annotations
 from workpost.integrations.spam.base import ScanFailed, exchange, printable
 
 CHUNK = 64 * 1024
+PING_SECONDS = 2.0
 
 
 async def find_virus(daemon: str, seconds: float, raw: bytes) -> str:
@@ -15,6 +16,14 @@ async def find_virus(daemon: str, seconds: float, raw: bytes) -> str:
         pieces += (len(chunk).to_bytes(4, "big"), chunk)
     pieces.append(bytes(4))
     return parse_answer(await exchange(daemon, seconds, pieces))
+
+
+async def is_there(daemon: str) -> bool:
+    """Whether clamd answers a PING: then a message that it did not finish was to blame."""
+    try:
+        return (await exchange(daemon, PING_SECONDS, [b"zPING\0"])).rstrip(b"\0\n") == b"PONG"
+    except ScanFailed:
+        return False
 
 
 def parse_answer(data: bytes) -> str:

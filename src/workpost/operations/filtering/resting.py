@@ -4,6 +4,9 @@ After `filter.daemon_failures` exchanges in a row that reached nobody, or were n
 nobody asks it for `filter.daemon_rest_seconds`: each message ends at once as it does when the
 daemon fails. Then one message is the probe: it lets the others in again, or the rest begins anew. A
 daemon that answers is there, whatever it says. Each process learns that for itself.
+
+Messages that are slow to look at must not open that window for others: where a daemon can be asked
+whether it is there, it is asked before its rest.
 """
 
 from __future__ import annotations
@@ -30,6 +33,10 @@ log = logger("filter")
 T = TypeVar("T")
 
 
+class LeftAlone(ScanFailed):
+    """The daemon rests: it was not asked."""
+
+
 class Rest:
     """What is known of one daemon. Pure; times in seconds of one clock."""
 
@@ -37,6 +44,8 @@ class Rest:
         self._failures = 0
         self._until = 0.0
         self._probing = False
+        self.skipped = 0
+        """Messages that it was not asked about in this rest."""
 
     @property
     def resting(self) -> bool:
@@ -48,9 +57,14 @@ class Rest:
         if not self.resting:
             return True
         if now < self._until or self._probing:
+            self.skipped += 1
             return False
         self._probing = True
         return True
+
+    def is_last_straw(self, failures: int) -> bool:
+        """Whether one more failure leads to a rest, or into another one."""
+        return 0 < failures <= self._failures + 1
 
     def end(self, now: float, *, reached: bool, failures: int, seconds: float) -> bool:
         """Note how an exchange ended; tells whether a rest began or ended with it.
@@ -74,19 +88,26 @@ class Rest:
 _known: dict[tuple[str, str], Rest] = {}
 
 
-async def ask(core: Core, engine: str, daemon: str, exchange: Callable[[], Awaitable[T]]) -> T:
+async def ask(
+    core: Core,
+    engine: str,
+    daemon: str,
+    exchange: Callable[[], Awaitable[T]],
+    is_there: Callable[[str], Awaitable[bool]] | None = None,
+) -> T:
     """Ask a daemon unless it rests. Raises ScanFailed."""
     settings, clock = core.settings.filter, core.env.monotonic
     rest = _rest_of(engine, daemon)
     if not rest.may_ask(clock()):
         _SKIPPED.labels(engine).inc()
-        raise ScanFailed(f"{daemon} did not answer before and is left alone for a while")
+        raise LeftAlone(f"{daemon} did not answer before and is left alone for a while")
     reached: bool | None = None
     try:
         answer = await exchange()
         reached = True
     except Unreached:
-        reached = False
+        last = rest.is_last_straw(settings.daemon_failures)
+        reached = last and is_there is not None and await is_there(daemon)
         raise
     except ScanFailed:
         reached = True
@@ -100,7 +121,7 @@ async def ask(core: Core, engine: str, daemon: str, exchange: Callable[[], Await
             failures=settings.daemon_failures,
             seconds=settings.daemon_rest_seconds,
         ):
-            _tell(engine, daemon, reached=reached)
+            _tell(rest, engine, daemon, reached=reached)
     return answer
 
 
@@ -110,9 +131,12 @@ def _rest_of(engine: str, daemon: str) -> Rest:
     return _known.setdefault((engine, daemon), Rest())
 
 
-def _tell(engine: str, daemon: str, *, reached: bool) -> None:
+def _tell(rest: Rest, engine: str, daemon: str, *, reached: bool) -> None:
     if reached:
-        log.warning("a filter daemon answers again", engine=engine, daemon=daemon)
+        missed, rest.skipped = rest.skipped, 0
+        log.warning(
+            "a filter daemon answers again", engine=engine, daemon=daemon, not_looked_at=missed
+        )
     else:
         _RESTS.labels(engine).inc()
         log.error("a filter daemon does not answer and is left alone", engine=engine, daemon=daemon)

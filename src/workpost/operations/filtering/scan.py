@@ -31,6 +31,7 @@ from workpost.operations.filtering.verdicts import (
     Hit,
     Scan,
     write_field,
+    write_virus,
 )
 from workpost.operations.filtering.words import words_of
 from workpost.store.core import Core
@@ -74,8 +75,11 @@ async def scan_virus(core: Core, raw: bytes) -> tuple[str, str]:
             raise ScanFailed("the message is larger than filter.virus_megabytes")
         daemon, seconds = settings.virus_daemon, settings.virus_seconds
         find = partial(clamav.find_virus, daemon, seconds, raw)
-        name = await resting.ask(core, settings.virus, daemon, find)
+        name = await resting.ask(core, settings.virus, daemon, find, clamav.is_there)
         verdict = FAIL if name else PASS
+    except resting.LeftAlone:
+        # How many there were is logged when it answers again.
+        verdict = PROCESSING_FAILED
     except ScanFailed as error:
         log.warning("a message was not looked at for viruses", reason=str(error))
         verdict = PROCESSING_FAILED
@@ -101,14 +105,15 @@ async def scan(
         return Scan(virus, name)
     engine = core.settings.filter.spam
     if engine == "off":
-        return Scan(virus)
+        return Scan(virus, fields=write_virus(virus))
     models = await _models(core, [one for one in organizations if one in taught])
     try:
         common = await _score(core, engine, arrival, raw, authentication, asked=bool(models))
     except ScanFailed as error:
         log.warning("a message was not looked at for spam", engine=engine, reason=str(error))
         _SPAM.labels(engine, PROCESSING_FAILED).inc()
-        return Scan(virus, "", dict.fromkeys(organizations, PROCESSING_FAILED))
+        unknown = dict.fromkeys(organizations, PROCESSING_FAILED)
+        return Scan(virus, "", unknown, fields=write_virus(virus))
     learned = await _ask_models(core, models, common.words)
     return _conclude(core, engine, virus, common, organizations, learned)
 

@@ -102,7 +102,15 @@ async def submit(
         kept = await ruling.keep(core, envelope, origin, routed, ruled)
         try:
             return await writing.send(
-                core, grant, standing, message, kept, ruled, hold_until, forwards
+                core,
+                grant,
+                standing,
+                message,
+                kept,
+                ruled,
+                hold_until=hold_until,
+                redirects=forwards,
+                virus=virus,
             )
         except StaleGrant:
             unruled.forget(core, grant.organization)

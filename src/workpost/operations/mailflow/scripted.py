@@ -25,6 +25,7 @@ from workpost.formats.sieve.errors import SieveError
 from workpost.formats.sieve.interpreter import run_script
 from workpost.kernel.errors import InvalidParameter, TryLater
 from workpost.kernel.logging import logger
+from workpost.kernel.queue_settings import time_zone
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.script_threads import beside
 from workpost.store.core import Core
@@ -146,6 +147,7 @@ async def run(core: Core, message: Message, mailbox: Mailbox, source: bytes) -> 
             sender=message.envelope.sender,
             recipient=mailbox.rcpt,
             now=core.env.now() / 1000,
+            zone=time_zone(core.settings.sieve.time_zone),
             folder_exists=tree.exists if tree is not None else lambda _: False,
             special_use_exists=tree.has_uses if tree is not None else lambda _, __: False,
             was_seen=_lookup(known),

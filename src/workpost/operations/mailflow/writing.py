@@ -63,10 +63,12 @@ async def send(
     message: Message,
     routed: Kept,
     ruled: Ruled,
+    *,
     hold_until: int | None,
     redirects: bool,
+    virus: str,
 ) -> str:
-    """Write a submission to those whom the rules let have it."""
+    """Write a submission to those whom the rules let have it; `virus` is the filter's verdict."""
     home = grant.organization
     kept = routed.now
     named = len(message.envelope.recipients)
@@ -92,6 +94,8 @@ async def send(
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
         told["arrived"] = inside
     results = ruling.results_of(ruled, kept, home, sent=True)
+    if virus:
+        told["virusVerdict"] = virus
     submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
     others = await arrivals.tell_others(core, home, message, items, kept, paths)
     events = [submitted, *others, *events]
