@@ -139,7 +139,8 @@ class Filter(Section, frozen=True, kw_only=True):
         Literal["deliver", "defer"],
         Meta(
             description="What becomes of mail that could not be looked at: delivered, as its "
-            "event, X-Workpost-Scan and `workpost_virus_unscanned_total` tell, or put off with 451.",
+            "event, X-Workpost-Scan and `workpost_virus_unscanned_total` tell, or put off "
+            "with 451.",
             extra=LIVE,
         ),
     ] = "deliver"

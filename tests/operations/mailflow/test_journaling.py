@@ -229,6 +229,27 @@ async def test_changes_count_at_once(house: Directory, ada: Grant) -> None:
     assert len(await received(house, "grace@demo.test")) == 1
 
 
+async def test_a_report_of_any_message_is_known_when_it_comes_back(house: Directory) -> None:
+    await set_journaling(house, "grace@demo.test", "ada@demo.test")
+    strange = "Subject: <journal@mail.demo.test> \udce9\r\nX: é\r\n"
+    raw = f"From: {STRANGER}\r\n{strange}\r\nGood morning.\r\n".encode("utf-8", "surrogateescape")
+    await pipeline.receive(house.core, outside("ada@demo.test"), raw + b"x" * 100_000 + b"\r\n")
+    (report,) = await received(house, "grace@demo.test")
+    await pipeline.receive(house.core, outside("ada@demo.test"), report)
+    assert len(await received(house, "grace@demo.test")) == 1
+
+
+@given(st.text(max_size=300), st.binary(max_size=300))
+def test_what_claims_to_be_a_report_is_read_without_an_error(claimed: str, raw: bytes) -> None:
+    own = f"journal.{'0' * 10}.{'0' * 16}.9.{'0' * 24}.{'0' * 24}@"
+    for message_id in (claimed, own + claimed):
+        text = b"Message-ID: <" + message_id.encode("utf-8", "replace") + b">\r\n" + raw
+        found = journal_marks._read(
+            b"k" * 32, "m-1", text, message_id.encode("utf-8", "replace"), 0
+        )
+        assert found == journal_marks.Cause()
+
+
 anything = st.text(st.characters(), max_size=60) | st.just("x" * 2_000)
 
 

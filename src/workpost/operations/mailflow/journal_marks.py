@@ -53,7 +53,10 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 async def mark(core: Core, organization: str, before: int, unmarked: bytes, blank: str) -> bytes:
-    """The report `unmarked`, whose Message-ID is `<blank@host>`, with the proofs in it."""
+    """The report `unmarked`, whose Message-ID is `<blank@host>`, with the proofs in it.
+
+    Nobody can know `blank` who writes a subject, which stands before it.
+    """
     key = await core.keys.token_key(PURPOSE)
     number = f"{core.env.now() // 1000:010x}.{core.env.new_id():016x}"
     digest = await _aside(unmarked, digest_of, unmarked)
@@ -66,7 +69,9 @@ async def cause_of(core: Core, organization: str, raw: bytes, message_id: str) -
     """What the ids in a message say of it; `message_id` is its own, without brackets."""
     key = await core.keys.token_key(PURPOSE)
     oldest = core.env.now() // 1000 - FRESH_SECONDS
-    return await _aside(raw, _read, key, organization, raw, message_id.encode(), oldest)
+    return await _aside(
+        raw, _read, key, organization, raw, message_id.encode("utf-8", "replace"), oldest
+    )
 
 
 async def _aside(raw: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -27,9 +27,6 @@ from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 
 INITIATED = "JOURNALING_INITIATED"
-BLANK = "journal"
-"""In the place of the proofs while a report is made."""
-
 log = logger("mailflow")
 
 
@@ -104,8 +101,9 @@ async def _report(
     before: int,
 ) -> tuple[list[Outgoing], list[NewEvent]]:
     domain = await core.store.read(forwarding_domain, organization=organization, by="")
-    unmarked = _compose(core, message, domain or core.settings.host_name, to, recipients)
-    text = await journal_marks.mark(core, organization, before, unmarked, BLANK)
+    blank = core.env.new_hex()
+    unmarked = _compose(core, message, domain or core.settings.host_name, to, recipients, blank)
+    text = await journal_marks.mark(core, organization, before, unmarked, blank)
     envelope = Envelope(
         sender=sender,
         recipients=[to],
@@ -129,6 +127,7 @@ def _compose(
     domain: str,
     to: str,
     recipients: list[Recipient],
+    blank: str,
 ) -> bytes:
     summary = message.summary
     author = summary.from_[0][1] if summary.from_ else message.envelope.sender
@@ -137,7 +136,7 @@ def _compose(
         from_=f"{AUTHOR}@{ascii_domain(domain)}",
         to=to,
         epoch=core.env.now() / 1000,
-        message_id=f"{BLANK}@{core.settings.host_name}",
+        message_id=f"{blank}@{core.settings.host_name}",
         sender=sender,
         on_behalf=author if fold(author) != fold(sender) else "",
         subject=summary.subject,
