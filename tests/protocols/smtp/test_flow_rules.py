@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import socket
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.support.stores import Run
 from workpost.domain.organizations import flow_rule_shell as flow_rules_shell
 from workpost.domain.organizations import flow_rules
 from workpost.domain.organizations.flow_rules import INBOUND
+from workpost.domain.organizations.journaling import Journaling, set_journaling
 from workpost.operations.mailflow.listing import list_queue
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
@@ -77,6 +79,21 @@ def deliver(port: int, raw: bytes) -> list[int]:
         assert client.getreply()[0] == 354
         client.send(raw + b".\r\n")
         return [client.getreply()[0] for _ in BOTH]
+
+
+async def test_only_a_report_as_it_left_is_not_journaled(office: PostOffice) -> None:
+    """The archive is a mailbox here, which IMAP shows; strangers bring what it holds over SMTP."""
+    wanted = Journaling("grace@demo.test", "ada@demo.test")
+    await set_journaling(office.core, office.house.grant, wanted)
+    assert (await office.send(MAIL, "ada@demo.test"))[0] == 250
+    (report,) = await office.read()
+    assert (await office.send(report, "ada@demo.test"))[0] == 250
+    assert len(await office.read()) == 1
+    (own,) = re.findall(rb"\r\nMessage-ID: (<journal\.[^>]+>)\r\n", report)
+    forged = [b"Message-ID: " + own + b"\r\n" + MAIL, report.replace(b"Hello", b"Secret")]
+    for count, raw in enumerate(forged, 2):
+        assert (await office.send(raw, "ada@demo.test"))[0] == 250
+        assert len(await office.read()) == count
 
 
 async def test_rules_act_after_the_message_is_taken(office: PostOffice) -> None:
