@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.cli.test_routing import data, organization
@@ -17,6 +18,7 @@ from workpost.cli import ordering
 from workpost.cli.main import build_parser, main
 from workpost.cli.order_table import NO_ORDERS, ORDERS
 from workpost.kernel.errors import TryLater
+from workpost.store.schema import migrate
 
 __all__ = ["data", "organization"]
 
@@ -91,6 +93,22 @@ def test_an_order_is_told_before_it_is_done_and_when_it_is_over(
     assert "PutForwarding  done  mailbox forward" in operator.run("audit")
 
 
+def test_who_became_root_is_told_by_name(
+    operator: Operator, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.setenv("SUDO_USER", "ada")
+    operator.run("suppression", "add", organization, "bob@elsewhere.example")
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    operator.run("suppression", "remove", organization, "bob@elsewhere.example")
+    told = [
+        (one["operator"], one.get("sudoUser"))
+        for _, one in operator.records()
+        if one["outcome"] == "done"
+    ]
+    assert sorted(told) == [("4000000", None), ("root", "ada")]
+
+
 def test_looking_leaves_no_record(operator: Operator, organization: str) -> None:
     operator.run("mailbox", "forward", organization, ADA)
     operator.run("sieve", "list", ADA)
@@ -160,6 +178,16 @@ def test_what_cannot_be_told_is_not_done(
         broken.setattr(ordering, "record_order", _not_now)
         operator.run("suppression", "add", organization, "bob@elsewhere.example", code=1)
     assert json.loads(operator.run("suppression", "list", organization)) == []
+
+
+def test_a_backup_leaves_data_of_another_version_as_it_is(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = [*migrate.migrations(), msgspec.structs.replace(migrate.migrations()[-1], number=9999)]
+    with monkeypatch.context() as later:
+        later.setattr(migrate, "migrations", lambda: new)
+        operator.run("backup", str(tmp_path / "backup"))
+    assert operator.records() == []
 
 
 def test_keys_are_saved_though_nothing_can_be_told(

@@ -87,12 +87,19 @@ def _attached(settings: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
 def keeping_record(settings: Settings) -> Iterator[None]:
     """Write the records of an order that works without the server's core, around it.
 
-    What saves data is done though they cannot be written; then that is said.
+    What saves data is done though they cannot be written; then that is said. They are not written
+    into data of another version: opening it would bring that up to date, and a backup may be what
+    somebody takes before.
     """
     from workpost.cli import ordering
+    from workpost.store.database.condition import look_at
+    from workpost.store.schema.migrate import migrations
 
     def tell(step: Callable[[Core], Awaitable[None]]) -> None:
         try:
+            if look_at(settings, 0.0).schema != migrations()[-1].number:
+                fail("the audit log does not hear of this: the data is of another version")
+                return
             _attached(settings, step)
         except WorkpostError as error:
             fail(f"the audit log does not hear of this: {error.message}")
