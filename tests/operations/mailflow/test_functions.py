@@ -26,7 +26,6 @@ from tests.support.rule_functions import (
     run_functions,
     say,
 )
-from workpost.domain.directory import mail_routing
 from workpost.domain.mailboxes import script_shell as scripts
 from workpost.domain.organizations import journaling
 from workpost.domain.organizations.flow_rules import (
@@ -166,27 +165,6 @@ async def test_a_person_who_left_meanwhile_bounces_and_a_full_mailbox_waits(
     await house.change("UPDATE mailbox SET quota = 1000000")
     assert await deliver_one(house.core)
     assert await counts(house) == (1, 0)
-
-
-async def test_forwarded_and_remote(house: Directory, ada: Grant, function: HttpFunction) -> None:
-    await house.core.store.write(
-        mail_routing.set_forwarding,
-        grant=house.grant,
-        identifier=ada.entity,
-        address="ada@home.example",
-        keep_copy=True,
-    )
-    await ask(house)
-    await pipeline.receive(house.core, outside(ADA), by())
-    await run_functions(house)
-    assert await counts(house, ADA) == (1, 0)
-    assert await waiting(house) == ["ada@home.example"]
-    # What the function calls junk is not forwarded.
-    function.answer = lambda event: [say("MOVE_TO_JUNK")]
-    await pipeline.receive(house.core, outside(ADA), by())
-    await run_functions(house)
-    assert await counts(house, ADA) == (1, 1)
-    assert await waiting(house) == ["ada@home.example"]
 
 
 async def test_no_bounce_goes_to_a_forged_sender(house: Directory, function: HttpFunction) -> None:
@@ -418,79 +396,6 @@ async def test_an_added_group_that_only_some_of_take_mail_is_somebody(
     assert await counts(house) == (0, 0)
     told = (await stories(house, ruling.APPLIED))[-1]
     assert (told["added"], told.get("ignored")) == (["staff@demo.test"], None)
-
-
-async def test_who_is_added_and_forwards_is_charged_for_that(
-    house: Directory, ada: Grant, function: HttpFunction
-) -> None:
-    grace = await log_in(house.core, GRACE)
-    await house.core.store.write(
-        mail_routing.set_forwarding,
-        grant=house.grant,
-        identifier=grace.entity,
-        address="g@home.example",
-        keep_copy=True,
-    )
-    await remote(house, "rob", "Rob@third.example")
-    await ask(house, OUTBOUND)
-    function.answer = lambda event: [say("DEFAULT"), say("DEFAULT", GRACE, "rob@demo.test")]
-    fresh = await log_in(house.core, ADA)
-    await pipeline.submit(house.core, fresh, envelope("bob@away.example"), message())
-    await run_functions(house)
-    assert sorted(await waiting(house)) == [
-        "Rob@third.example",
-        "bob@away.example",
-        "g@home.example",
-    ]
-    sent = await house.run("SELECT entity, recipients FROM sent_by_user")
-    assert dict(sent) == {ada.entity: 2, grace.entity: 1}
-
-
-async def forward(house: Directory, person: Grant, address: str) -> None:
-    await house.core.store.write(
-        mail_routing.set_forwarding,
-        grant=house.grant,
-        identifier=person.entity,
-        address=address,
-        keep_copy=True,
-    )
-
-
-@pytest.mark.parametrize("direction", [INBOUND, OUTBOUND])
-async def test_who_begins_to_forward_while_a_message_waits_is_charged_for_that(
-    house: Directory, ada: Grant, function: HttpFunction, direction: str
-) -> None:
-    limits = msgspec.structs.replace(house.core.settings.limits, external_recipients_per_day=1)
-    house.core.settings = msgspec.structs.replace(house.core.settings, limits=limits)
-    grace, lin = await log_in(house.core, GRACE), await house.user("lin")
-    await forward(house, await log_in(house.core, "lin@demo.test"), "lin@home.example")
-    await ask(house, direction)
-
-    async def bring() -> None:
-        to = (GRACE, "lin@demo.test")
-        if direction == INBOUND:
-            await pipeline.receive(house.core, outside(*to), by())
-        else:
-            fresh = await log_in(house.core, ADA)
-            await pipeline.submit(house.core, fresh, envelope(*to), message())
-
-    async def charged() -> dict[str, int]:
-        return dict(await house.run("SELECT entity, recipients FROM sent_by_user"))
-
-    await bring()
-    assert await charged() == {lin: 1}
-    await forward(house, grace, "g@home.example")
-    await run_functions(house)
-    assert await charged() == {lin: 1, grace.entity: 1}
-    assert sorted(await waiting(house)) == ["g@home.example", "lin@home.example"]
-    # Both have sent enough: the next message stays.
-    await forward(house, grace, "")
-    await bring()
-    await forward(house, grace, "g@home.example")
-    await run_functions(house)
-    assert await charged() == {lin: 1, grace.entity: 1}
-    assert sorted(await waiting(house)) == ["g@home.example", "lin@home.example"]
-    assert await counts(house) == (2, 0)
 
 
 async def test_undo_send_holds_the_function_back(
