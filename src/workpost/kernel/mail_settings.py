@@ -58,6 +58,14 @@ class Dmarc(Section, frozen=True, kw_only=True):
             extra=LIVE,
         ),
     ] = "refuse"
+    reports: Annotated[
+        str,
+        Meta(
+            description="Address of a person or group here that signs the daily reports to domains "
+            "that ask for them by `rua` (RFC 9990); empty: none are sent, nothing is counted.",
+            extra=LIVE,
+        ),
+    ] = ""
 
 
 class Dkim(Section, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ class DmarcRecord(msgspec.Struct, frozen=True):
     """What a domain asks receivers to do.
 
     `subdomains` and `nonexistent` are None where nothing is said of them. `psd` is "y", "n" or "u".
+    `reports` says whether there is a tag rua (`report_uris`).
     """
 
     policy: str
@@ -39,6 +40,7 @@ class DmarcRecord(msgspec.Struct, frozen=True):
     testing: bool = False
     percent: int = 100
     psd: str = "u"
+    reports: bool = False
 
 
 def parse_dmarc(text: str) -> DmarcRecord:
@@ -69,6 +71,7 @@ def _parse(text: str) -> DmarcRecord:
         testing=tags.get("t") == "y",
         percent=_percent(tags.get("pct", "")),
         psd=tags["psd"] if tags.get("psd") in {"y", "n"} else "u",
+        reports=bool(tags.get("rua")),
     )
 
 

@@ -161,6 +161,7 @@ async def authenticate(core: Core, arrival: Arrival, raw: bytes) -> Authenticati
             spf=spf,
             dkim=dkim,
             sample=int.from_bytes(core.env.random_bytes(2), "big") % 100,
+            reported=bool(core.settings.dmarc.reports),
         )
     except AuthorsError as error:
         authors = None

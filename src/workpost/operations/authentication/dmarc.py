@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -17,16 +17,15 @@ from workpost.formats.mailauth.dmarc import (
     POLICIES,
     QUARANTINE,
     REJECT,
-    DmarcError,
     DmarcRecord,
     milder,
     organizational_domain,
-    parse_dmarc,
     walk_names,
 )
 from workpost.integrations.dns.base import Resolver
 from workpost.kernel.errors import TryLater
 from workpost.operations.authentication.dkim import DkimResult
+from workpost.operations.authentication.dmarc_records import TooManyError, Walks, discover
 from workpost.operations.authentication.spf import SpfResult, is_domain
 from workpost.operations.authentication.starting import start
 
@@ -34,14 +33,11 @@ MAX_AUTHORS = 8
 """Domains of one From that are asked about."""
 MAX_SIGNERS = 10
 """Signing domains that are compared with each of them."""
-MAX_QUESTIONS = 60
-"""Records that are asked for in all; a message of one author and five signers has 15."""
-
 SECONDS = 5.0
 """For each author by itself, and as long again to find a policy that the DNS did not tell."""
 LATE = "the DNS took too long"
-
-Found = list[tuple[str, DmarcRecord]]
+SPF = "spf"
+DKIM = "dkim"
 
 _NAME = re.compile(r"[a-z0-9_.-]+")
 """What names of mail domains are made of; the DNS takes more, and has nothing of `bank.test>`."""
@@ -60,8 +56,17 @@ _ORDER = (
 """Results with their policies, from the best to the worst: by what follows from them."""
 
 
-class _TooManyError(Exception):
-    """The message asks for more than any honest one."""
+class Standing(msgspec.Struct, frozen=True):
+    """What a domain that asks for aggregate reports is told of one message (RFC 9990 3.1.1).
+
+    `domain` is where the record stands; `spf` and `dkim` say which has passed in alignment;
+    `exempt` is the type of override where the record itself asks for less than its policy.
+    """
+
+    domain: str
+    spf: bool
+    dkim: bool
+    exempt: str = ""
 
 
 class DmarcResult(msgspec.Struct, frozen=True):
@@ -70,13 +75,14 @@ class DmarcResult(msgspec.Struct, frozen=True):
     `domain` is the author domain that decided; `policy` what its record asks for a message that
     fails (none, quarantine, reject; "" where there is no record), sampling and testing considered.
     A message made so that the question has no end, or whose author cannot be told, is a permerror
-    with the policy quarantine.
+    with the policy quarantine. `standing` is for reports, where they are wanted on both sides.
     """
 
     result: str
     domain: str = ""
     policy: str = ""
     reason: str = ""
+    standing: Standing | None = None
 
 
 async def check_dmarc(
@@ -86,14 +92,17 @@ async def check_dmarc(
     spf: SpfResult | None,
     dkim: Sequence[DkimResult],
     sample: int = 0,
+    reported: bool = False,
 ) -> DmarcResult:
     """Check the domains of From, in lower case with A-labels; the worst result counts.
 
     `sample` (0 to 99) is a random number of the message: a policy for P per cent of the mail counts
-    where it is lower than P (RFC 7489 6.6.4). Never raises.
+    where it is lower than P (RFC 7489 6.6.4). `reported`: somebody is told of both methods, so
+    neither is passed over when the other has passed. Never raises.
     """
     domains = [each for each in dict.fromkeys(author_domains) if _is_author(each)]
-    results = await _check_each(_Walks(resolver), domains[:MAX_AUTHORS], spf, dkim, sample)
+    authors = [_Author(each, reported) for each in domains[:MAX_AUTHORS]]
+    results = await _check_each(Walks(resolver), authors, spf, dkim, sample)
     if len(domains) > MAX_AUTHORS:
         reason = "From has authors in too many domains"
         results.append(DmarcResult("permerror", domains[0], QUARANTINE, reason))
@@ -122,25 +131,25 @@ def _severity(result: DmarcResult) -> int:
 
 
 async def _check_each(
-    walks: _Walks,
-    domains: Sequence[str],
+    walks: Walks,
+    authors: Sequence[_Author],
     spf: SpfResult | None,
     dkim: Sequence[DkimResult],
     sample: int,
 ) -> list[DmarcResult]:
     """All authors at once: one with a slow DNS must not keep another from being asked."""
-    checks = [_check_in_time(walks, domain, spf, dkim, sample) for domain in domains]
+    checks = [_check_in_time(walks, author, spf, dkim, sample) for author in authors]
     return [await checks[0]] if len(checks) == 1 else list(await asyncio.gather(*checks))
 
 
 async def _check_in_time(
-    walks: _Walks,
-    domain: str,
+    walks: Walks,
+    author: _Author,
     spf: SpfResult | None,
     dkim: Sequence[DkimResult],
     sample: int,
 ) -> DmarcResult:
-    author = _Author(domain)
+    domain = author.domain
     found = start(_check(walks, author, spf, dkim, sample))
     try:
         if found.done():
@@ -151,14 +160,14 @@ async def _check_in_time(
         reason = error.message
     except TimeoutError:
         reason = LATE
-    except _TooManyError:
+    except TooManyError:
         return DmarcResult("permerror", domain, QUARANTINE, "there is too much to ask the DNS")
     return DmarcResult(
         "temperror", domain, author.policy or await _ask_above(walks, domain), reason
     )
 
 
-async def _ask_above(walks: _Walks, domain: str) -> str:
+async def _ask_above(walks: Walks, domain: str) -> str:
     """The policy of a domain above one that does not answer, "" for none.
 
     A part of a zone that is served by nobody any more would be a way around the policy.
@@ -173,90 +182,91 @@ async def _ask_above(walks: _Walks, domain: str) -> str:
                 if record is not None:
                     policy = record.subdomains or record.policy
                     return milder(policy) if record.testing else policy
-    except (TimeoutError, _TooManyError):
+    except (TimeoutError, TooManyError):
         return ""
     return ""
 
 
 class _Author:
-    """A domain of From; `policy` as soon as it is known."""
+    """A domain of From; `policy` as soon as it is known. `reported` as in `check_dmarc`."""
 
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, reported: bool) -> None:
         self.domain = domain
+        self.reported = reported
         self.policy = ""
 
 
 async def _check(
-    walks: _Walks,
+    walks: Walks,
     author: _Author,
     spf: SpfResult | None,
     dkim: Sequence[DkimResult],
     sample: int,
 ) -> DmarcResult:
-    """Raises TryLater, _TooManyError."""
+    """Raises TryLater, TooManyError."""
     domain = author.domain
-    where, record = await _discover(walks, domain)
+    where, record = await discover(walks, domain)
     if record is None:
         return DmarcResult("none", domain, reason="the domain has no DMARC record")
-    policy = author.policy = await _policy(walks, domain, where, record, sample)
+    published = await _policy(walks, domain, where, record)
+    exempt = "" if published == NONE else _exemption(record, sample)
+    policy = author.policy = milder(published) if exempt else published
     # A check that was cut short tells no domain: it might have been the author's.
     unsure = any(each.result == "temperror" and not each.domain for each in dkim)
-    for identity, result, is_strict in _identities(spf, dkim, record):
+    told = author.reported and record.reports
+    passed: set[str] = set()
+    for method, identity, result in _identities(spf, dkim):
+        is_strict = record.strict_spf if method == SPF else record.strict_dkim
         if not await _is_aligned(walks, domain, identity, is_strict=is_strict):
             continue
-        if result == "pass":
+        if result != "pass":
+            unsure = True
+        elif not told:
             return DmarcResult("pass", domain, policy)
-        unsure = True
+        else:
+            passed.add(method)
+    standing = Standing(where, SPF in passed, DKIM in passed, exempt) if told else None
+    if passed:
+        return DmarcResult("pass", domain, policy, standing=standing)
     if unsure:
         return DmarcResult("temperror", domain, policy, "a check could not be finished")
-    return DmarcResult("fail", domain, policy)
+    return DmarcResult("fail", domain, policy, standing=standing)
 
 
 def _identities(
-    spf: SpfResult | None, dkim: Sequence[DkimResult], record: DmarcRecord
-) -> list[tuple[str, str, bool]]:
-    """Who authenticated, or would if the DNS had answered: passes first, each domain once."""
-    found = [
-        (each.domain, each.result, record.strict_dkim) for each in dkim if each.result == "pass"
-    ][:MAX_SIGNERS]
+    spf: SpfResult | None, dkim: Sequence[DkimResult]
+) -> Iterable[tuple[str, str, str]]:
+    """Who authenticated, or would if the DNS had answered, as (method, domain, result).
+
+    Passes come first, each domain once for a method.
+    """
+    found = [(DKIM, each.domain, each.result) for each in dkim if each.result == "pass"]
+    del found[MAX_SIGNERS:]
     if spf is not None and spf.result == "pass":
-        found.insert(0, (spf.domain, "pass", record.strict_spf))
+        found.insert(0, (SPF, spf.domain, "pass"))
     if spf is not None and spf.result == "temperror":
-        found.append((spf.domain, "temperror", record.strict_spf))
-    found += [
-        (each.domain, each.result, record.strict_dkim)
-        for each in dkim
-        if each.result == "temperror"
-    ][:MAX_SIGNERS]
-    return list(dict.fromkeys(found))
+        found.append((SPF, spf.domain, "temperror"))
+    late = [(DKIM, each.domain, each.result) for each in dkim if each.result == "temperror"]
+    return dict.fromkeys(found + late[:MAX_SIGNERS])
 
 
-async def _discover(walks: _Walks, domain: str) -> tuple[str, DmarcRecord | None]:
-    """The record that holds for an author domain, and where it stands (RFC 9989 4.10.1)."""
-    own = await walks.record(domain)
-    if own is not None:
-        return domain, own
-    found = await walks.walk(domain)
-    organization = organizational_domain(domain, found)
-    for name, record in found:
-        if name == organization:
-            return name, record
-    # None at the organizational domain: that of the public suffix above it, if there is one.
-    return found[-1] if found else ("", None)
-
-
-async def _policy(walks: _Walks, domain: str, where: str, record: DmarcRecord, sample: int) -> str:
+async def _policy(walks: Walks, domain: str, where: str, record: DmarcRecord) -> str:
     policy = record.policy
     if domain != where:
         policy = record.subdomains or policy
         if record.nonexistent is not None and not await walks.exists(domain):
             policy = record.nonexistent
-    if record.testing or sample >= record.percent:
-        return milder(policy)
     return policy
 
 
-async def _is_aligned(walks: _Walks, author: str, identity: str, *, is_strict: bool) -> bool:
+def _exemption(record: DmarcRecord, sample: int) -> str:
+    """Why a message is judged more mildly than the policy says (RFC 9990 3.1.1.6), "" if not."""
+    if record.testing:
+        return "policy_test_mode"
+    return "other" if sample >= record.percent else ""
+
+
+async def _is_aligned(walks: Walks, author: str, identity: str, *, is_strict: bool) -> bool:
     """Whether two domains belong together (RFC 9989 4.4)."""
     if author == identity:
         return True
@@ -267,55 +277,3 @@ async def _is_aligned(walks: _Walks, author: str, identity: str, *, is_strict: b
     if identity != organization and not identity.endswith(f".{organization}"):
         return False
     return organizational_domain(identity, await walks.walk(identity)) == organization
-
-
-class _Walks:
-    """The records of the tree, each asked for once a message."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-        self._questions = 0
-        self._records: dict[str, DmarcRecord | None] = {}
-        self._walks: dict[str, Found] = {}
-
-    async def record(self, name: str) -> DmarcRecord | None:
-        """The record of one name; several are none (RFC 9989 4.10). Raises TryLater."""
-        if name in self._records:
-            return self._records[name]
-        if self._questions >= MAX_QUESTIONS:
-            raise _TooManyError
-        self._questions += 1
-        asked = f"_dmarc.{name}"
-        found = []
-        # A name so long that nothing fits before it has no record.
-        if len(asked) <= 253:
-            for text in (await self._resolver.txt(asked)).values:
-                try:
-                    found.append(parse_dmarc(text))
-                except DmarcError:
-                    continue
-        record = self._records[name] = found[0] if len(found) == 1 else None
-        return record
-
-    async def walk(self, domain: str) -> Found:
-        """The records from a domain upwards, up to one that says where to stop."""
-        if domain not in self._walks:
-            found: Found = []
-            for name in walk_names(domain):
-                record = await self.record(name)
-                if record is not None:
-                    found.append((name, record))
-                    if record.psd != "u":
-                        break
-            self._walks[domain] = found
-        return self._walks[domain]
-
-    async def exists(self, domain: str) -> bool:
-        """Whether a domain has any address or MX (RFC 9989 3.2.13)."""
-        for ask in (self._resolver.a, self._resolver.aaaa, self._resolver.mx):
-            answer = await ask(domain)
-            if answer.values:
-                return True
-            if not answer.exists:
-                return False
-        return False
