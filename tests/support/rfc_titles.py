@@ -51,6 +51,7 @@ AREAS: Final[dict[str, dict[int, str]]] = {
         8616: "internationalized names in SPF, DKIM and DMARC",
         8617: "ARC",
         9989: "DMARC",
+        9990: "DMARC: aggregate reports",
     },
     "Messages": {
         2045: "MIME: bodies",

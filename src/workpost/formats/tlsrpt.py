@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from email.message import EmailMessage
-from email.policy import SMTP
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from workpost.formats.addresses import AddressError, parse_mailbox, split, unquote_local
-from workpost.formats.dates import format_date
-from workpost.formats.mime.foreign import recipient
+from workpost.formats.addresses import AddressError, parse_mailbox
+from workpost.formats.mime.report_mail import ReportMail, make_message
 
 MAX_URIS = 4
 """Places that one domain is told at."""
@@ -80,24 +77,27 @@ def compose(
 
     It says that it may travel without TLS, which is what it may have to tell about (RFC 8689 5).
     """
-    local, domain_there = split(to)
-    message = EmailMessage(policy=SMTP)
-    message["Date"] = format_date(epoch)
-    message["From"] = from_
-    message["To"] = recipient(unquote_local(local), domain_there)
-    message["Subject"] = (
-        f"Report Domain: {domain} Submitter: {submitter} Report-ID: <{report_id}@{submitter}>"
+    message = make_message(
+        ReportMail(
+            from_=from_,
+            to=to,
+            epoch=epoch,
+            message_id=message_id,
+            subject=(
+                f"Report Domain: {domain} Submitter: {submitter} "
+                f"Report-ID: <{report_id}@{submitter}>"
+            ),
+            text=f"This is a report of {submitter} about TLS with the mail servers of {domain}.",
+            media_type=MEDIA_TYPE,
+            name=name,
+            report=report,
+            fields=(
+                ("TLS-Report-Domain", domain),
+                ("TLS-Report-Submitter", submitter),
+                ("TLS-Required", "No"),
+            ),
+        )
     )
-    message["Message-ID"] = f"<{message_id}>"
-    message["TLS-Report-Domain"] = domain
-    message["TLS-Report-Submitter"] = submitter
-    message["TLS-Required"] = "No"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(
-        f"This is a report of {submitter} about TLS with the mail servers of {domain}.\n"
-    )
-    major, _, minor = MEDIA_TYPE.partition("/")
-    message.add_attachment(report, maintype=major, subtype=minor, filename=name)
     message.replace_header(
         "Content-Type", f'multipart/report; report-type="tlsrpt"; boundary="{report_id}"'
     )

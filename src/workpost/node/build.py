@@ -21,6 +21,7 @@ from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
 from workpost.operations.audit.trail import ServiceTrail
+from workpost.operations.authentication import tallies
 from workpost.operations.functions.running import close_functions
 from workpost.protocols.api.build import Front, build_front
 from workpost.protocols.api.server import ApiApplication
@@ -91,6 +92,7 @@ async def close_core(core: Core) -> None:
     """Settle and close what `build_core` opened, and the connections to directories."""
     close_sources()
     await close_functions()
+    await tallies.settle(core)
     await core.trail.close()
     await core.store.close()
     await core.keys.close()

@@ -41,6 +41,7 @@ def test_all_that_is_read() -> None:
         testing=True,
         percent=20,
         psd="n",
+        reports=True,
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workpost.integrations.dns.memory import MemoryResolver
-from workpost.operations.authentication import dmarc
+from workpost.operations.authentication import dmarc, dmarc_records
 from workpost.operations.authentication.dkim import DkimResult
 from workpost.operations.authentication.dmarc import DmarcResult, check_dmarc
 from workpost.operations.authentication.spf import SpfResult
@@ -201,7 +201,7 @@ async def test_questions_are_bounded() -> None:
     )
     assert found.result in {"fail", "permerror"}
     asked = [each for each in made.asked if each[0] == "TXT"]
-    assert len(asked) <= dmarc.MAX_QUESTIONS
+    assert len(asked) <= dmarc_records.MAX_QUESTIONS
 
 
 async def test_a_silent_dns_is_a_temperror_without_a_policy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,9 +10,9 @@ from workpost.domain.directory.routing import Expansion, Local
 from workpost.kernel.errors import TryLater
 from workpost.operations.authentication.arc import ArcResult
 from workpost.operations.authentication.check import Authentication, Verdicts
-from workpost.operations.authentication.dmarc import DmarcResult
+from workpost.operations.authentication.dmarc import DmarcResult, Standing
 from workpost.operations.authentication.spf import SpfResult
-from workpost.operations.mailflow.enforcing import NOTHING, Enforcement, decide, verdicts
+from workpost.operations.mailflow.enforcing import NOTHING, Enforcement, decide, outcome, verdicts
 from workpost.store.tables.folders import JUNK
 
 ORGANIZATIONS = ["m-1", "m-2", "m-3"]
@@ -105,3 +106,28 @@ def test_a_message_that_may_pass_is_left_alone(organizations: list[str]) -> None
     assert NOTHING.keep(route, organizations) is route
     assert NOTHING.roles(route) == {}
     assert Enforcement("none", tuple(organizations)).keep(route, organizations) is route
+
+
+@given(messages, concerned, st.data(), st.sampled_from(["", "policy_test_mode", "other"]))
+def test_what_the_author_s_domain_is_told(
+    message: Authentication, organizations: list[str], data: st.DataObject, exempt: str
+) -> None:
+    standing = Standing("author.example", spf=False, dkim=False, exempt=exempt)
+    dmarc = msgspec.structs.replace(message.dmarc, standing=standing)
+    message = msgspec.structs.replace(message, dmarc=dmarc)
+    enforced = [each for each in organizations if data.draw(st.booleans())]
+    try:
+        found = decide(message, organizations, enforced, refuses=True)
+    except TryLater:
+        return
+    told = outcome(message, found)
+    if dmarc.result == "pass":
+        assert told.disposition == ("none" if dmarc.policy == "none" else "pass")
+        assert not told.override
+        return
+    # What is told is what was done; whoever did less than was asked says why.
+    assert told.disposition == (found.policy or "none")
+    if told.disposition != dmarc.policy:
+        assert told.override == "local_policy"
+    elif not message.trusted:
+        assert told.override == exempt

@@ -57,7 +57,7 @@ _ORDER = (
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What a domain that asks for aggregate reports is told of one message (RFC 9990 3.1.1).
+    """What a domain that asks for aggregate reports is told of one message (RFC 9990).
 
     `domain` is where the record stands; `spf` and `dkim` say which has passed in alignment;
     `exempt` is the type of override where the record itself asks for less than its policy.
@@ -260,7 +260,7 @@ async def _policy(walks: Walks, domain: str, where: str, record: DmarcRecord) ->
 
 
 def _exemption(record: DmarcRecord, sample: int) -> str:
-    """Why a message is judged more mildly than the policy says (RFC 9990 3.1.1.6), "" if not."""
+    """Why a message is judged more mildly than the policy says (RFC 9990), "" if not."""
     if record.testing:
         return "policy_test_mode"
     return "other" if sample >= record.percent else ""

@@ -19,6 +19,7 @@ from workpost.domain.organizations.inbound_dmarc import enforcing
 from workpost.formats.mailauth.dmarc import NONE, QUARANTINE, REJECT
 from workpost.kernel.errors import TryLater
 from workpost.operations.authentication.check import Authentication
+from workpost.operations.authentication.tallies import Outcome
 from workpost.store.core import Core
 from workpost.store.tables.folders import JUNK
 
@@ -119,6 +120,19 @@ def decide(
     if policy == REJECT and refuses and len(enforced) == len(organizations):
         refused = _refusal(authentication)
     return Enforcement(policy, tuple(enforced), refused)
+
+
+def outcome(authentication: Authentication, enforcement: Enforcement) -> Outcome:
+    """What the author's domain is told was done, and why less than it asks (RFC 9990)."""
+    dmarc = authentication.dmarc
+    if dmarc.result == "pass":
+        return Outcome("none" if dmarc.policy == NONE else "pass")
+    done = enforcement.policy or NONE
+    if authentication.trusted:
+        return Outcome(done, "local_policy", f"arc=pass, sealed by {authentication.trusted}")
+    if done != dmarc.policy:
+        return Outcome(done, "local_policy")
+    return Outcome(done, dmarc.standing.exempt if dmarc.standing is not None else "")
 
 
 def _refusal(authentication: Authentication) -> str:

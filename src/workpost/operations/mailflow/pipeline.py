@@ -30,6 +30,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.kernel.principal import Grant
+from workpost.operations.authentication import tallies
 from workpost.operations.authentication.check import (
     Authentication,
     authenticate,
@@ -179,6 +180,7 @@ async def receive(
         ]
         if enforcement.refused:
             await core.store.write(delivery.record, events=applied)
+            _count(core, envelope, authentication, enforcement)
             raise MessageRefused(enforcement.refused)
         message = message or await placing.place(core, envelope, stamped, summary)
         kept = await ruling.keep(core, envelope, origin, routed, ruled)
@@ -186,7 +188,7 @@ async def receive(
             kept, organizations, enforcement, scanned, told, applied, ruled, redirects=forwards
         )
         try:
-            return await writing.take_in(core, message, arrival)
+            return await _take_in(core, message, arrival, authentication)
         except LimitExceeded:
             if not forwards:
                 raise
@@ -195,6 +197,29 @@ async def receive(
         except (QuotaExceeded, MailboxNotFound):
             continue
     raise TryLater("The recipients' mailboxes keep changing.")
+
+
+async def _take_in(
+    core: Core,
+    message: Message,
+    arrival: writing.Arrival,
+    authentication: Authentication | None,
+) -> str:
+    taken = await writing.take_in(core, message, arrival)
+    _count(core, message.envelope, authentication, arrival.enforcement)
+    return taken
+
+
+def _count(
+    core: Core,
+    envelope: Envelope,
+    authentication: Authentication | None,
+    enforcement: enforcing.Enforcement,
+) -> None:
+    """Count what became of a message for the reports to its author's domain."""
+    if authentication is not None and authentication.dmarc.standing is not None:
+        done = enforcing.outcome(authentication, enforcement)
+        tallies.note(core, envelope, authentication, done)
 
 
 def owner_of(grant: Grant) -> str:

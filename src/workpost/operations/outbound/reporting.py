@@ -11,17 +11,14 @@ import gzip
 
 import msgspec
 
-from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.routing import lookup_address
 from workpost.domain.messages import delivery
-from workpost.domain.messages.shell import summary_of
 from workpost.formats import tlsrpt
 from workpost.formats.addresses import fold
 from workpost.integrations.egress.client import Bounds, EgressFailed, post
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
-from workpost.operations.mailflow import placing, trace
-from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.outbound.report_mailing import prepare_report
 from workpost.operations.outbound.tlsrpt import DAY, TlsReports
 from workpost.store.core import Core
 
@@ -113,17 +110,12 @@ class Reporter:
         return 1
 
     async def _mail(self, contact: str, address: str, organization: str, raw: bytes) -> None:
-        """Put a report in the queue, signed and tried again like all mail."""
-        core = self._core
-        envelope = Envelope(sender=contact, recipients=[address], helo=core.settings.host_name)
-        routed = await expand_envelope(core, [address])
-        stamped = trace.stamp(core, envelope, raw)
-        message = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
-        made = await placing.make_outgoing(
-            core, message, routed, home=organization, direction="outgoing"
+        """Put a report in the queue."""
+        made = await prepare_report(
+            self._core, contact=contact, organization=organization, to=address, raw=raw
         )
-        if made.deliveries or made.queued:
-            await core.store.write_background(
+        if made is not None:
+            await self._core.store.write_background(
                 delivery.deliver,
                 grant=None,
                 content=made.content,

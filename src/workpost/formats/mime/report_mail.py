@@ -1,0 +1,45 @@
+"""Messages that bring a report to another domain: a line for people, and a compressed file."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import msgspec
+
+from workpost.formats.addresses import split, unquote_local
+from workpost.formats.dates import format_date
+from workpost.formats.mime.foreign import recipient
+
+
+class ReportMail(msgspec.Struct, frozen=True, kw_only=True):
+    """What such a message says; `epoch` is seconds, `fields` are more fields of its header."""
+
+    from_: str
+    to: str
+    epoch: float
+    message_id: str
+    subject: str
+    text: str
+    media_type: str
+    name: str
+    report: bytes
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def make_message(mail: ReportMail) -> EmailMessage:
+    """The message, `multipart/mixed`. Raises ValueError for an address that fits in no field."""
+    local, domain = split(mail.to)
+    message = EmailMessage(policy=SMTP)
+    message["Date"] = format_date(mail.epoch)
+    message["From"] = mail.from_
+    message["To"] = recipient(unquote_local(local), domain)
+    message["Subject"] = mail.subject
+    message["Message-ID"] = f"<{mail.message_id}>"
+    for name, value in mail.fields:
+        message[name] = value
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(f"{mail.text}\n")
+    major, _, minor = mail.media_type.partition("/")
+    message.add_attachment(mail.report, maintype=major, subtype=minor, filename=mail.name)
+    return message

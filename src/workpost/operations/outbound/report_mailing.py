@@ -1,0 +1,27 @@
+"""Reports to other domains as mail: signed, queued and tried again like all mail that leaves."""
+
+from __future__ import annotations
+
+from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.messages.delivery import Outgoing
+from workpost.domain.messages.shell import summary_of
+from workpost.operations.mailflow import placing, trace
+from workpost.operations.mailflow.envelope import Envelope
+from workpost.store.core import Core
+
+
+async def prepare_report(
+    core: Core, *, contact: str, organization: str, to: str, raw: bytes
+) -> Outgoing | None:
+    """A report ready to be written; None where it can reach nobody.
+
+    `contact` is the address in `organization` that it comes from. Raises TryLater.
+    """
+    envelope = Envelope(sender=contact, recipients=[to], helo=core.settings.host_name)
+    routed = await expand_envelope(core, [to])
+    stamped = trace.stamp(core, envelope, raw)
+    message = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
+    made = await placing.make_outgoing(
+        core, message, routed, home=organization, direction="outgoing"
+    )
+    return made if made.deliveries or made.queued else None
