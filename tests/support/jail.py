@@ -47,7 +47,7 @@ class Jail:
             pytest.skip("only root can be both root and somebody else")
         self.way = way
         # Of its own: the system counts processes by user, and jails of other tests run beside it.
-        self.uid = USERS + (os.getpid() * 16 + next(_numbers)) % 1_000_000
+        self.uid = changes.get("uid") or USERS + (os.getpid() * 16 + next(_numbers)) % 1_000_000
         self.folder = Path(tempfile.mkdtemp(prefix="wp-jail-"))
         self.folder.chmod(0o755)
         self.code = self.folder / "code"

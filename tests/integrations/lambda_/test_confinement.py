@@ -140,6 +140,35 @@ def test_a_fork_bomb_ends_at_its_bound_and_leaves_nothing(jail: Jail) -> None:
     assert jail.attempt("python")
 
 
+def test_a_fork_bomb_keeps_no_other_function_of_its_user_from_work(jails: Jails) -> None:
+    """Neither one that runs nor one that is to be started."""
+    bomber = jails("walls")
+    healthy = jails("walls", uid=bomber.uid)
+    told = bomber.ask("bomb", 500)
+    assert told.get("outcome") == "31 Resource temporarily unavailable" or (
+        told["detail"] == "it started more processes than it may"
+    )
+    # Whatever of the bomb the look of the minder left alive.
+    assert healthy.attempt("run", "/bin/echo", "hello") == "hello\n"
+    later = jails("walls", uid=bomber.uid)
+    assert later.started == {"way": "walls"}
+    assert later.attempt("bomb", 24) == "24 made"
+
+
+def test_bombs_of_one_user_have_each_their_own_bound(jails: Jails) -> None:
+    first = jails("walls")
+    others = [jails("walls", uid=first.uid) for _ in range(2)]
+    for jail in (first, *others):
+        # They stay while the next one starts as many: 72 of one user, whose bound is 32.
+        assert jail.attempt("bomb", 24) == "24 made"
+
+
+def test_connections_are_bounded_for_all_processes_together(jail: Jail) -> None:
+    told = jail.ask("sockets", 100, seconds=10)
+    detail = "it opened more files and connections than it may"
+    assert (told["trouble"], told["detail"]) == ("FAILED", detail)
+
+
 def test_threads_are_bounded(jail: Jail) -> None:
     assert jail.attempt("threads", 500).endswith("refused")
     jail.ask("exit", 0)

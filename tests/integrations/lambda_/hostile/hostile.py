@@ -197,6 +197,17 @@ def bomb(most):
     return f"{made} made"
 
 
+def sockets(most):
+    """Connections to itself in several processes, each full of what nobody reads."""
+    for _ in range(4):
+        if not os.fork():
+            held = []
+            for _ in range(most):
+                held += socket.socketpair()
+            time.sleep(60)
+    time.sleep(60)
+
+
 def threads(most):
     made = 0
     try:
@@ -248,6 +259,7 @@ TRIES = {
     "disk": fill_disk,
     "bomb": bomb,
     "threads": threads,
+    "sockets": sockets,
     "stay": stay,
     "forge": forge,
     "write": lambda path: Path(path).write_text("x"),

@@ -21,13 +21,13 @@ import signal
 import socket
 import sys
 
-from workpost.integrations.lambda_.local import calls, limits, network, system, walls
+from workpost.integrations.lambda_.local import calls, counting, limits, network, system, walls
 from workpost.integrations.lambda_.local.spec import NONE, USER, WALLS, Spec
 
 LOOK_MS = 100
 """Between two looks at memory and processes."""
-CHANNEL, SOURCE, STATUS = 3, 4, 200
-"""Descriptors of the worker; the last one closes when its program starts."""
+CHANNEL, SOURCE, STATUS, TOLD = 3, 4, 200, 201
+"""Descriptors of the worker; the last two, to the minder, close when its program starts."""
 MOVED = 100
 """Where descriptors wait for the numbers that they are to have."""
 STUB = f"import os; exec(compile(os.fdopen({SOURCE}).read(), 'workpost-function', 'exec'))"
@@ -127,13 +127,15 @@ def _start(spec: Spec, way: str, channel: int, outside: socket.socket) -> int:
     """Fork the worker and wait until its program runs. Raises OSError, Refused."""
     source = _in_memory(spec.source)
     reading, writing = os.pipe2(os.O_CLOEXEC)
+    here, there = socket.socketpair()
     worker = os.fork()
     if not worker:
         os.dup2(writing, STATUS, inheritable=False)
+        here.close()
         try:
             if way == WALLS and spec.network is not None:
                 network.enter(spec.network[1], outside)
-            _become(spec, way, channel, source)
+            _become(spec, way, channel, source, there)
         except BaseException as error:  # noqa: BLE001 - nothing may go on in a fork
             reason = str(error) if isinstance(error, (OSError, Refused)) else repr(error)
             os.write(STATUS, reason.encode()[:1000])
@@ -141,6 +143,9 @@ def _start(spec: Spec, way: str, channel: int, outside: socket.socket) -> int:
             os._exit(1)
     os.close(writing)
     os.close(source)
+    there.close()
+    with here:
+        counting.map_user(here, worker, spec.uid, spec.gid)
     told = b""
     while piece := os.read(reading, 4096):
         told += piece
@@ -158,7 +163,7 @@ def _in_memory(text: str) -> int:
     return handle
 
 
-def _become(spec: Spec, way: str, channel: int, source: int) -> None:
+def _become(spec: Spec, way: str, channel: int, source: int, minder: socket.socket) -> None:
     """Turn this process into the worker; only an error returns. Raises OSError, Refused."""
     kept, environment = [channel, source], dict(spec.environment)
     for path, text in spec.files.items() if way != WALLS else ():
@@ -168,12 +173,13 @@ def _become(spec: Spec, way: str, channel: int, source: int) -> None:
         kept.append(_in_memory(text))
     if way == USER:
         environment[HIDE] = "yes"
+    told = os.dup2(minder.detach(), TOLD, inheritable=False)
     # Out of the way first: a descriptor may have the number that another one is to get.
     moved = [os.dup2(each, MOVED + n) for n, each in enumerate(kept)]
     for number, each in enumerate(moved, CHANNEL):
         os.dup2(each, number)
     os.closerange(CHANNEL + len(kept), STATUS)
-    os.closerange(STATUS + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(TOLD + 1, os.sysconf("SC_OPEN_MAX"))
     nothing = os.open("/dev/null", os.O_RDWR)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -184,6 +190,9 @@ def _become(spec: Spec, way: str, channel: int, source: int) -> None:
     limits.apply(spec, way)
     if way == WALLS:
         walls.build(spec, uid, gid)
+        if os.geteuid() == 0:
+            counting.enter(told)
+    limits.bound_processes(spec, way)
     if uid != os.geteuid():
         os.setgroups([])
         os.setresgid(gid, gid, gid)
@@ -224,6 +233,8 @@ def _watch(worker: int, spec: Spec, minding: socket.socket) -> str:
         processes = descendants(worker)
         if len(processes) > spec.processes:
             return "processes"
+        if files_of(processes) > limits.FILES_TOGETHER:
+            return "files"
         if memory_of(processes, spec.memory) > spec.memory:
             return "memory"
 
@@ -237,6 +248,15 @@ def descendants(first: int) -> list[int]:
                 with open(f"/proc/{pid}/task/{task}/children") as file:
                     found += map(int, file.read().split())
     return found
+
+
+def files_of(processes: list[int]) -> int:
+    """Descriptors that they hold, as far as the system tells."""
+    count = 0
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            count += len(os.listdir(f"/proc/{pid}/fd"))
+    return count
 
 
 def memory_of(processes: list[int], enough: int) -> int:

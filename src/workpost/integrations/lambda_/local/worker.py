@@ -273,6 +273,7 @@ class Worker:
 _ENDINGS = {
     "memory": "it used more memory than it may",
     "processes": "it started more processes than it may",
+    "files": "it opened more files and connections than it may",
     "order": "",
 }
 
