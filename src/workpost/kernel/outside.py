@@ -4,7 +4,7 @@ The API names buckets, KMS keys and roles that AWS would host. Only what `[outsi
 maps for the caller's account exists; everything else is not there. Each entry is words separated by
 blanks, the account first:
 
-    buckets   ACCOUNT BUCKET folder | ACCOUNT BUCKET s3 [NAME AT THE ENDPOINT]
+    buckets   ACCOUNT BUCKET folder [MEGABYTES [OBJECTS]] | ACCOUNT BUCKET s3 [NAME AT THE ENDPOINT]
     keys      ACCOUNT ARN [KEY AT THE ENDPOINT]
     roles     ACCOUNT ARN [PROFILE OF THE AWS SDK]
 """
@@ -26,6 +26,9 @@ class MappedBucket(msgspec.Struct, frozen=True):
 
     kind: Literal["folder", "s3"]
     name: str
+    megabytes: int = 0
+    """What functions may fill of a folder, and with how many objects."""
+    objects: int = 0
 
 
 def find_bucket(outside: Outside, account: str, bucket: str) -> MappedBucket | None:
@@ -34,7 +37,9 @@ def find_bucket(outside: Outside, account: str, bucket: str) -> MappedBucket | N
     if found is None:
         return None
     if found[0] == FOLDER:
-        return MappedBucket("folder", bucket)
+        bounds = [int(word) for word in found[1:]]
+        default = [outside.bucket_megabytes, outside.bucket_objects]
+        return MappedBucket("folder", bucket, *bounds, *default[len(bounds) :])
     return MappedBucket("s3", found[1] if len(found) > 1 else bucket)
 
 

@@ -267,17 +267,48 @@ class Outside(Section, frozen=True, kw_only=True):
                 str,
                 Meta(
                     pattern=r"^[0-9]{12} +[A-Za-z0-9][A-Za-z0-9.-]{0,62} +"
-                    r"(folder|s3( +[A-Za-z0-9][A-Za-z0-9.-]{0,62})?)$"
+                    r"(folder( +[1-9][0-9]{0,8}){0,2}|s3( +[A-Za-z0-9][A-Za-z0-9.-]{0,62})?)$"
                 ),
             ],
             ...,
         ],
         Meta(
-            description="`ACCOUNT BUCKET folder`: a folder in `outside/s3/` of the data directory; "
-            "`ACCOUNT BUCKET s3 [NAME]`: a bucket at the S3 endpoint, of another name if given.",
+            description="`ACCOUNT BUCKET folder [MEGABYTES [OBJECTS]]`: a folder in `outside/s3/` of "
+            "the data directory, and what functions may fill of it instead of `bucket_megabytes` and "
+            "`bucket_objects`; `ACCOUNT BUCKET s3 [NAME]`: a bucket at the S3 endpoint, of another name if given.",
             extra=LIVE,
         ),
     ] = ()
+    bucket_megabytes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=999_999_999,
+            description="What a bucket in a folder may hold, in MiB, before functions can put no "
+            "more. Exports go there all the same, and count.",
+            extra=LIVE,
+        ),
+    ] = 1_024
+    bucket_objects: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=999_999_999,
+            description="Objects that such a bucket may hold, with the folders that their names need "
+            "and parts of uploads.",
+            extra=LIVE,
+        ),
+    ] = 100_000
+    upload_hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=8_760,
+            description="Hours after which what functions have begun to upload in parts to such a "
+            "bucket, and not completed, is thrown away.",
+            extra=LIVE,
+        ),
+    ] = 24
     keys: Annotated[
         tuple[
             Annotated[str, Meta(pattern=r"^[0-9]{12} +arn:[^ ]{1,2000}( +[^ ]{1,2048})?$")],

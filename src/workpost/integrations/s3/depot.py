@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -30,6 +30,35 @@ class TooLarge(Refused):
     """The object is larger than whoever reads it can take."""
 
 
+class QuotaExceeded(Refused):
+    """The bucket holds as much as it may."""
+
+
+class PartsRefused(Refused):
+    """Parts do not make an object; `code` is S3's: InvalidPart, InvalidPartOrder, EntityTooSmall."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Part(NamedTuple):
+    """A part of an upload: bytes, time in ms, ETag."""
+
+    number: int
+    size: int
+    modified: int
+    tag: str
+
+
+class Begun(NamedTuple):
+    """An upload that is neither complete nor aborted; time in ms."""
+
+    name: str
+    upload: str
+    began: int
+
+
 class Entry(msgspec.Struct, frozen=True):
     """An object as a bucket lists it: bytes, time of its last change in ms, what S3 calls ETag."""
 
@@ -39,12 +68,51 @@ class Entry(msgspec.Struct, frozen=True):
     tag: str
 
 
+class Uploads(Protocol):
+    """Uploads in parts as S3 has them: parts come in any order, in several processes at once.
+
+    Blocking, and raises what `Depot` raises.
+    """
+
+    def begin(self, name: str) -> str:
+        """Begin an upload; returns its id."""
+        ...
+
+    def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
+        """Put or replace part `number` (1 to MAX_PARTS); returns its ETag. Raises Gone."""
+        ...
+
+    def parts(self, name: str, upload: str, after: int, limit: int) -> Sequence[Part]:
+        """The first `limit` parts whose numbers are greater than `after`. Raises Gone."""
+        ...
+
+    def complete(self, name: str, upload: str, chosen: Sequence[tuple[int, str]]) -> str:
+        """Make the object of the chosen parts (number, ETag); returns its ETag.
+
+        Raises Gone, PartsRefused.
+        """
+        ...
+
+    def abort(self, name: str, upload: str) -> None:
+        """Throw the parts away. Raises Gone."""
+        ...
+
+    def begun(self, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Begun]:
+        """The first `limit` uploads behind `after` (name, id), of names that begin with `prefix`."""
+        ...
+
+
 class Depot(Protocol):
     """One bucket. Blocking; called in threads.
 
     Every method raises Refused (Gone for an upload that is not there), and TryLater when the bucket
     is out of reach. An object appears whole or not at all, and replaces one of the same name.
     """
+
+    @property
+    def uploads(self) -> Uploads:
+        """Uploads that others than exports begin: those of functions."""
+        ...
 
     def check(self) -> None:
         """Refuse a bucket that is not there, or that everybody can read."""
@@ -78,6 +146,13 @@ class Depot(Protocol):
         """An object of at most `limit` bytes; `version` is "" for the newest.
 
         Raises NoObject, TooLarge.
+        """
+        ...
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        """Bytes `start` to `end` (exclusive) of an object as `look` told it.
+
+        Raises TryLater when it is another one by now, NoObject.
         """
         ...
 

@@ -8,95 +8,160 @@ own copy: nothing is sealed, and no KMS key is asked.
 from __future__ import annotations
 
 import contextlib
-import heapq
+import hashlib
+import itertools
 import os
-import re
 import secrets
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from workpost.integrations.s3.depot import Entry, Gone, NoObject, Refused, TooLarge
+from workpost.integrations.s3.depot import Entry, Gone, NoObject, Refused, TooLarge, Uploads
+from workpost.integrations.s3.folder_files import (
+    UNFINISHED,
+    UPLOADING,
+    entry_of,
+    is_file,
+    keep_tag,
+    sync,
+    translated,
+    write,
+)
+from workpost.integrations.s3.folder_listing import Listing
+from workpost.integrations.s3.folder_uploads import FolderUploads
+from workpost.integrations.s3.folder_usage import Bounds, Usage
 from workpost.kernel.errors import TryLater
 
-UPLOADING = ".uploading-"
-_UNFINISHED = re.compile(r".*\.uploading-[0-9a-f]{32}", re.DOTALL)
 NO_VERSION = ("", "null")
 """What S3 calls the version of objects in a bucket that keeps none."""
 MAX_NAME = 200
 """Bytes between two slashes of an object's name; the upload's suffix has to fit behind it."""
-FOR_GOOD = (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError)
+TRIES = 8
+"""To make a file in a folder that others throw away as they empty it."""
 
 
 class FolderDepot:
     """The folder; implements `Depot`. `check` makes it.
 
-    Only the instance that began an upload can add to it: an upload does not outlive its process.
+    With `bounds` it takes no more than they allow. Only the instance that began an upload by `begin`
+    can add to it, which does not outlive its process; those of `uploads` do.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, bounds: Bounds | None = None) -> None:
         self._root = root
         self._ends: dict[str, list[int]] = {}
+        self._listing = Listing()
+        beside = root.with_name(f".{root.name}.uploads")
+        self.usage = Usage(root, beside, bounds)
+        self._uploads = FolderUploads(beside, self, self.usage)
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._uploads
 
     def check(self) -> None:
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def begin(self, name: str) -> str:
         upload = secrets.token_hex(16)
         try:
-            self._path(name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            working = self._working(name, upload)
-            os.close(os.open(working, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self.usage.charge(0, lambda: self._make(name, upload, 0))
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         self._ends[upload] = [0]
         return upload
+
+    def _make(self, name: str, upload: str, size: int) -> int:
+        """Make the file that is to be written, and its folders; tells how many that are."""
+        folder = self._path(name).parent
+        for _ in range(TRIES):
+            above = itertools.takewhile(lambda each: each != self._root, (folder, *folder.parents))
+            missing = sum(not each.exists() for each in above)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                working = self.working(name, upload)
+                handle = os.open(working, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                try:
+                    os.ftruncate(handle, size)
+                finally:
+                    os.close(handle)
+                return missing + 1
+        raise TryLater("the folder of the bucket is changing")
 
     def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
         ends = self._ends.get(upload, [])
         if not 1 <= number <= len(ends):
             raise Gone(f"the upload of {name} is not there")
         try:
-            handle = os.open(self._working(name, upload), os.O_WRONLY)
+            handle = os.open(self.working(name, upload), os.O_WRONLY)
             try:
                 start = ends[number - 1]
                 os.ftruncate(handle, start)
-                rest = memoryview(data)
-                while rest:
-                    done = os.pwrite(handle, rest, start + len(data) - len(rest))
-                    rest = rest[done:]
+                write(handle, data, start)
             finally:
                 os.close(handle)
         except FileNotFoundError:
             raise Gone(f"the upload of {name} is not there") from None
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         ends[number:] = [start + len(data)]
         return str(ends[number])
 
     def complete(self, name: str, upload: str, tags: Sequence[str]) -> None:
-        working, path = self._working(name, upload), self._path(name)
+        self.publish(name, upload)
+        self._ends.pop(upload, None)
+
+    def publish(self, name: str, upload: str) -> None:
+        """Make the object of its file, durable; what it replaces is counted no more.
+
+        Raises Gone, Refused, TryLater.
+        """
+        working, path = self.working(name, upload), self._path(name)
         try:
-            _sync(working)
+            sync(working)
+            before = self._size(path)
             working.rename(path)
             self._sync_folders(path.parent)
         except FileNotFoundError:
             raise Gone(f"the upload of {name} is not there") from None
         except OSError as error:
-            raise _translated(error) from error
-        self._ends.pop(upload, None)
+            raise translated(error) from error
+        if before is not None:
+            self.usage.give_back(before, 1)
+
+    def _size(self, path: Path) -> int | None:
+        try:
+            return path.lstat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def abort(self, name: str, upload: str) -> None:
+        self._remove(self.working(name, upload))
+        self._ends.pop(upload, None)
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file, and the folders that are empty without it. Raises Refused, TryLater."""
         try:
-            self._working(name, upload).unlink(missing_ok=True)
-        except NotADirectoryError:
+            size = self._size(path)
+            if size is None:
+                return
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         except OSError as error:
-            raise _translated(error) from error
-        self._ends.pop(upload, None)
+            if path.is_dir():
+                return
+            raise translated(error) from error
+        count = 1
+        with contextlib.suppress(OSError):
+            for folder in path.parents:
+                if folder == self._root:
+                    break
+                folder.rmdir()
+                count += 1
+        self.usage.give_back(size, count)
 
     def unfinished(self, name: str) -> list[str]:
         path = self._path(name)
@@ -106,17 +171,26 @@ class FolderDepot:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         return [each.removeprefix(start) for each in names if each.startswith(start)]
 
     def put(self, name: str, data: bytes) -> None:
-        upload = self.begin(name)
+        upload = secrets.token_hex(16)
         try:
-            self.complete(name, upload, [self.put_part(name, upload, 1, data)])
-        except BaseException:
+            self.usage.charge(len(data), lambda: self._make(name, upload, len(data)))
+            handle = os.open(self.working(name, upload), os.O_WRONLY)
+            try:
+                write(handle, data)
+                keep_tag(handle, hashlib.md5(data, usedforsecurity=False).hexdigest())
+            finally:
+                os.close(handle)
+            self.publish(name, upload)
+        except BaseException as error:
             # Unfinished files are in no list: whoever may put objects could fill the disk unseen.
             with contextlib.suppress(Refused, TryLater):
                 self.abort(name, upload)
+            if isinstance(error, OSError):
+                raise translated(error) from error
             raise
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:
@@ -127,43 +201,61 @@ class FolderDepot:
             try:
                 data = file.read(limit + 1)
             except OSError as error:
-                raise _translated(error, "read") from error
+                raise translated(error, "read") from error
         if len(data) > limit:
             raise TooLarge(f"the object has more than {limit} bytes")
         return data
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        handle = self._open(entry.name)
+        if handle is None:
+            raise _no_object(entry.name)
+        try:
+            if entry_of(entry.name, os.fstat(handle), handle) != entry:
+                raise TryLater("the object has changed meanwhile")
+            data = bytearray()
+            while piece := os.pread(handle, end - start - len(data), start + len(data)):
+                data += piece
+        except OSError as error:
+            raise translated(error, "read") from error
+        finally:
+            os.close(handle)
+        if len(data) != end - start:
+            raise TryLater("the object has changed meanwhile")
+        return bytes(data)
 
     def look(self, name: str) -> Entry:
         handle = self._open(name)
         if handle is None:
             raise _no_object(name)
         try:
-            return _entry(name, os.fstat(handle))
+            return entry_of(name, os.fstat(handle), handle)
         finally:
             os.close(handle)
 
     def entries(self, prefix: str, after: str, limit: int) -> Sequence[Entry]:
-        found = (
-            (name.encode(), _entry(name, facts))
-            for name, facts in self._walk(prefix)
-            if name.encode() > after.encode()
-        )
-        return [entry for _, entry in heapq.nsmallest(limit, found, key=lambda pair: pair[0])]
+        above, slash, _ = prefix.rpartition("/")
+        top = self._path(above) if above else self._root
+        if not top.resolve().is_relative_to(self._root.resolve()):
+            return []
+        names = self._listing.names(top, above + slash, prefix, after)
+        return list(itertools.islice(self._told(names), limit))
+
+    def _told(self, names: Iterable[str]) -> Iterable[Entry]:
+        for name in names:
+            path = self._root.joinpath(name)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                facts = path.lstat()
+                if is_file(facts):
+                    yield entry_of(name, facts, path)
 
     def delete(self, name: str) -> None:
-        path = self._path(name)
-        try:
-            path.unlink(missing_ok=True)
-        except (NotADirectoryError, IsADirectoryError):
-            return
-        except OSError as error:
-            if path.is_dir():
-                return
-            raise _translated(error) from error
+        self._remove(self._path(name))
 
     def _open(self, name: str) -> int | None:
         """The file of an object; None when there is none. Neither links nor pipes are objects."""
         path = self._path(name)
-        if _UNFINISHED.fullmatch(path.name):
+        if UNFINISHED.fullmatch(path.name):
             return None
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -172,32 +264,14 @@ class FolderDepot:
         except OSError as error:
             if path.is_symlink():
                 return None
-            raise _translated(error, "read") from error
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise translated(error, "read") from error
+        if not is_file(os.fstat(handle)):
             os.close(handle)
             return None
         return handle
 
-    def _walk(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Name and status of every object whose name begins with `prefix`."""
-        above = prefix.rpartition("/")[0]
-        top = self._path(above) if above else self._root
-        if not top.resolve().is_relative_to(self._root.resolve()):
-            return
-        for folder, _, files in os.walk(top):
-            for file in files:
-                path = Path(folder, file)
-                name = path.relative_to(self._root).as_posix()
-                if not name.startswith(prefix) or _UNFINISHED.fullmatch(file):
-                    continue
-                try:
-                    facts = path.lstat()
-                except FileNotFoundError:
-                    continue
-                if stat.S_ISREG(facts.st_mode):
-                    yield name, facts
-
-    def _working(self, name: str, upload: str) -> Path:
+    def working(self, name: str, upload: str) -> Path:
+        """The file of an upload that is being written. Raises Refused."""
         path = self._path(name)
         return path.with_name(f"{path.name}{UPLOADING}{upload}")
 
@@ -218,7 +292,7 @@ class FolderDepot:
     def _sync_folders(self, folder: Path) -> None:
         """Make a new name durable, and those of the folders above it."""
         while True:
-            _sync(folder)
+            sync(folder)
             if folder == self._root:
                 return
             folder = folder.parent
@@ -226,24 +300,3 @@ class FolderDepot:
 
 def _no_object(name: str) -> NoObject:
     return NoObject(f"the folder of the bucket has no object {name!r}")
-
-
-def _entry(name: str, facts: os.stat_result) -> Entry:
-    # A new object is a new file: its number and time tell it from the one before.
-    tag = f"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"
-    return Entry(name, facts.st_size, facts.st_mtime_ns // 1_000_000, tag)
-
-
-def _translated(error: OSError, done: str = "written") -> Exception:
-    reason = error.strerror or type(error).__name__
-    if isinstance(error, FOR_GOOD):
-        return Refused(f"the folder of the bucket cannot be {done}: {reason}")
-    return TryLater(f"the folder of the bucket cannot be {done}: {reason}")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

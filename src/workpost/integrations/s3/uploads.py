@@ -14,14 +14,25 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from workpost.integrations.s3.bucket_uploads import BucketUploads
 from workpost.integrations.s3.client import make_client
-from workpost.integrations.s3.depot import Entry, Gone, NoObject, Refused, TooLarge
+from workpost.integrations.s3.depot import (
+    Entry,
+    Gone,
+    NoObject,
+    PartsRefused,
+    Refused,
+    TooLarge,
+    Uploads,
+)
 from workpost.kernel.errors import TryLater
 
 ENCRYPTION = "aws:kms"
 NO_UPLOAD = "NoSuchUpload"
 NO_OBJECT = ("NoSuchKey", "NoSuchVersion", "InvalidVersion", "InvalidArgument", "404")
 """A version id that no version can have is an invalid argument."""
+CHANGED = "PreconditionFailed"
+PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 NOT_THERE = frozenset({NO_UPLOAD, "404"})
 NO_POLICY = frozenset({"NoSuchBucketPolicy", "NotImplemented", "MethodNotAllowed", "501", "405"})
 """Answers of buckets without a policy, and of endpoints that know none."""
@@ -53,6 +64,11 @@ class BucketDepot:
         self._profile = profile
         self._lock = threading.Lock()
         self._client: Any = None
+        self._uploads = BucketUploads(self._call, self.begin)
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._uploads
 
     def check(self) -> None:
         answer = self._call("get_bucket_policy_status", *NO_POLICY)
@@ -94,22 +110,31 @@ class BucketDepot:
         self._call("put_object", Key=name, Body=data, **self._encryption())
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:
-        from botocore.exceptions import BotoCoreError
-        from urllib3.exceptions import HTTPError
-
         wanted = {"VersionId": version} if version else {}
         answer = self._call("get_object", *NO_OBJECT, Key=name, **wanted)
         if answer is None:
             raise NoObject(f"the bucket {self._bucket} has no such object")
-        try:
-            with answer["Body"] as body:
-                data = bytes(body.read(limit + 1)) if answer["ContentLength"] <= limit else None
-        except (BotoCoreError, HTTPError, OSError) as error:
-            raise TryLater(f"S3 broke off: {type(error).__name__}") from error
+        data = _taken(answer["Body"], limit) if answer["ContentLength"] <= limit else None
         if data is None or len(data) > limit:
             raise TooLarge(f"the object has more than {limit} bytes")
         if len(data) != answer["ContentLength"]:
             raise TryLater("S3 broke off in the middle of an object")
+        return data
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        if start == end:
+            return b""
+        answer = self._call(
+            "get_object",
+            *NO_OBJECT,
+            CHANGED,
+            Key=entry.name,
+            IfMatch=f'"{entry.tag}"',
+            Range=f"bytes={start}-{end - 1}",
+        )
+        data = _taken(answer["Body"], end - start) if answer is not None else b""
+        if len(data) != end - start:
+            raise TryLater("the object has changed meanwhile")
         return data
 
     def look(self, name: str) -> Entry:
@@ -150,6 +175,8 @@ class BucketDepot:
             passing = status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED
             if code == NO_UPLOAD:
                 raise Gone(text) from error
+            if code in PARTS:
+                raise PartsRefused(code, text) from error
             if passing or status in PASSING_STATUS or code in PASSING:
                 raise TryLater(text) from error
             raise Refused(text) from error
@@ -169,3 +196,15 @@ def _entry(name: str, size: int, facts: Any) -> Entry:
     return Entry(
         name, size, int(facts["LastModified"].timestamp() * 1000), facts["ETag"].strip('"')
     )
+
+
+def _taken(stream: Any, limit: int) -> bytes:
+    """What a body holds, and one byte more than `limit` at most. Raises TryLater."""
+    from botocore.exceptions import BotoCoreError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        with stream as body:
+            return bytes(body.read(limit + 1))
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise TryLater(f"S3 broke off: {type(error).__name__}") from error

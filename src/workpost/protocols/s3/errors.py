@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from workpost.integrations.s3.depot import NoObject, Refused, TooLarge
+from workpost.integrations.s3.depot import (
+    Gone,
+    NoObject,
+    PartsRefused,
+    QuotaExceeded,
+    Refused,
+    TooLarge,
+)
 from workpost.kernel.errors import TryLater
 from workpost.protocols.signing import signature
 
+# S3 knows no quotas: QuotaExceeded is what Ceph's gateway, which has them, tells.
 STATUSES = {
     "AccessDenied": 403,
     "AuthorizationHeaderMalformed": 400,
     "BadDigest": 400,
     "EntityTooLarge": 400,
+    "EntityTooSmall": 400,
     "ExpiredToken": 400,
     "IncompleteBody": 400,
     "InternalError": 500,
     "InvalidAccessKeyId": 403,
     "InvalidArgument": 400,
     "InvalidDigest": 400,
+    "InvalidPart": 400,
+    "InvalidPartOrder": 400,
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidURI": 400,
     "KeyTooLongError": 400,
+    "MalformedXML": 400,
     "MethodNotAllowed": 405,
     "MissingContentLength": 411,
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
+    "NoSuchUpload": 404,
     "NotImplemented": 501,
     "PreconditionFailed": 412,
+    "QuotaExceeded": 403,
     "RequestTimeout": 400,
     "ServiceUnavailable": 503,
     "SignatureDoesNotMatch": 403,
@@ -66,6 +80,16 @@ def translate(error: Exception) -> S3Error:
         return S3Error(_REFUSALS[type(error)], error.message)
     if isinstance(error, NoObject):
         return S3Error("NoSuchKey", "The specified key does not exist.")
+    if isinstance(error, Gone):
+        return S3Error(
+            "NoSuchUpload",
+            "The specified multipart upload does not exist. The upload ID might be invalid, or the "
+            "multipart upload might have been aborted or completed.",
+        )
+    if isinstance(error, PartsRefused):
+        return S3Error(error.code, error.message)
+    if isinstance(error, QuotaExceeded):
+        return S3Error("QuotaExceeded", error.message)
     if isinstance(error, TooLarge):
         return S3Error("EntityTooLarge", error.message)
     if isinstance(error, Refused):

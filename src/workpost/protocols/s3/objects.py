@@ -6,39 +6,33 @@ import base64
 import binascii
 import re
 from email.utils import formatdate
-from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
-from workpost.integrations.s3.depot import Depot, Entry
+from workpost.integrations.s3.depot import Depot, Entry, Refused
 from workpost.integrations.s3.mapping import Depots
-from workpost.protocols.s3.errors import S3Error
+from workpost.kernel.errors import TryLater
+from workpost.protocols.s3.errors import S3Error, translate
+from workpost.protocols.s3.multipart import is_multipart, list_uploads, serve_upload
+from workpost.protocols.s3.replies import Reply, document, refuse_unkept, whole
 from workpost.protocols.s3.request import Asked
 from workpost.protocols.s3.threads import apart
-from workpost.protocols.s3.wire import answers
+from workpost.protocols.s3.wire import answers, uploads
 from workpost.store.core import Core
 
 MAX_OBJECT = 64 << 20
-"""Bytes of an object that is put or got."""
+"""Bytes that are put or got at once; larger objects are put in parts and got in ranges."""
 MAX_PAGE = 1000
+LAST = "\U0010ffff"
 MAX_LOOKED = 20
 """Pages of the bucket that are read for one page of an answer with a delimiter."""
-XML = "application/xml"
 LIST = frozenset(
     {"list-type", "prefix", "delimiter", "max-keys", "start-after", "continuation-token"}
     | {"encoding-type", "fetch-owner", "x-id"}
 )
 OBJECT = frozenset({"x-id", "versionId"})
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-_UNKEPT = ("x-amz-meta-", "x-amz-tagging", "x-amz-acl", "x-amz-grant-", "x-amz-copy-source")
-_CONDITIONS = ("if-match", "if-none-match")
-"""Of a PUT: who sends them relies on it that nothing is overwritten."""
-
-
-class Reply(NamedTuple):
-    """What is answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = b""
+SOURCE, COPY = "x-amz-copy-source", "x-amz-metadata-directive"
+CHANGED = "At least one of the pre-conditions you specified did not hold"
 
 
 async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: bytes) -> Reply:
@@ -49,35 +43,63 @@ async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: b
     if depot is None:
         raise S3Error("NoSuchBucket", "The specified bucket does not exist")
     if asked.key:
+        if SOURCE.encode() in asked.headers and not is_multipart(asked):
+            return await _copy(core, depots, account, depot, asked)
         return await _object(depot, asked, body)
-    return await _bucket(core, depot, asked)
+    return await _bucket(core, depot, asked, body)
 
 
 # --- buckets --------------------------------------------------------------------------------------
 
 
-async def _bucket(core: Core, depot: Depot, asked: Asked) -> Reply:
+async def _bucket(core: Core, depot: Depot, asked: Asked, body: bytes) -> Reply:
     region = {"x-amz-bucket-region": core.settings.api.region}
     if asked.method == "HEAD":
         return Reply(200, region)
+    if asked.method == "POST" and set(asked.query) - {"x-id"} == {"delete"}:
+        return await _delete_many(depot, body)
     if asked.method != "GET":
         raise S3Error("MethodNotAllowed", "Buckets are the operator's to make and to delete.")
     if set(asked.query) == {"location"}:
-        return _document(answers.location(core.settings.api.region))
+        return document(answers.location(core.settings.api.region))
+    if "uploads" in asked.query:
+        return await list_uploads(depot, asked)
     if asked.query.get("list-type") != "2" or set(asked.query) - LIST:
-        raise S3Error("NotImplemented", "Of buckets only ListObjectsV2 is available.")
-    return _document(answers.listing(await _list(depot, asked)))
+        raise S3Error("NotImplemented", "Of lists only ListObjectsV2 is available.")
+    return document(answers.listing(await _list(depot, asked)))
 
 
-def _document(body: bytes) -> Reply:
-    return Reply(200, {"Content-Type": XML}, body)
+async def _delete_many(depot: Depot, body: bytes) -> Reply:
+    try:
+        objects, quiet = await apart(uploads.read_deleted, body)
+    except uploads.Malformed as error:
+        raise S3Error("MalformedXML", f"The XML you provided is not right: {error}.") from None
+    gone, failed = await apart(_delete_each, depot, objects)
+    return document(answers.deleted(gone, failed, quiet=quiet))
+
+
+def _delete_each(
+    depot: Depot, objects: list[tuple[str, bool]]
+) -> tuple[list[str], list[tuple[str, str, str]]]:
+    gone: list[str] = []
+    failed: list[tuple[str, str, str]] = []
+    for key, conditional in objects:
+        try:
+            if conditional:
+                raise S3Error("NotImplemented", "Versions and conditions are not available here.")
+            depot.delete(key)
+            gone.append(key)
+        except (S3Error, Refused, TryLater) as error:
+            told = translate(error)
+            failed.append((key, told.code, told.message))
+    return gone, failed
 
 
 async def _list(depot: Depot, asked: Asked) -> answers.Page:
     query = asked.query
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     token, start = query.get("continuation-token", ""), query.get("start-after", "")
-    most = _count(query.get("max-keys", str(MAX_PAGE)))
+    most = whole(query.get("max-keys", str(MAX_PAGE)), "max-keys", MAX_PAGE)
     after = _place_of(token) if token else start
     # What an earlier page has told is not told again, however much of it is left.
     told = _common(after, prefix, delimiter) if token else ""
@@ -106,6 +128,9 @@ async def _list(depot: Depot, asked: Asked) -> answers.Page:
             break
         if len(page) < MAX_PAGE:
             break
+        if common := _common(after, prefix, delimiter):
+            # What else has this prefix is passed over; names with the last character, it tells.
+            after = max(after, common + LAST)
     return answers.Page(
         bucket=asked.bucket,
         prefix=prefix,
@@ -132,12 +157,6 @@ def _common(name: str, prefix: str, delimiter: str) -> str:
     return f"{prefix}{head}{delimiter}" if found else ""
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9:
-        raise S3Error("InvalidArgument", "Argument maxKeys must be an integer from 0 on.")
-    return min(int(text), MAX_PAGE)
-
-
 def _token_of(name: str) -> str:
     return base64.urlsafe_b64encode(name.encode()).decode()
 
@@ -153,6 +172,8 @@ def _place_of(token: str) -> str:
 
 
 async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
+    if is_multipart(asked):
+        return await serve_upload(depot, asked, body, _signing(asked))
     if set(asked.query) - OBJECT - _signing(asked):
         raise S3Error("NotImplemented", "This is not available for objects here.")
     if asked.method == "PUT":
@@ -162,19 +183,7 @@ async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
         return Reply(204, {})
     if asked.method not in {"GET", "HEAD"}:
         raise S3Error("MethodNotAllowed", "The specified method is not allowed here.")
-    version = asked.query.get("versionId", "")
-    entry = await apart(depot.look, asked.key)
-    _check_conditions(asked, entry)
-    headers = {
-        "Content-Type": "binary/octet-stream",
-        "ETag": f'"{entry.tag}"',
-        "Last-Modified": formatdate(entry.modified / 1000, usegmt=True),
-        "Accept-Ranges": "bytes",
-    }
-    if asked.method == "HEAD":
-        return Reply(200, {**headers, "Content-Length": str(entry.size)})
-    data = await apart(depot.fetch, asked.key, version, MAX_OBJECT)
-    return _part(asked, headers, data)
+    return await _get(depot, asked)
 
 
 def _signing(asked: Asked) -> set[str]:
@@ -183,40 +192,80 @@ def _signing(asked: Asked) -> set[str]:
 
 
 async def _put(depot: Depot, asked: Asked, body: bytes) -> Reply:
-    for name in asked.headers:
-        if name.decode("latin-1").startswith((*_UNKEPT, *_CONDITIONS)):
-            raise S3Error(
-                "NotImplemented",
-                f"A header you provided implies functionality that is not implemented: "
-                f"{name.decode('latin-1')}",
-            )
+    refuse_unkept(asked)
     await apart(depot.put, asked.key, body)
     entry = await apart(depot.look, asked.key)
     return Reply(200, {"ETag": f'"{entry.tag}"'})
 
 
-def _check_conditions(asked: Asked, entry: Entry) -> None:
-    wanted = asked.header("if-match")
+async def _copy(core: Core, depots: Depots, account: str, depot: Depot, asked: Asked) -> Reply:
+    """CopyObject, from any bucket of the account."""
+    refuse_unkept(asked, SOURCE)
+    directive = asked.header(COPY) or "COPY"
+    if asked.method != "PUT" or set(asked.query) - {"x-id"} or directive != "COPY":
+        raise S3Error("NotImplemented", "Objects are copied as they are.")
+    try:
+        named = unquote_to_bytes(asked.header(SOURCE)).decode()
+    except UnicodeDecodeError:
+        raise S3Error("InvalidArgument", "The copy source is not valid.") from None
+    bucket, _, key = named.removeprefix("/").partition("/")
+    source = depots.find(core.settings, account, bucket)
+    if source is None:
+        raise S3Error("NoSuchBucket", "The specified bucket does not exist")
+    if not key or "?" in key:
+        raise S3Error("NotImplemented", "Versions are not copied here.")
+    data = await apart(source.fetch, key, "", MAX_OBJECT)
+    await apart(depot.put, asked.key, data)
+    entry = await apart(depot.look, asked.key)
+    return document(answers.copied(entry.tag, entry.modified))
+
+
+async def _get(depot: Depot, asked: Asked) -> Reply:
+    version = asked.query.get("versionId", "")
+    entry = await apart(depot.look, asked.key)
+    headers = {
+        "Content-Type": "binary/octet-stream",
+        "ETag": f'"{entry.tag}"',
+        "Last-Modified": formatdate(entry.modified / 1000, usegmt=True),
+        "Accept-Ranges": "bytes",
+    }
+    wanted, known = asked.header("if-match"), asked.header("if-none-match")
     if wanted and wanted != "*" and entry.tag not in _tags(wanted):
-        raise S3Error(
-            "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"
-        )
+        raise S3Error("PreconditionFailed", CHANGED)
+    if known and (known == "*" or entry.tag in _tags(known)):
+        return Reply(304, headers)
+    if version:
+        data = await apart(depot.fetch, asked.key, version, MAX_OBJECT)
+        start, end, size = _place(asked, len(data))
+        data = data[start:end]
+    else:
+        start, end, size = _place(asked, entry.size)
+        if asked.method == "GET":
+            if end - start > MAX_OBJECT:
+                raise S3Error(
+                    "EntityTooLarge", f"Ask for at most {MAX_OBJECT} bytes at once, with Range."
+                )
+            data = await apart(depot.read, entry, start, end)
+    if end - start < size:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    status = 206 if "Content-Range" in headers else 200
+    if asked.method == "HEAD":
+        return Reply(status, {**headers, "Content-Length": str(end - start)})
+    return Reply(status, headers, data)
 
 
 def _tags(text: str) -> set[str]:
     return {each.strip().strip('"') for each in text.split(",")}
 
 
-def _part(asked: Asked, headers: dict[str, str], data: bytes) -> Reply:
-    """The whole object, or the range that was asked for."""
+def _place(asked: Asked, size: int) -> tuple[int, int, int]:
+    """Where what is wanted begins and ends, and how large all is. Raises S3Error."""
     match = _RANGE.fullmatch(asked.header("range"))
     if match is None or not any(match.groups()):
-        return Reply(200, headers, data)
+        return 0, size, size
     first, last = match.groups()
-    size = len(data)
     start = int(first) if first else max(0, size - int(last))
     end = min(size, int(last) + 1) if first and last else size
     if start >= end:
         raise S3Error("InvalidRange", "The requested range is not satisfiable")
-    place = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
-    return Reply(206, {**headers, **place}, data[start:end])
+    return start, end, size

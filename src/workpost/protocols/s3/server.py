@@ -16,10 +16,12 @@ from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
 from workpost.kernel.rooms import Rooms
 from workpost.protocols.s3.errors import S3Error, translate
-from workpost.protocols.s3.objects import MAX_OBJECT, XML, Reply, answer
+from workpost.protocols.s3.objects import MAX_OBJECT, answer
+from workpost.protocols.s3.replies import XML, Reply
 from workpost.protocols.s3.request import open_body, prove, read
 from workpost.protocols.s3.threads import AT_ONCE, apart
 from workpost.protocols.s3.wire import answers
+from workpost.protocols.s3.wire.uploads import MAX_DOCUMENT
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.protocols.signing.signature import SigningKeys
 from workpost.store.core import Core
@@ -29,6 +31,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+BODIES = frozenset({"PUT", "POST"})
 BODY_SECONDS = 60.0
 MOST_BODY = MAX_OBJECT + (MAX_OBJECT >> 6)
 """Bytes of a body with the heads of its chunks."""
@@ -97,7 +100,7 @@ class S3Application:
             body = answers.error(fault.code, fault.message, scope["path"], request_id)
             reply = Reply(fault.status, {"Content-Type": XML}, body)
             # Whatever is left of the body is nobody's.
-            closing = scope["method"] == "PUT"
+            closing = scope["method"] in BODIES
         method = scope["method"]
         REQUESTS.labels(method if method in _METHODS else "other", str(reply.status)).inc()
         headers = {
@@ -107,7 +110,7 @@ class S3Application:
             **({"Connection": "close"} if closing else {}),
             **reply.headers,
         }
-        if reply.status == 204:
+        if reply.status in {204, 304}:
             del headers["Content-Length"]
         fields = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": fields})
@@ -134,8 +137,10 @@ class S3Application:
         except TimeoutError:
             raise S3Error("SlowDown", "Please reduce your request rate.") from None
         body = b""
-        if asked.method == "PUT":
-            body = await apart(open_body, asked, proven, await _read_body(asked.header, receive))
+        if asked.method in BODIES:
+            most = MOST_BODY if asked.method == "PUT" else MAX_DOCUMENT
+            sent = await _read_body(asked.header, receive, most)
+            body = await apart(open_body, asked, proven, sent)
         return await answer(self._core, self._depots, account, asked, body)
 
 
@@ -150,17 +155,17 @@ async def _send_body(send: Send, body: bytes) -> None:
         await send({"type": "http.response.body", "body": body[last:]})
 
 
-_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})
 
 
-async def _read_body(header: Callable[[str], str], receive: Receive) -> bytes:
+async def _read_body(header: Callable[[str], str], receive: Receive, most: int) -> bytes:
     length = header("content-length")
     if not length.isdecimal():
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
     too_large = S3Error(
         "EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size."
     )
-    if len(length) > 12 or int(length) > MOST_BODY:
+    if len(length) > 12 or int(length) > most:
         raise too_large
     body = bytearray()
     try:
@@ -170,7 +175,7 @@ async def _read_body(header: Callable[[str], str], receive: Receive) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise S3Error("IncompleteBody", "The body did not come to its end.")
                 body += message.get("body", b"")
-                if len(body) > MOST_BODY:
+                if len(body) > most:
                     raise too_large
                 if not message.get("more_body", False):
                     return bytes(body)

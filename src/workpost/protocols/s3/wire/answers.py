@@ -1,4 +1,4 @@
-"""S3's documents in XML: errors and lists of objects."""
+"""S3's documents in XML: errors, lists of objects, what becomes of copies."""
 
 from __future__ import annotations
 
@@ -38,8 +38,14 @@ class Page(NamedTuple):
     """Names are percent-encoded: they may have characters that XML cannot."""
 
 
-def _element(name: str, text: str) -> str:
+def element(name: str, text: str) -> str:
+    """An element with nothing but text in it."""
     return f"<{name}>{escape(_clean(text))}</{name}>"
+
+
+def document(root: str, parts: Iterable[str]) -> bytes:
+    """A document of S3's with what stands in its root."""
+    return f'{HEAD}<{root} xmlns="{NAMESPACE}">{"".join(parts)}</{root}>'.encode()
 
 
 def _clean(text: str) -> str:
@@ -50,10 +56,10 @@ def _clean(text: str) -> str:
 def error(code: str, message: str, resource: str, request_id: str) -> bytes:
     """An error as S3 tells it."""
     parts = [
-        _element("Code", code),
-        _element("Message", message),
-        _element("Resource", resource),
-        _element("RequestId", request_id),
+        element("Code", code),
+        element("Message", message),
+        element("Resource", resource),
+        element("RequestId", request_id),
     ]
     return f"{HEAD}<Error>{''.join(parts)}</Error>".encode()
 
@@ -69,11 +75,11 @@ def listing(page: Page) -> bytes:
     shown: Callable[[str], str] = quote if page.encoded else str
     count = len(page.objects) + len(page.prefixes)
     parts = [
-        _element("Name", page.bucket),
-        _element("Prefix", shown(page.prefix)),
-        _element("KeyCount", str(count)),
-        _element("MaxKeys", str(page.max_keys)),
-        _element("IsTruncated", "true" if page.following else "false"),
+        element("Name", page.bucket),
+        element("Prefix", shown(page.prefix)),
+        element("KeyCount", str(count)),
+        element("MaxKeys", str(page.max_keys)),
+        element("IsTruncated", "true" if page.following else "false"),
     ]
     optional = {
         "Delimiter": shown(page.delimiter),
@@ -82,27 +88,41 @@ def listing(page: Page) -> bytes:
         "NextContinuationToken": page.following,
         "EncodingType": "url" if page.encoded else "",
     }
-    parts += [_element(name, text) for name, text in optional.items() if text]
+    parts += [element(name, text) for name, text in optional.items() if text]
     parts += _contents(page.objects, shown)
     parts += [
-        f"<CommonPrefixes>{_element('Prefix', shown(each))}</CommonPrefixes>"
+        f"<CommonPrefixes>{element('Prefix', shown(each))}</CommonPrefixes>"
         for each in page.prefixes
     ]
-    return (
-        f'{HEAD}<ListBucketResult xmlns="{NAMESPACE}">{"".join(parts)}</ListBucketResult>'.encode()
-    )
+    return document("ListBucketResult", parts)
 
 
 def _contents(objects: Iterable[Listed], shown: Callable[[str], str]) -> list[str]:
     return [
         "<Contents>"
-        + _element("Key", shown(each.key))
-        + _element("LastModified", iso(each.modified))
-        + _element("ETag", f'"{each.tag}"')
-        + _element("Size", str(each.size))
+        + element("Key", shown(each.key))
+        + element("LastModified", iso(each.modified))
+        + element("ETag", f'"{each.tag}"')
+        + element("Size", str(each.size))
         + "<StorageClass>STANDARD</StorageClass></Contents>"
         for each in objects
     ]
+
+
+def copied(tag: str, modified: int) -> bytes:
+    """CopyObject."""
+    parts = [element("LastModified", iso(modified)), element("ETag", f'"{tag}"')]
+    return document("CopyObjectResult", parts)
+
+
+def deleted(keys: Iterable[str], failed: Iterable[tuple[str, str, str]], *, quiet: bool) -> bytes:
+    """DeleteObjects: the names that are gone, and (name, code, message) of those that are not."""
+    parts = [f"<Deleted>{element('Key', key)}</Deleted>" for key in keys if not quiet]
+    parts += [
+        f"<Error>{element('Key', key)}{element('Code', code)}{element('Message', text)}</Error>"
+        for key, code, text in failed
+    ]
+    return document("DeleteResult", parts)
 
 
 def iso(milliseconds: int) -> str:

@@ -1,0 +1,127 @@
+"""What a bucket in a folder may hold, over S3's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.buckets import Buckets, refused
+from tests.protocols.s3.test_multipart import begin, complete, part
+from workpost.integrations.s3 import folder_usage
+from workpost.kernel.outside_settings import Outside
+
+MIB = 1 << 20
+FULL = (403, "QuotaExceeded")
+Bound = Callable[[int, int], None]
+
+
+@pytest.fixture
+def bound(buckets: Buckets) -> Iterator[Bound]:
+    def set_bounds(megabytes: int, objects: int) -> None:
+        place = f"{buckets.account} {buckets.bucket} folder {megabytes} {objects}"
+        buckets.set(outside=Outside(buckets=(place,)))
+
+    yield set_bounds
+
+
+def files(buckets: Buckets) -> list[str]:
+    found = (path for path in buckets.folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(buckets.folder).as_posix() for path in found)
+
+
+def usage(buckets: Buckets) -> list[int]:
+    words = buckets.folder.with_name(f".{buckets.bucket}.usage").read_bytes().split()
+    return [int(word) for word in words[:2]]
+
+
+def test_bytes_are_bounded_and_nothing_half_is_left(buckets: Buckets, bound: Bound) -> None:
+    bound(1, 100)
+    buckets.put("a", b"x" * (MIB - 10))
+    assert refused(lambda: buckets.put("new/b", b"x" * 11)) == FULL
+    assert files(buckets) == ["a"]
+    assert not (buckets.folder / "new").exists()
+    buckets.put("b", b"x" * 10)
+    # Less in place of more is taken, once there is room for both: an object is replaced whole.
+    buckets.client.delete_object(Bucket=buckets.bucket, Key="a")
+    buckets.put("a", b"x" * 1000)
+    buckets.put("a", b"x" * 100)
+    assert usage(buckets) == [110, 2]
+
+
+def test_objects_and_the_folders_of_their_names_are_bounded(buckets: Buckets, bound: Bound) -> None:
+    bound(1, 5)
+    buckets.put("deep/er/than", b"")
+    buckets.put("a")
+    assert usage(buckets) == [0, 4]
+    buckets.put("b")
+    assert refused(lambda: buckets.put("c")) == FULL
+    buckets.client.delete_object(Bucket=buckets.bucket, Key="deep/er/than")
+    assert usage(buckets) == [0, 2]
+    buckets.put("c")
+
+
+def test_parts_count_from_the_beginning(buckets: Buckets, bound: Bound) -> None:
+    bound(11, 100)
+    upload = begin(buckets)
+    first = part(buckets, upload, 1, b"x" * 5 * MIB)
+    first = part(buckets, upload, 1, b"y" * 5 * MIB)
+    last = part(buckets, upload, 2, b"x" * 5 * MIB)
+    assert refused(lambda: part(buckets, upload, 3, b"x" * 2 * MIB)) == FULL
+    assert refused(lambda: buckets.put("a", b"x" * 2 * MIB)) == FULL
+    complete(buckets, upload, [first, last])
+    # The object and its folder.
+    assert usage(buckets) == [10 * MIB, 2]
+    upload = begin(buckets)
+    part(buckets, upload, 1, b"x" * 1000)
+    buckets.client.abort_multipart_upload(
+        Bucket=buckets.bucket, Key="new/large.eml", UploadId=upload
+    )
+    assert usage(buckets) == [10 * MIB, 2]
+
+
+def test_many_at_once_stay_within_the_bound(buckets: Buckets, bound: Bound) -> None:
+    bound(1, 100)
+
+    def put(number: int) -> int:
+        try:
+            buckets.put(f"{number}", b"x" * (MIB // 4))
+        except buckets.client.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "QuotaExceeded"
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sum(threads.map(put, range(8))) == 4
+    assert len(files(buckets)) == 4
+
+
+def test_what_others_do_to_the_folder_shows(
+    buckets: Buckets, bound: Bound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound(1, 100)
+    buckets.put("a", b"x" * MIB)
+    monkeypatch.setattr(folder_usage, "RECHECK_SECONDS", -1)
+    assert refused(lambda: buckets.put("b", b"x")) == FULL
+    (buckets.folder / "a").unlink()
+    buckets.put("b", b"x")
+    assert usage(buckets) == [1, 1]
+
+
+def test_bounds_of_a_bucket_go_before_those_of_all(buckets: Buckets) -> None:
+    place = f"{buckets.account} {buckets.bucket} folder"
+    buckets.set(outside=Outside(buckets=(place,), bucket_megabytes=1, bucket_objects=2))
+    assert refused(lambda: buckets.put("a", b"x" * (MIB + 1))) == FULL
+    buckets.set(outside=Outside(buckets=(f"{place} 2",), bucket_megabytes=1, bucket_objects=2))
+    buckets.put("a", b"x" * (MIB + 1))
+    buckets.put("b")
+    assert refused(lambda: buckets.put("c")) == FULL
+
+
+def test_the_count_is_no_object(buckets: Buckets) -> None:
+    buckets.put("a")
+    assert files(buckets) == ["a"]
+    beside: Path = buckets.folder.parent
+    assert (beside / f".{buckets.bucket}.usage").stat().st_mode & 0o777 == 0o600
