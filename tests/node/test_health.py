@@ -15,6 +15,8 @@ from workpost.kernel.settings import Ops as OpsSettings
 from workpost.kernel.settings import Settings
 from workpost.node.health import Ops
 
+FUNCTION = network.source_of("111122223333", "arn:aws:lambda:us-east-1:111122223333:function:a")
+
 
 async def fine(*_: object) -> None:
     return
@@ -68,9 +70,9 @@ def test_503_when_nothing_can_be_written() -> None:
         ("127.0.0.1", (), 200),
         ("127.8.9.1", (), 200),
         # Functions that run here reach the API, and are no operators.
-        (network.SOURCE, (), 403),
-        (f"::ffff:{network.SOURCE}", (), 403),
-        (network.SOURCE, ("127.0.0.0/8",), 403),
+        (FUNCTION, (), 403),
+        (f"::ffff:{FUNCTION}", (), 403),
+        (FUNCTION, ("127.0.0.0/8",), 403),
         ("::1", (), 200),
         ("::ffff:127.0.0.1", (), 200),
         ("192.0.2.7", (), 403),

@@ -49,6 +49,7 @@ async def _drive(told: dict[str, Any]) -> None:
         gid=told["gid"],
         unconfined=told.get("unconfined", False),
         without=told["without"],
+        address=told.get("address", ""),
         network=tuple(told["network"]) if told.get("network") else None,
     )
     printed = bytearray()

@@ -1,7 +1,7 @@
 """`/healthz` and `/metrics`: what monitoring asks, answered to loopback and `ops.allow` only.
 
 A request that a proxy on this machine passes on comes from loopback too, and is anybody's; so are
-those of functions that run here, which have an address of their own.
+those of functions that run here, which have addresses of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 
 from workpost.domain.directory.external import all_answer
-from workpost.integrations.lambda_.local.network import SOURCE
+from workpost.integrations.lambda_.local.network import SOURCES
 from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.node.http import App, Receive, Scope, Send
@@ -18,6 +18,7 @@ from workpost.store.core import Core
 from workpost.store.tables.commands import probe
 
 PATIENCE = 2.0
+FUNCTIONS = ipaddress.ip_network(SOURCES)
 FORWARDED = {b"forwarded", b"x-forwarded-for"}
 
 
@@ -38,7 +39,7 @@ class Ops:
         except ValueError:
             return False
         mapped = getattr(address, "ipv4_mapped", None) or address
-        if str(mapped) == SOURCE:
+        if mapped in FUNCTIONS:
             return False
         allowed = self._core.settings.ops.allow
         forwarded = any(name in FORWARDED for name, _ in scope.get("headers", ()))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -300,12 +301,36 @@ def test_nothing_but_the_api_is_there(jails: Jails, web: OutsideServer, way: str
     wait_until(lambda: not children_of(jail.pid))
 
 
+def test_listeners_count_the_connections_of_each_function_for_itself(jails: Jails) -> None:
+    """By its address: one of another account has another."""
+    arn = "arn:aws:lambda:us-east-1:111122223333:function:a"
+    address = network.source_of("111122223333", arn)
+    assert address != network.source_of("444455556666", arn)
+    assert address != network.source_of("111122223333", f"{arn}b")
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as api:
+        peers: list[str] = []
+
+        def serve() -> None:
+            connection, peer = api.accept()
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            connection.close()
+            peers.append(peer[0])
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        jail = jails("walls", network=["127.0.0.1", api.getsockname()[1]], address=address)
+        assert jail.attempt("fetch", api.getsockname()[1]) == "hello"
+        serving.join()
+    assert peers == [address]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_the_api_tells_functions_from_others_on_loopback(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as api:
         port = api.getsockname()[1]
-        with network.connect(host, port), api.accept()[0] as accepted:
-            assert accepted.getpeername()[0] == network.SOURCE
+        source = network.source_of("111122223333", "arn:aws:lambda:us-east-1:1:function:f")
+        with network.connect(host, port, source), api.accept()[0] as accepted:
+            assert accepted.getpeername()[0] == source
 
 
 def test_where_the_network_cannot_be_confined_the_function_is_refused(jails: Jails) -> None:
@@ -356,6 +381,54 @@ def test_files_of_the_settings_reach_it_all_ways(jails: Jails, way: str) -> None
     jail = jails(way, files={"/etc/certificates": "PEM"})
     path = "/etc/certificates" if way != "user" else "/proc/self/fd/5"
     assert jail.attempt("read", path) == "PEM"
+
+
+# --- between events -------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_worker_runs_between_events(jail: Jail) -> None:
+    assert jail.attempt("stay") == "left"
+    assert jail.attempt("tick") == "ticking"
+    family = set(children_of(jail.pid))
+    minders = {pid for pid in family if parent_of(pid) == jail.pid}
+    wait_until(lambda: all(state_of(pid) in "TZ" for pid in family - minders), 20.0)
+    # It goes on where it was, and its child, too.
+    before = jail.attempt("ticked")
+    wait_until(lambda: jail.attempt("ticked") > before, 20.0)
+    assert not [pid for pid in family if state_of(pid) == "T"]
+    jail.ask("exit", 0)
+    wait_until(lambda: not children_of(jail.pid))
+
+
+def test_one_that_is_stopped_ends_with_its_server(jails: Jails) -> None:
+    jail = jails("walls")
+    family = children_of(jail.pid)
+    wait_until(lambda: any(state_of(pid) == "T" for pid in family), 20.0)
+    jail.kill()
+    wait_until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+
+
+def test_the_network_of_one_that_is_stopped_goes_on(jails: Jails, web: OutsideServer) -> None:
+    jail = jails("walls", network=["127.0.0.1", web.port])
+    assert jail.attempt("fetch", web.port) == "x" * 3_000_000
+    family = children_of(jail.pid)
+    wait_until(lambda: [state_of(pid) for pid in family].count("T") == 1, 20.0)
+    assert jail.attempt("fetch", web.port) == "x" * 3_000_000
+
+
+def parent_of(pid: int) -> int:
+    return int(stat_of(pid)[1])
+
+
+def state_of(pid: int) -> str:
+    return stat_of(pid)[0]
+
+
+def stat_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["Z", "0"]
 
 
 def children_of(pid: int) -> list[int]:

@@ -35,6 +35,7 @@ async def plan_worker(core: Core, account: str, mapped: Function) -> Plan:
     )
     endpoint, certificates = find_endpoint(core.settings)
     around = Surroundings(
+        account=account,
         endpoint=endpoint,
         certificates=certificates,
         region=core.settings.api.region,

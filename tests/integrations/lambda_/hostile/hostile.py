@@ -15,6 +15,7 @@ from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
 calls: list[str] = []
+ticks: list[int] = []
 
 
 def outcome(attempt):
@@ -232,6 +233,18 @@ def stay():
     return "left"
 
 
+def tick():
+    """Work on behind the answer."""
+
+    def work():
+        while True:
+            ticks.append(1)
+            time.sleep(0.01)
+
+    threading.Thread(target=work, daemon=True).start()
+    return "ticking"
+
+
 def forge(payload):
     """Write on the channel as if the function had answered."""
     import struct
@@ -261,6 +274,8 @@ TRIES = {
     "threads": threads,
     "sockets": sockets,
     "stay": stay,
+    "tick": tick,
+    "ticked": lambda: len(ticks),
     "forge": forge,
     "write": lambda path: Path(path).write_text("x"),
     "environment": lambda: dict(os.environ),

@@ -2,8 +2,8 @@
 
     python -I -S -c ... CHANNEL MINDING
 
-MINDING is a socket: a specification comes over it, then nothing; its end is the order to end. The
-worker gets CHANNEL, over which it is given events, and the standard output of the minder. What is
+MINDING is a socket: a specification comes over it, then orders of one letter, to stop the worker and
+all that it has started and to let them go on; its end is the order to end. The worker gets CHANNEL, over which it is given events, and the standard output of the minder. What is
 told, one line of JSON each: {"started": way} or {"failed": reason}, then {"ended": reason}.
 
 A worker ends with everything that it has started: behind walls its PID namespace ends with it, and
@@ -22,7 +22,7 @@ import socket
 import sys
 
 from workpost.integrations.lambda_.local import calls, counting, limits, network, system, walls
-from workpost.integrations.lambda_.local.spec import NONE, USER, WALLS, Spec
+from workpost.integrations.lambda_.local.spec import GO, NONE, STOP, USER, WALLS, Spec
 
 LOOK_MS = 100
 """Between two looks at memory and processes."""
@@ -49,8 +49,9 @@ def main(argv: list[str]) -> None:
     spec = _read_spec(minding)
     system.prctl(system.PR_SET_CHILD_SUBREAPER, 1)
     inside, outside = socket.socketpair()
+    carrier = 0
     if spec.network is not None:
-        network.serve(inside, *spec.network)
+        carrier = network.serve(inside, *spec.network, spec.address)
     inside.close()
     try:
         way = _prepare(spec)
@@ -63,7 +64,7 @@ def main(argv: list[str]) -> None:
     for stream in (1, 2):
         os.close(stream)
     _tell(minding, started=way)
-    reason = _watch(worker, spec, minding)
+    reason = _watch(worker, spec, minding, carrier)
     code = _end(worker)
     _tell(minding, ended=reason or f"exit {code}")
 
@@ -218,18 +219,25 @@ def _check_hidden(spec: Spec) -> None:
 # --- watching -------------------------------------------------------------------------------------
 
 
-def _watch(worker: int, spec: Spec, minding: socket.socket) -> str:
+def _watch(worker: int, spec: Spec, minding: socket.socket, carrier: int) -> str:
     """Until the worker ends, or has to; returns why it has to, "" when it ended by itself."""
+    stopped = False
     ending = os.pidfd_open(worker)
     poll = select.poll()
     poll.register(ending, select.POLLIN)
     poll.register(minding, select.POLLIN)
     while True:
-        heard = {number for number, _ in poll.poll(LOOK_MS)}
+        # Of what is stopped nothing grows.
+        heard = {number for number, _ in poll.poll(None if stopped else LOOK_MS)}
         if ending in heard:
             return ""
         if minding.fileno() in heard:
-            return "order"
+            order = _ordered(minding)
+            if order not in {STOP, GO}:
+                return "order"
+            stopped = order == STOP
+            _stop_all(carrier) if stopped else _let_go(carrier)
+            continue
         processes = descendants(worker)
         if len(processes) > spec.processes:
             return "processes"
@@ -237,6 +245,35 @@ def _watch(worker: int, spec: Spec, minding: socket.socket) -> str:
             return "files"
         if memory_of(processes, spec.memory) > spec.memory:
             return "memory"
+
+
+def _ordered(minding: socket.socket) -> bytes:
+    try:
+        return minding.recv(1)
+    except OSError:
+        return b""
+
+
+def _stop_all(carrier: int) -> None:
+    """Stop the worker and all that it has started, orphans included."""
+    stopped = {carrier}
+    for _ in range(ROUNDS):
+        # Who is being stopped forks no more; who was forked before shows in the next round.
+        fresh = set(descendants(os.getpid())[1:]) - stopped
+        if not fresh:
+            return
+        _signal(fresh, signal.SIGSTOP)
+        stopped |= fresh
+
+
+def _let_go(carrier: int) -> None:
+    _signal(set(descendants(os.getpid())[1:]) - {carrier}, signal.SIGCONT)
+
+
+def _signal(processes: set[int], number: int) -> None:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def descendants(first: int) -> list[int]:
@@ -298,9 +335,7 @@ def _end(worker: int) -> int:
             break
         # All are stopped before the first one ends: none can start another meanwhile.
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in orphans:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number)
+            _signal(set(orphans), number)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
             while os.waitpid(-1, os.WNOHANG)[0]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import errno
 import fcntl
+import hashlib
 import os
 import select
 import signal
@@ -23,10 +24,16 @@ BACKLOG = 64
 MOST_CONNECTIONS = 64
 PIECE = 65536
 CONNECT_SECONDS = 10.0
-SOURCE = "127.87.80.1"
+SOURCES = "127.87.0.0/16"
 """Where connections to this machine's loopback come from: what trusts loopback can tell them."""
 _SIOCSIFFLAGS = 0x8914
 _UP = 0x1
+
+
+def source_of(account: str, arn: str) -> str:
+    """The address of a function for an account, by which listeners count its connections."""
+    third, fourth = hashlib.sha256(f"{account} {arn}".encode()).digest()[:2]
+    return f"127.87.{third}.{fourth}"
 
 
 def enter(port: int, outside: socket.socket) -> None:
@@ -57,7 +64,7 @@ class _Pipe:
         self.ended = False
 
 
-def carry(listener: socket.socket, host: str, port: int) -> None:
+def carry(listener: socket.socket, host: str, port: int, source: str) -> None:
     """Carry connections on until this process is ended."""
     pipes: list[_Pipe] = []
     while True:
@@ -68,7 +75,7 @@ def carry(listener: socket.socket, host: str, port: int) -> None:
             [*reading, *([] if full else [listener])], writing, []
         )
         if listener in readable:
-            pipes += _accept(listener, host, port)
+            pipes += _accept(listener, host, port, source)
         for pipe in pipes:
             if pipe.source in readable and not pipe.waiting:
                 _read(pipe)
@@ -77,25 +84,25 @@ def carry(listener: socket.socket, host: str, port: int) -> None:
         pipes = _kept(pipes)
 
 
-def connect(host: str, port: int) -> socket.socket:
-    """Connect to the API, from SOURCE where it is on loopback. Raises OSError."""
+def connect(host: str, port: int, source: str) -> socket.socket:
+    """Connect to the API, from `source` where it is on loopback. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # Only IPv4 has more than one address there.
     addresses = [str(each[4][0]) for each in sorted(found, key=lambda each: each[0])]
     for number, address in enumerate(addresses, 1):
-        source = (SOURCE, 0) if address.startswith("127.") else None
+        place = (source, 0) if source and address.startswith("127.") else None
         try:
-            return socket.create_connection((address, port), CONNECT_SECONDS, source)
+            return socket.create_connection((address, port), CONNECT_SECONDS, place)
         except OSError:
             if number == len(addresses):
                 raise
     raise OSError(errno.EADDRNOTAVAIL, "the API has no address")
 
 
-def _accept(listener: socket.socket, host: str, port: int) -> list[_Pipe]:
+def _accept(listener: socket.socket, host: str, port: int, source: str) -> list[_Pipe]:
     inner, _ = listener.accept()
     try:
-        outer = connect(host, port)
+        outer = connect(host, port, source)
     except OSError:
         inner.close()
         return []
@@ -147,13 +154,13 @@ def _kept(pipes: list[_Pipe]) -> list[_Pipe]:
     return kept
 
 
-def serve(inside: socket.socket, host: str, port: int) -> None:
+def serve(inside: socket.socket, host: str, port: int, source: str) -> int:
     """Fork a process that carries connections on, once it is given the listener over `inside`.
 
-    To be called before the namespaces are made: among its processes the worker could get at it.
+    Returns its number. To be called before the namespaces are made: among its processes the worker could get at it.
     """
-    if os.fork():
-        return
+    if carrier := os.fork():
+        return carrier
     try:
         system.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
@@ -162,6 +169,6 @@ def serve(inside: socket.socket, host: str, port: int) -> None:
         os.closerange(inside.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
         listener = _receive(inside)
         if listener is not None:
-            carry(listener, host, port)
+            carry(listener, host, port, source)
     finally:
         os._exit(0)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from workpost.integrations.lambda_.base import FunctionFailed, Trouble
+from workpost.integrations.lambda_.local.network import source_of
 from workpost.integrations.lambda_.local.spec import Spec
 from workpost.integrations.lambda_.local.worker import program
 from workpost.kernel.outside_settings import Function
@@ -30,6 +31,8 @@ MEGABYTE = 1 << 20
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker finds around it, beside its own settings."""
 
+    account: str = ""
+    """Whose functions the worker runs for."""
     endpoint: str
     """URL of the API."""
     certificates: str = ""
@@ -80,6 +83,7 @@ def make_spec(mapped: Function, around: Surroundings) -> Spec:
         gid=gid,
         unconfined=around.unconfined,
         network=place if mapped.network == "api" else None,
+        address=source_of(around.account, mapped.arn),
     )
 
 

@@ -11,6 +11,8 @@ USER = "user"
 NONE = "none"
 """Nothing keeps the function from what Workpost can read."""
 
+STOP, GO = b"s", b"g"
+"""Orders to a minder."""
 FORCED = (USER, NONE)
 
 
@@ -42,5 +44,7 @@ class Spec(NamedTuple):
     """Start it also where nothing confines it."""
     network: tuple[str, int] | None = None
     """Host and port of the API, which is all that it reaches; None: whatever the machine does."""
+    address: str = ""
+    """Address of this machine from which it reaches an API on loopback; "": any."""
     without: str = ""
     """`WALLS` to do as where the system lets nobody make namespaces."""

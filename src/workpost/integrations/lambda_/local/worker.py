@@ -27,12 +27,14 @@ from workpost.integrations.lambda_.base import (
     Invocation,
     Trouble,
 )
-from workpost.integrations.lambda_.local.spec import Spec
+from workpost.integrations.lambda_.local.spec import GO, STOP, Spec
 
 LENGTHS = struct.Struct(">II")
 HEAD_BYTES = 4096
 LOG_BYTES = 256 * 1024
 """Of output that one invocation may leave in the log."""
+REST_SECONDS = 0.5
+"""After an answer: then nothing of the worker runs until the next event."""
 END_SECONDS = 5.0
 """For a minder to end everything; then it is killed itself, and its worker with it."""
 NONSENSE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -71,6 +73,8 @@ class Worker:
         self._heard: Callable[[bytes], None] | None = None
         self._left = 0
         self._closed = False
+        self._stopped = False
+        self._rest: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
@@ -117,6 +121,7 @@ class Worker:
             await worker._open(channel, minding)
             async with asyncio.timeout(seconds):
                 await worker._begin(spec)
+            worker._rest_later()
         except BaseException as error:
             worker._take()
             await worker.close()
@@ -157,6 +162,7 @@ class Worker:
         Raises FunctionFailed.
         """
         self._listen(invocation.heard)
+        self._go_on()
         try:
             async with asyncio.timeout(seconds):
                 return await self._call(invocation, seconds)
@@ -173,6 +179,23 @@ class Worker:
         finally:
             self._take()
             self._listen(None)
+            self._rest_later()
+
+    def _rest_later(self) -> None:
+        """Have it stopped when no event comes for a while: stopping at once would cost each one."""
+        if not self._closed:
+            self._rest = self._loop.call_later(REST_SECONDS, self._stop)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._order.write(STOP)
+
+    def _go_on(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._stopped:
+            self._stopped = False
+            self._order.write(GO)
 
     async def _call(self, invocation: Invocation, seconds: float) -> bytes:
         head = {"id": invocation.request_id, "arn": invocation.arn, "seconds": seconds}
@@ -242,6 +265,8 @@ class Worker:
         if self._closed:
             return
         self._closed = True
+        if self._rest is not None:
+            self._rest.cancel()
         try:
             await asyncio.shield(self._end())
         finally:
