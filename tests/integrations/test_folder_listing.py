@@ -25,9 +25,7 @@ PREFIXES = st.one_of(
 def test_pages_are_those_of_all_names_sorted(names: set[str], prefix: str, after: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         depot = FolderDepot(Path(folder, "bucket"))
-        kept = {
-            each for each in names if not any(other.startswith(f"{each}/") for other in names)
-        }
+        kept = {each for each in names if not any(other.startswith(f"{each}/") for other in names)}
         for name in kept:
             depot.put(name, b"")
         wanted = sorted(each for each in kept if each.startswith(prefix) and each > after)
@@ -55,7 +53,7 @@ def test_a_page_opens_only_the_folders_on_its_way(
         looked.append(path)
         return look(path)
 
-    monkeypatch.setattr(folder_listing.os, "scandir", scanning)
+    monkeypatch.setattr(os, "scandir", scanning)
     monkeypatch.setattr(Path, "lstat", looking)
     page = depot.entries("", "09/1", 5)
     assert [each.name for each in page] == ["09/2", "10/0", "10/1", "10/2", "11/0"]
@@ -77,7 +75,7 @@ def test_names_of_a_folder_are_kept_until_it_changes(
         opened.append(path)
         return scan(path)
 
-    monkeypatch.setattr(folder_listing.os, "scandir", scanning)
+    monkeypatch.setattr(os, "scandir", scanning)
     after, found = "", []
     while page := depot.entries("", after, 2):
         found += [each.name for each in page]

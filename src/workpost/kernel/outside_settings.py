@@ -273,9 +273,10 @@ class Outside(Section, frozen=True, kw_only=True):
             ...,
         ],
         Meta(
-            description="`ACCOUNT BUCKET folder [MEGABYTES [OBJECTS]]`: a folder in `outside/s3/` of "
-            "the data directory, and what functions may fill of it instead of `bucket_megabytes` and "
-            "`bucket_objects`; `ACCOUNT BUCKET s3 [NAME]`: a bucket at the S3 endpoint, of another name if given.",
+            description="`ACCOUNT BUCKET folder [MEGABYTES [OBJECTS]]`: a folder in `outside/s3/` "
+            "of the data directory, and what functions may fill of it instead of "
+            "`bucket_megabytes` and `bucket_objects`; `ACCOUNT BUCKET s3 [NAME]`: a bucket at the "
+            "S3 endpoint, of another name if given.",
             extra=LIVE,
         ),
     ] = ()
@@ -294,8 +295,8 @@ class Outside(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=999_999_999,
-            description="Objects that such a bucket may hold, with the folders that their names need "
-            "and parts of uploads.",
+            description="Objects that such a bucket may hold, with the folders that their names "
+            "need and parts of uploads.",
             extra=LIVE,
         ),
     ] = 100_000

@@ -305,6 +305,9 @@ def test_what_is_not_kept_is_refused_and_not_forgotten(buckets: Buckets) -> None
     assert refused(lambda: client.list_objects(Bucket=buckets.bucket))[1] == "NotImplemented"
     assert refused(client.list_buckets)[1] == "NotImplemented"
     assert refused(lambda: client.put_object_tagging(**place, Tagging={"TagSet": []}))[0] == 501
+    versions = {"VersioningConfiguration": {"Status": "Enabled"}}
+    call = client.put_bucket_versioning
+    assert refused(lambda: call(Bucket=buckets.bucket, **versions))[1] == "NotImplemented"
     assert refused(lambda: client.create_bucket(Bucket=buckets.bucket))[1] == "MethodNotAllowed"
     assert refused(lambda: client.delete_bucket(Bucket=buckets.bucket))[1] == "MethodNotAllowed"
 

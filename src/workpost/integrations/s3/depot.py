@@ -35,7 +35,7 @@ class QuotaExceeded(Refused):
 
 
 class PartsRefused(Refused):
-    """Parts do not make an object; `code` is S3's: InvalidPart, InvalidPartOrder, EntityTooSmall."""
+    """Parts make no object; `code` is S3's: InvalidPart, InvalidPartOrder, EntityTooSmall."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -98,7 +98,10 @@ class Uploads(Protocol):
         ...
 
     def begun(self, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Begun]:
-        """The first `limit` uploads behind `after` (name, id), of names that begin with `prefix`."""
+        """The first `limit` uploads behind `after` (name, id) whose names begin with `prefix`.
+
+        An id "" stands for all of the name.
+        """
         ...
 
 

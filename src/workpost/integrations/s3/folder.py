@@ -42,8 +42,8 @@ TRIES = 8
 class FolderDepot:
     """The folder; implements `Depot`. `check` makes it.
 
-    With `bounds` it takes no more than they allow. Only the instance that began an upload by `begin`
-    can add to it, which does not outlive its process; those of `uploads` do.
+    With `bounds` it takes no more than they allow. Only the instance that began an upload by
+    `begin` can add to it, which does not outlive its process; those of `uploads` do.
     """
 
     def __init__(self, root: Path, bounds: Bounds | None = None) -> None:

@@ -2,7 +2,7 @@
 
 An upload is a folder beside the bucket's: a file with the object's name, and a file for each part,
 named by its number, ETag and size. They outlive the process, and every process can add to them; who
-changes one holds its lock. Completing copies the parts into the object: until it has its name
+changes one holds the lock of the first. Completing copies the parts into the object: until it has its name
 nothing is lost, and completing can be tried again.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import re
 import secrets
@@ -179,13 +180,14 @@ class FolderUploads:
             raise _gone(name)
         folder = self._place / upload
         try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            # Opened to write: file systems of the network lock nothing else, folders least of all.
+            handle = os.open(folder / _NAME, os.O_RDWR)
         except FileNotFoundError:
             raise _gone(name) from None
         try:
             with _translating():
                 fcntl.flock(handle, fcntl.LOCK_EX)
-                if not folder.exists() or (folder / _NAME).read_bytes() != name.encode():
+                if not folder.exists() or os.pread(handle, 4096, 0) != name.encode():
                     raise _gone(name)
                 yield folder
         finally:
@@ -221,7 +223,7 @@ def _files(folder: Path) -> list[_File]:
 def _chosen(files: list[_File], chosen: Sequence[tuple[int, str]]) -> list[_File]:
     """The files of the parts that are to make the object. Raises PartsRefused."""
     numbers = [number for number, _ in chosen]
-    if any(one >= other for one, other in zip(numbers, numbers[1:], strict=False)):
+    if any(one >= other for one, other in itertools.pairwise(numbers)):
         raise PartsRefused("InvalidPartOrder", "The list of parts was not in ascending order.")
     known = {(each.part.number, each.part.tag): each for each in files}
     found = [known.get(each) for each in chosen]

@@ -13,7 +13,7 @@ BUCKETS = "s3"
 
 
 class Depots:
-    """Depots of functions, as they were found first: making a client takes a tenth of a second of computing.
+    """Depots of functions as they were found first: making a client takes a tenth of a second.
 
     All are forgotten when the settings name others.
     """
@@ -29,9 +29,10 @@ class Depots:
             self._found.clear()
         place = (account, bucket)
         depot = self._found.get(place)
-        if depot is None and (
-            depot := find_depot(settings, account, bucket, bounded=True)
-        ) is not None:
+        if (
+            depot is None
+            and (depot := find_depot(settings, account, bucket, bounded=True)) is not None
+        ):
             self._found[place] = depot
         return depot
 
@@ -55,7 +56,9 @@ def find_depot(
     if mapped is None:
         return None
     if mapped.kind == FOLDER:
-        bounds = Bounds(mapped.megabytes << 20, mapped.objects, settings.outside.upload_hours * 3600)
+        bounds = Bounds(
+            mapped.megabytes << 20, mapped.objects, settings.outside.upload_hours * 3600
+        )
         return FolderDepot(
             settings.outside_dir / BUCKETS / account / mapped.name, bounds if bounded else None
         )

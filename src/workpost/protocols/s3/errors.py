@@ -72,28 +72,29 @@ _REFUSALS = {
 }
 
 
+_DEPOTS = {
+    NoObject: ("NoSuchKey", "The specified key does not exist."),
+    Gone: (
+        "NoSuchUpload",
+        "The specified multipart upload does not exist. It may have been aborted or completed.",
+    ),
+    QuotaExceeded: ("QuotaExceeded", ""),
+    TooLarge: ("EntityTooLarge", ""),
+}
+"""What the refusals of buckets are called, and what is said of them if not their own words."""
+
+
 def translate(error: Exception) -> S3Error:
     """The error that an exception is told as; InternalError for what nobody foresaw."""
     if isinstance(error, S3Error):
         return error
     if isinstance(error, signature.SignatureRefused):
         return S3Error(_REFUSALS[type(error)], error.message)
-    if isinstance(error, NoObject):
-        return S3Error("NoSuchKey", "The specified key does not exist.")
-    if isinstance(error, Gone):
-        return S3Error(
-            "NoSuchUpload",
-            "The specified multipart upload does not exist. The upload ID might be invalid, or the "
-            "multipart upload might have been aborted or completed.",
-        )
     if isinstance(error, PartsRefused):
         return S3Error(error.code, error.message)
-    if isinstance(error, QuotaExceeded):
-        return S3Error("QuotaExceeded", error.message)
-    if isinstance(error, TooLarge):
-        return S3Error("EntityTooLarge", error.message)
     if isinstance(error, Refused):
-        return S3Error("AccessDenied", error.message)
+        code, message = _DEPOTS.get(type(error), ("AccessDenied", ""))
+        return S3Error(code, message or error.message)
     if isinstance(error, TryLater):
         return S3Error("ServiceUnavailable", "Please reduce your request rate.")
     return S3Error("InternalError", "We encountered an internal error. Please try again.")

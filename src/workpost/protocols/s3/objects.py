@@ -58,6 +58,8 @@ async def _bucket(core: Core, depot: Depot, asked: Asked, body: bytes) -> Reply:
         return Reply(200, region)
     if asked.method == "POST" and set(asked.query) - {"x-id"} == {"delete"}:
         return await _delete_many(depot, body)
+    if asked.method != "GET" and set(asked.query) - {"x-id"}:
+        raise S3Error("NotImplemented", "This is not available for buckets here.")
     if asked.method != "GET":
         raise S3Error("MethodNotAllowed", "Buckets are the operator's to make and to delete.")
     if set(asked.query) == {"location"}:

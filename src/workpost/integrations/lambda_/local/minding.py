@@ -2,9 +2,10 @@
 
     python -I -S -c ... CHANNEL MINDING
 
-MINDING is a socket: a specification comes over it, then orders of one letter, to stop the worker and
-all that it has started and to let them go on; its end is the order to end. The worker gets CHANNEL, over which it is given events, and the standard output of the minder. What is
-told, one line of JSON each: {"started": way} or {"failed": reason}, then {"ended": reason}.
+MINDING is a socket: a specification comes over it, then orders of one letter, to stop the worker
+with all that it has started and to let them go on; its end is the order to end. The worker gets
+CHANNEL, over which it is given events, and the standard output of the minder. What is told, one
+line of JSON each: {"started": way} or {"failed": reason}, then {"ended": reason}.
 
 A worker ends with everything that it has started: behind walls its PID namespace ends with it, and
 elsewhere its orphans become the minder's children.

@@ -157,7 +157,8 @@ def _kept(pipes: list[_Pipe]) -> list[_Pipe]:
 def serve(inside: socket.socket, host: str, port: int, source: str) -> int:
     """Fork a process that carries connections on, once it is given the listener over `inside`.
 
-    Returns its number. To be called before the namespaces are made: among its processes the worker could get at it.
+    Returns its number. To be called before the namespaces are made: among its processes the worker
+    could get at it.
     """
     if carrier := os.fork():
         return carrier
