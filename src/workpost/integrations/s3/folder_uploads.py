@@ -1,9 +1,9 @@
 """Uploads in parts to a folder that stands for a bucket.
 
 An upload is a folder beside the bucket's: a file with the object's name, and a file for each part,
-named by its number, ETag and size. They outlive the process, and every process can add to them; who
-changes one holds the lock of the first. Completing copies the parts into the object: until it has its name
-nothing is lost, and completing can be tried again.
+named by its number and ETag. They outlive the process, and every process can add to them; who
+changes an upload holds the lock of the first file. Completing copies the parts into the object:
+until it has its name nothing is lost, and completing can be tried again.
 """
 
 from __future__ import annotations

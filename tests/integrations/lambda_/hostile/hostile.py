@@ -208,6 +208,27 @@ def sockets(most):
     time.sleep(60)
 
 
+def stuff(most):
+    """Bytes that connections to itself take while nobody reads them."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    held, taken = [], 0
+    for _ in range(most):
+        sender = socket.create_connection(listener.getsockname())
+        held += [sender, listener.accept()[0]]
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        assert sender.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        sender.setblocking(False)
+        for _ in range(2000):
+            try:
+                taken += sender.send(b"x" * 65536)
+            except BlockingIOError:
+                time.sleep(0.001)
+    return taken
+
+
 def threads(most):
     made = 0
     try:
@@ -270,6 +291,7 @@ TRIES = {
     "children": fill_by_children,
     "disk": fill_disk,
     "bomb": bomb,
+    "stuff": stuff,
     "threads": threads,
     "sockets": sockets,
     "stay": stay,

@@ -3,6 +3,7 @@
 Refused are new namespaces and mounts, looking into other processes, keys of the kernel, memory that
 belongs to no process (memfd, System V and POSIX objects), io_uring, and sockets but those of the
 internet: Unix sockets without a name in the file system are seen by everybody on the machine.
+Larger buffers for sockets are not given, which a program does not notice: nothing counts them.
 Where the architecture is not known there is no filter.
 """
 
@@ -27,7 +28,7 @@ swapon 167 224, swapoff 168 225, acct 163 89, settimeofday 164 170, clock_settim
 clock_adjtime 305 266, adjtimex 159 171, quotactl 179 60, syslog 103 116,
 name_to_handle_at 303 264, open_by_handle_at 304 265, kcmp 312 272, fanotify_init 300 262,
 mbind 237 235, set_mempolicy 238 237, migrate_pages 256 238, move_pages 279 239,
-personality 135 92, vhangup 153 58, clone 56 220, socket 41 198
+personality 135 92, vhangup 153 58, clone 56 220, socket 41 198, setsockopt 54 208
 """
 """Name, number on x86_64, number on aarch64."""
 _NEWER = (*range(425, 434), 438, 440, 442, 447)
@@ -39,12 +40,13 @@ _ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
 _NEW_NAMESPACES = 0x7E020000
 _FAMILIES = (2, 10, 16)
 """AF_INET, AF_INET6, AF_NETLINK: names are resolved with it."""
+_SOL_SOCKET, _SO_SNDBUF, _SO_RCVBUF = 1, 7, 8
 _X32 = 0x40000000
 
 _LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _ERROR = 0x00050000
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT, _THIRD_ARGUMENT = 0, 4, 16, 24, 32
 _MODE_FILTER = 2
 
 
@@ -61,6 +63,7 @@ def program(machine: str) -> bytes | None:
     rows = [row.split() for row in _CALLS.split(",")]
     calls = {row[0]: int(row[column]) for row in rows}
     clone, socket = calls.pop("clone"), calls.pop("socket")
+    option = calls.pop("setsockopt")
     refused = _ERROR | errno.EPERM
     lines = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -82,6 +85,15 @@ def program(machine: str) -> bytes | None:
         *((_EQUAL, len(_FAMILIES) - n, 0, family) for n, family in enumerate(_FAMILIES)),
         (_RETURN, 0, 0, refused),
         (_RETURN, 0, 0, _ALLOW),
+        (_EQUAL, 0, 7, option),
+        (_LOAD, 0, 0, _SECOND_ARGUMENT),
+        (_EQUAL, 0, 3, _SOL_SOCKET),
+        (_LOAD, 0, 0, _THIRD_ARGUMENT),
+        (_EQUAL, 2, 0, _SO_SNDBUF),
+        (_EQUAL, 1, 0, _SO_RCVBUF),
+        (_RETURN, 0, 0, _ALLOW),
+        # Done, as far as the program knows.
+        (_RETURN, 0, 0, _ERROR),
     ]
     for number in (*calls.values(), *_NEWER):
         lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refused)]
