@@ -232,6 +232,14 @@ def test_another_account_is_out_of_reach(functions: Functions) -> None:
     assert functions.invoke(arn, place) == "NoSuchBucket"
 
 
+def test_large_files_go_to_buckets_and_back(functions: Functions) -> None:
+    """In parts and ranges, several at once, through the worker's own network."""
+    arn = functions.callable("transfer", "calling.transfer", CODE)
+    told = functions.invoke(arn, {"bucket": BUCKET, "size": 20 << 20}, seconds=60.0)
+    assert told["same"]
+    assert told["tag"].endswith('-3"')
+
+
 def test_who_a_function_is(functions: Functions) -> None:
     arn = functions.callable("call", "calling.call", CODE)
     told = functions.invoke(arn, {"service": "sts", "action": "get_caller_identity"})
