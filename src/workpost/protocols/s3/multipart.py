@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workpost.integrations.s3.depot import MAX_PARTS, Depot
+from workpost.protocols.s3.documents import Malformed, read_parts
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.replies import Reply, document, refuse_unkept, whole
 from workpost.protocols.s3.request import Asked
@@ -60,8 +61,8 @@ async def _put_part(depot: Depot, asked: Asked, upload: str, body: bytes) -> Rep
 async def _complete(depot: Depot, asked: Asked, upload: str, body: bytes) -> Reply:
     refuse_unkept(asked)
     try:
-        chosen = await apart(uploads.read_parts, body)
-    except uploads.Malformed as error:
+        chosen = await apart(read_parts, body)
+    except Malformed as error:
         raise S3Error("MalformedXML", f"The XML you provided is not right: {error}.") from None
     if len(chosen) > MAX_PARTS:
         raise S3Error("InvalidArgument", f"An object has at most {MAX_PARTS} parts.")

@@ -11,12 +11,13 @@ from urllib.parse import unquote_to_bytes
 from workpost.integrations.s3.depot import Depot, Entry, Refused
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import TryLater
+from workpost.protocols.s3.documents import Malformed, read_deleted
 from workpost.protocols.s3.errors import S3Error, translate
 from workpost.protocols.s3.multipart import is_multipart, list_uploads, serve_upload
 from workpost.protocols.s3.replies import Reply, document, refuse_unkept, whole
 from workpost.protocols.s3.request import Asked
 from workpost.protocols.s3.threads import apart
-from workpost.protocols.s3.wire import answers, uploads
+from workpost.protocols.s3.wire import answers
 from workpost.store.core import Core
 
 MAX_OBJECT = 64 << 20
@@ -73,8 +74,8 @@ async def _bucket(core: Core, depot: Depot, asked: Asked, body: bytes) -> Reply:
 
 async def _delete_many(depot: Depot, body: bytes) -> Reply:
     try:
-        objects, quiet = await apart(uploads.read_deleted, body)
-    except uploads.Malformed as error:
+        objects, quiet = await apart(read_deleted, body)
+    except Malformed as error:
         raise S3Error("MalformedXML", f"The XML you provided is not right: {error}.") from None
     gone, failed = await apart(_delete_each, depot, objects)
     return document(answers.deleted(gone, failed, quiet=quiet))

@@ -15,13 +15,13 @@ from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
 from workpost.kernel.rooms import Rooms
+from workpost.protocols.s3.documents import MAX_DOCUMENT
 from workpost.protocols.s3.errors import S3Error, translate
 from workpost.protocols.s3.objects import MAX_OBJECT, answer
 from workpost.protocols.s3.replies import XML, Reply
 from workpost.protocols.s3.request import open_body, prove, read
 from workpost.protocols.s3.threads import AT_ONCE, apart
 from workpost.protocols.s3.wire import answers
-from workpost.protocols.s3.wire.uploads import MAX_DOCUMENT
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.protocols.signing.signature import SigningKeys
 from workpost.store.core import Core
