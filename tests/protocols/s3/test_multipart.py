@@ -204,6 +204,15 @@ def test_what_nobody_completes_is_thrown_away(buckets: Buckets) -> None:
     assert not stray.exists()
 
 
+def test_what_nobody_completes_goes_also_where_there_was_never_an_object(buckets: Buckets) -> None:
+    old = begin(buckets)
+    buckets.folder.rmdir()
+    os.utime(beside(buckets) / old, (0, 0))
+    buckets.folder.with_name(f".{buckets.bucket}.usage").write_bytes(b"0 0 0")
+    buckets.api.run(sweep_buckets(buckets.api.core))
+    assert list(beside(buckets).iterdir()) == []
+
+
 def test_what_uploads_do_not_have_is_refused(buckets: Buckets, moto_server: MotoServer) -> None:
     client, place = buckets.client, {"Bucket": buckets.bucket, "Key": KEY}
     call = client.create_multipart_upload

@@ -8,6 +8,7 @@ objects that are told are looked at.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ class Listing:
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
+        self._held = 0
+        self._lock = threading.Lock()
 
     def names(self, top: Path, base: str, prefix: str, after: str) -> Iterator[str]:
         """Names greater than `after` that begin with `prefix`; those in `top` begin with `base`.
@@ -85,15 +88,21 @@ class Listing:
             return []
         except OSError as error:
             raise translated(error, "read") from error
-        self._kept.pop(folder, None)
-        if now - facts.st_mtime_ns > SETTLED_NS:
-            self._keep(folder, _Kept(state, names))
+        self._keep(folder, _Kept(state, names), settled=now - facts.st_mtime_ns > SETTLED_NS)
         return names
 
-    def _keep(self, folder: str, kept: _Kept) -> None:
-        if sum(len(each.names) + 1 for each in list(self._kept.values())) > MOST_KEPT:
-            self._kept.clear()
-        self._kept[folder] = kept
+    def _keep(self, folder: str, kept: _Kept, *, settled: bool) -> None:
+        with self._lock:
+            before = self._kept.pop(folder, None)
+            if before is not None:
+                self._held -= len(before.names) + 1
+            if not settled:
+                return
+            if self._held + len(kept.names) >= MOST_KEPT:
+                self._kept.clear()
+                self._held = 0
+            self._kept[folder] = kept
+            self._held += len(kept.names) + 1
 
 
 def _names_in(folder: str) -> Iterator[bytes]:

@@ -85,7 +85,7 @@ class Usage:
 
         That throws away what was left unfinished, also where nobody puts anything any more.
         """
-        if self._bounds is None or not self._root.exists():
+        if self._bounds is None or not (self._root.exists() or self._uploads.exists()):
             return
         with self._held() as held:
             if not 0 <= time.time() - _read(held).counted < age:
