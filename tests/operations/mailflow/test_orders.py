@@ -135,6 +135,25 @@ async def test_once_its_time_is_over_it_goes_and_cannot_be_taken_back(
     assert await states(house) == {BOB: "waiting"}
 
 
+async def test_held_mail_waits_a_whole_day_for_room_and_came_when_it_was_let_go(
+    house: Directory, ada: Grant
+) -> None:
+    grace = await log_in(house.core, "grace@demo.test")
+    days = 3 * 86_400_000
+    until = house.core.env.now() + days
+    await queue_mail(house, ada, "grace@demo.test", hold_until=until)
+    await house.change("UPDATE mailbox SET quota = 0 WHERE id = ?", grace.mailbox)
+    await house.change("UPDATE queue SET created = created - ?, hold_until = ?", days, until - days)
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    assert await deliver_one(house.core)
+    assert await states(house) == {"grace@demo.test": "waiting"}
+    await house.change("UPDATE mailbox SET quota = 1000000")
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    assert await deliver_one(house.core)
+    [(came,)] = await house.run("SELECT received FROM item WHERE mailbox = ?", grace.mailbox)
+    assert came == until - days
+
+
 async def test_what_an_operator_sent_on_cannot_be_taken_back(house: Directory, ada: Grant) -> None:
     until = house.core.env.now() + LATER
     trace = await queue_mail(house, ada, BOB, hold_until=until)

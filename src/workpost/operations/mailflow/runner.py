@@ -95,7 +95,7 @@ async def end_destroyed(core: Core, lease: Lease, error: KeyDestroyed) -> None:
 
 async def put_off(core: Core, lease: Lease, error: WorkpostError) -> None:
     """Come back later to a row that does not open; after a day it is the operator's."""
-    held = core.env.now() - lease.leased.created >= GIVE_UP_MS
+    held = core.env.now() - lease.leased.since >= GIVE_UP_MS
     attempts = min(attempt for _, attempt, _ in lease.leased.recipients)
     await core.store.write_background(
         postpone,

@@ -295,7 +295,9 @@ class OutboundRunner:
         while True:
             try:
                 states = await self._core.store.read(queue_orders.count_states)
-                oldest = await self._core.store.read(queue_orders.oldest_entry)
+                oldest = await self._core.store.read(
+                    queue_orders.oldest_entry, now=self._core.env.now()
+                )
             except WorkpostError as error:
                 log.warning("the queue could not be counted", error=str(error))
             else:

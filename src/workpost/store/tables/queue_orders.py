@@ -110,7 +110,11 @@ def count_states(tx: Reader) -> dict[str, int]:
     }
 
 
-def oldest_entry(tx: Reader) -> int | None:
-    """When the oldest message of the queue was accepted; None for an empty queue."""
-    row = tx.row("SELECT created FROM queue ORDER BY id LIMIT 1")
+def oldest_entry(tx: Reader, *, now: int) -> int | None:
+    """Since when the oldest message of the queue waits that is not held for its sender, or None."""
+    row = tx.row(
+        "SELECT COALESCE(hold_until, created) FROM queue"
+        " WHERE hold_until IS NULL OR hold_until <= ? ORDER BY id LIMIT 1",
+        now,
+    )
     return int(row[0]) if row is not None else None
