@@ -34,6 +34,16 @@ class Mailflow(Section, frozen=True, kw_only=True):
         bool,
         Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
     ] = False
+    hold_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=8760,
+            description="Longest time for which people may have what they submit held before it "
+            "goes (FUTURERELEASE, RFC 4865); 0: it is not offered.",
+            extra=LIVE,
+        ),
+    ] = 168
     functions: Annotated[
         int,
         Meta(
