@@ -79,7 +79,7 @@ class Smtp(Section, frozen=True, kw_only=True):
             ge=0,
             le=10_000,
             description="Unknown recipients of an address before each further one is answered later "
-            "and later; one is forgotten in the time of `tarpit_seconds` and a quarter of it.",
+            "and later; one is forgotten in a quarter more than `tarpit_seconds`.",
             extra=LIVE,
         ),
     ] = 5
