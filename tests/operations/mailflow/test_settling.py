@@ -375,6 +375,31 @@ async def test_mail_of_a_shredded_organization_ends(
     assert await house.run("SELECT id FROM queue") == []
 
 
+async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
+    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grace = await fill(house, "grace@demo.test")
+    for subject in ("Poison", "Lunch?"):
+        await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message(subject))
+    await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", grace)
+    real = runner.open_leased
+
+    async def failing(core: Any, lease: Any) -> Any:
+        opened = await real(core, lease)
+        if opened.summary.subject == "Poison":
+            raise RecursionError
+        return opened
+
+    monkeypatch.setattr(runner, "open_leased", failing)
+    while await deliver_one(house.core):
+        pass
+    assert len(await received(house, "grace@demo.test")) == 1
+    [(state, later)] = await house.run(
+        "SELECT state, due > ? FROM queue_rcpt", house.core.env.now()
+    )
+    assert (state, bool(later)) == ("waiting", True)
+
+
 async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(
     house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

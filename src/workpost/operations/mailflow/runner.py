@@ -80,6 +80,12 @@ async def deliver_one(core: Core, turns: Turns | None = None) -> bool:
         await end_destroyed(core, lease, error)
     except Fault as error:
         await put_off(core, lease, error)
+    except WorkpostError:
+        raise
+    except Exception as error:
+        # One row that we cannot bear must not stop the mail of everybody else, again and again.
+        log.exception("local delivery failed inside", queue=lease.leased.id)
+        await put_off(core, lease, Fault(type(error).__name__))
     return True
 
 
