@@ -31,6 +31,7 @@ from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.queueing import lease_due
 from workpost.operations.mailflow.runner import deliver_one
+from workpost.operations.mailflow.settling import open_leased
 from workpost.operations.upkeep import rotation
 from workpost.store.tables.queue import LOCAL
 
@@ -382,7 +383,7 @@ async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
     for subject in ("Poison", "Lunch?"):
         await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message(subject))
     await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", grace)
-    real = runner.open_leased
+    real = open_leased
 
     async def failing(core: Any, lease: Any) -> Any:
         opened = await real(core, lease)

@@ -219,6 +219,7 @@ def test_who_goes_on_guessing_gains_nothing_by_the_time_that_it_waits():
     waits = []
     for _ in range(40):
         with guesser.tarpit() as seconds:
+            assert seconds is not None
             waits.append(seconds)
             now += seconds
     assert waits[:5] == [0.0] * 5

@@ -170,9 +170,9 @@ def _leased(
     if entry is None:
         return None
     recipients = [(row[0], row[1], row[2]) for row in rows]
-    *told, since = entry
     noticed = [row[0] for row in rows if row[3]]
-    return LeasedEntry(*told, recipients, noticed, max(since, told[-1]))
+    since = max(entry[7], entry[8])
+    return LeasedEntry(*(*entry[:8], recipients, noticed, since))
 
 
 def renew(tx: Tx, *, queue: int, fence: int, lease_until: int) -> bool:

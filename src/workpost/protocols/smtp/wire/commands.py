@@ -210,9 +210,7 @@ def _with_parameters(mail: MailFrom, parameters: dict[str, str | None]) -> MailF
                 raise CommandError(501, "5.5.4", "BODY must be 7BIT or 8BITMIME")
             mail = mail._replace(body=value.upper())
         elif keyword in _FLAGS:
-            if value is not None:
-                raise CommandError(501, "5.5.4", f"{keyword} takes no value")
-            mail = mail._replace(**{keyword.lower(): True})
+            mail = _flagged(mail, keyword, value)
         elif keyword == "AUTH":
             mail = mail._replace(auth=_decode_auth(value))
         elif keyword == "RET":
@@ -226,6 +224,14 @@ def _with_parameters(mail: MailFrom, parameters: dict[str, str | None]) -> MailF
         else:
             raise CommandError(555, "5.5.4", f"Parameter {keyword} is not supported")
     return mail
+
+
+def _flagged(mail: MailFrom, keyword: str, value: str | None) -> MailFrom:
+    if value is not None:
+        raise CommandError(501, "5.5.4", f"{keyword} takes no value")
+    if keyword == "SMTPUTF8":
+        return mail._replace(smtputf8=True)
+    return mail._replace(requiretls=True)
 
 
 def _held(mail: MailFrom, keyword: str, value: str | None) -> MailFrom:
