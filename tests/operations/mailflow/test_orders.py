@@ -10,6 +10,7 @@ import pytest
 from tests.operations.mailflow.mails import envelope, received, stories
 from tests.support.directories import Directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
+from workpost.formats.dates import format_date
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import orders, pipeline
@@ -114,6 +115,8 @@ async def test_held_mail_reaches_nobody_and_can_be_taken_back(house: Directory, 
     assert await received(house, "grace@demo.test") == []
     [shown] = await show_entry(house.core, named(trace))
     assert shown["hold_until"] == until
+    [submitted] = await stories(house, "OUTGOING_EMAIL_SUBMITTED")
+    assert submitted["heldUntil"] == format_date(until / 1000)
     grace = await log_in(house.core, "grace@demo.test")
     assert not await take_back(house.core, grace, trace)
     assert await take_back(house.core, ada, trace)
