@@ -162,6 +162,25 @@ async def test_what_an_operator_sent_on_cannot_be_taken_back(house: Directory, a
     trace = await queue_mail(house, ada, BOB, hold_until=until)
     await orders.retry(house.core, named(trace))
     assert not await take_back(house.core, ada, trace)
+    [(due, hold_until)] = await house.run(
+        "SELECT r.due, q.hold_until FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
+    )
+    # It is late only from now on.
+    assert due == hold_until < until
+
+
+async def test_an_order_about_many_leaves_what_is_held_for_its_sender(
+    house: Directory, ada: Grant
+) -> None:
+    until = house.core.env.now() + LATER
+    trace = await queue_mail(house, ada, BOB, hold_until=until)
+    await queue_mail(house, ada, CAROL)
+    await orders.hold(house.core, Choice())
+    assert (await orders.retry(house.core, Choice())).changed == 2
+    due = {one["recipient"]: one["due"] for one in await list_queue(house.core)}
+    assert due[BOB] == until > due[CAROL]
+    assert set((await states(house)).values()) == {"waiting"}
+    assert await take_back(house.core, ada, trace)
 
 
 async def test_only_what_was_submitted_to_be_held_can_be_taken_back(
