@@ -172,15 +172,15 @@ def _zone(run: Run, step: Step, original: int) -> tzinfo:
 def _duplicate(run: Run, step: Step) -> bool:
     handle = run.tag(step, ":handle")
     if ":uniqueid" in step.tags:
-        kind, value = "u", run.tag(step, ":uniqueid")
+        identity = run.tag(step, ":uniqueid")
     else:
         name = run.tag(step, ":header") or "message-id"
         fields = run.message.named([name])
-        kind, value = f"h:{name.lower()}", fields[0].text if fields else ""
-    if not value:
+        identity = fields[0].text if fields else ""
+    if not identity:
         # Nothing tells such messages from each other: none is the duplicate of another.
         return False
-    identity = f"{kind}:{value}"
+    # RFC 7352 3.1: where an id comes from does not matter.
     seconds = step.tags.get(":seconds")
     period = seconds if isinstance(seconds, int) else DUPLICATE_SECONDS
     run.see(Seen(handle, identity, min(period, LONGEST_DUPLICATE), ":last" in step.tags))

@@ -48,6 +48,11 @@ def decode_characters(text: str) -> str:
     return decoded
 
 
+def is_name(text: str) -> bool:
+    """Whether a variable may have this name (RFC 5229 3)."""
+    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
+
+
 def is_constant(text: str) -> bool:
     """Whether no variable stands in a string."""
     return _REFERENCE.search(text) is None
@@ -93,7 +98,7 @@ class Variables:
 
     def set(self, name: str, value: str) -> None:
         """Give a variable a value. Raises SieveRunError for a name that cannot be one."""
-        if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        if not is_name(name):
             raise SieveRunError(f"{name[:40]!r} is no name of a variable")
         if name.lower() not in self._values and len(self._values) >= MAX_VARIABLES:
             raise SieveRunError(f"there are more than {MAX_VARIABLES} variables")
