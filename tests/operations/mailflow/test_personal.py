@@ -122,6 +122,27 @@ async def test_fileinto_finds_folders_by_imap_paths_and_sets_flags_rfc5232(grace
     assert action == {"action": "MOVE", "recipients": [GRACE], "targetFolder": "Work/Büro"}
 
 
+async def test_events_name_each_folder_that_takes_the_message(grace: House) -> None:
+    await grace.rules(
+        'require ["fileinto", "mailbox", "copy", "special-use"];'
+        'fileinto :copy :create "Lists/Sieve"; fileinto :specialuse "\\\\Junk" "None"; fileinto "inbox";'
+    )
+    await grace.bring(mail())
+    told = [one for story in await stories(grace.house) for one in story.get("delivered", ())]
+    folders = ["INBOX", "Junk E-mail", "Lists/Sieve"]
+    assert sorted(one["folder"] for one in told) == folders
+    actions = await grace.actions()
+    assert sorted(one["targetFolder"] for one in actions) == folders
+    assert {one["action"] for one in actions} == {"MOVE"}
+
+
+async def test_what_stays_in_the_inbox_is_copied_elsewhere(grace: House) -> None:
+    await grace.rules('require ["fileinto", "copy"]; fileinto :copy "Archive";')
+    await grace.bring(mail())
+    [action] = await grace.actions()
+    assert action == {"action": "COPY", "recipients": [GRACE], "targetFolder": "Archive"}
+
+
 async def test_an_unknown_folder_is_the_inbox_with_an_event(grace: House) -> None:
     await grace.rules('require "fileinto"; fileinto "Nowhere"; fileinto "a//b";')
     await grace.bring(mail())
