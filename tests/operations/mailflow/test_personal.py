@@ -411,6 +411,14 @@ async def test_what_is_not_redirected_stays(house: Directory) -> None:
         assert len(await grace.folder("INBOX")) == number + 1, (sender, raw, rule)
 
 
+async def test_what_a_machine_wrote_of_its_own_accord_is_redirected(house: Directory) -> None:
+    grace = House(house, queued=False)
+    await grace.rules('redirect "x@home.example";')
+    await grace.bring(mail(fields="Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"))
+    assert len(await grace.leaving()) == 1
+    assert await grace.folder("INBOX") == []
+
+
 async def test_who_has_redirected_enough_today_keeps_the_message(grace: House) -> None:
     await grace.rules('redirect "grace@home.example";')
     limits = msgspec.structs.replace(grace.core.settings.limits, external_recipients_per_day=1)
