@@ -326,6 +326,8 @@ def test_rfc5435_notify_by_mail() -> None:
     assert notify == Notify(method, "it came", "g@x.test", 1)
     assert holds(f'valid_notify_method "{method}"', "enotify")
     assert not holds('valid_notify_method ["mailto:", "xmpp:a@b.test"]', "enotify")
+    assert holds('valid_notify_method ["mailto:?To=a%40b.test", "MAILTO:a+b@b.test"]', "enotify")
+    assert not holds('valid_notify_method "mailto:?cc=a@b.test"', "enotify")
     assert holds('notify_method_capability "mailto:a@b.test" "online" "maybe"', "enotify")
     assert not holds('notify_method_capability "mailto:a@b.test" "other" "maybe"', "enotify")
     assert "knows no method" in actions(source + 'notify "tel:1";')[0]

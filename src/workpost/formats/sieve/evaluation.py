@@ -19,6 +19,8 @@ from workpost.formats.sieve.run import Run, split_flags
 DUPLICATE_SECONDS = 7 * 24 * 3600
 """RFC 7352 3.4: seven days where the script does not say."""
 LONGEST_DUPLICATE = 90 * 24 * 3600
+MAX_URI_FIELDS = 20
+"""Fields of a mailto URI that are looked at."""
 STEP_ADDRESSES = 100
 """Addresses of a field that cost as much as one comparison."""
 
@@ -206,12 +208,15 @@ def is_mailto(uri: str) -> bool:
 
 
 def mailto_addresses(uri: str) -> list[str]:
-    """The addresses of a mailto URI (RFC 6068), headers apart; empty for all other URIs."""
+    """The addresses of a mailto URI (RFC 6068 2), those of its `to` fields last; of others none."""
     scheme, colon, rest = uri.partition(":")
     if not colon or scheme.lower() != "mailto":
         return []
-    listed = unquote(rest.partition("?")[0])
-    return [address for _, address in parse_address_list(listed) if "@" in address]
+    before, _, query = rest.partition("?")
+    fields = [field.partition("=") for field in query.split("&", MAX_URI_FIELDS)[:MAX_URI_FIELDS]]
+    listed = [before, *(value for name, _, value in fields if name.lower() == "to")]
+    found = (one for each in listed for _, one in parse_address_list(unquote(each)))
+    return [address for address in found if "@" in address]
 
 
 def _method_capability(run: Run, step: Step) -> bool:
