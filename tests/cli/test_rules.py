@@ -134,13 +134,29 @@ def test_journaling_begins_and_ends(operator: Operator) -> None:
         (["long", "DROP", "--description", "d" * 257], "description has 1 to 256"),
         (["tag", "RUN_LAMBDA", "--fallback", "DEFAULT", "--function", "tag"], "no ARN"),
         (
-            ["tag", "RUN_LAMBDA", "--fallback", "DEFAULT", "--function", FUNCTION]
-            + ["--timeout", "241"],
+            [
+                "tag",
+                "RUN_LAMBDA",
+                "--fallback",
+                "DEFAULT",
+                "--function",
+                FUNCTION,
+                "--timeout",
+                "241",
+            ],
             "0 to 240 minutes",
         ),
         (
-            ["tag", "RUN_LAMBDA", "--fallback", "DEFAULT", "--function", FUNCTION]
-            + ["--timeout", "-5"],
+            [
+                "tag",
+                "RUN_LAMBDA",
+                "--fallback",
+                "DEFAULT",
+                "--function",
+                FUNCTION,
+                "--timeout",
+                "-5",
+            ],
             "0 to 240 minutes",
         ),
     ],
@@ -155,7 +171,8 @@ def test_operators_have_the_bounds_of_the_api(
 
 
 @pytest.mark.parametrize(
-    "wrong", [("n" * 65, "relay.test", "u"), ("relay", "relay.test", " "), ("relay", "no host", "u")]
+    "wrong",
+    [("n" * 65, "relay.test", "u"), ("relay", "relay.test", " "), ("relay", "no host", "u")],
 )
 def test_gateways_of_operators_have_the_bounds_of_the_api(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, str, str]

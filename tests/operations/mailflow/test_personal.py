@@ -122,27 +122,6 @@ async def test_fileinto_finds_folders_by_imap_paths_and_sets_flags_rfc5232(grace
     assert action == {"action": "MOVE", "recipients": [GRACE], "targetFolder": "Work/Büro"}
 
 
-async def test_events_name_each_folder_that_takes_the_message(grace: House) -> None:
-    await grace.rules(
-        'require ["fileinto", "mailbox", "copy", "special-use"];'
-        'fileinto :copy :create "Lists/Sieve"; fileinto :specialuse "\\\\Junk" "None"; fileinto "inbox";'
-    )
-    await grace.bring(mail())
-    told = [one for story in await stories(grace.house) for one in story.get("delivered", ())]
-    folders = ["INBOX", "Junk E-mail", "Lists/Sieve"]
-    assert sorted(one["folder"] for one in told) == folders
-    actions = await grace.actions()
-    assert sorted(one["targetFolder"] for one in actions) == folders
-    assert {one["action"] for one in actions} == {"MOVE"}
-
-
-async def test_what_stays_in_the_inbox_is_copied_elsewhere(grace: House) -> None:
-    await grace.rules('require ["fileinto", "copy"]; fileinto :copy "Archive";')
-    await grace.bring(mail())
-    [action] = await grace.actions()
-    assert action == {"action": "COPY", "recipients": [GRACE], "targetFolder": "Archive"}
-
-
 async def test_an_unknown_folder_is_the_inbox_with_an_event(grace: House) -> None:
     await grace.rules('require "fileinto"; fileinto "Nowhere"; fileinto "a//b";')
     await grace.bring(mail())
@@ -409,14 +388,6 @@ async def test_what_is_not_redirected_stays(house: Directory) -> None:
         await grace.bring(raw, sender=sender)
         assert await grace.leaving() == [], (sender, raw, rule)
         assert len(await grace.folder("INBOX")) == number + 1, (sender, raw, rule)
-
-
-async def test_what_a_machine_wrote_of_its_own_accord_is_redirected(house: Directory) -> None:
-    grace = House(house, queued=False)
-    await grace.rules('redirect "x@home.example";')
-    await grace.bring(mail(fields="Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"))
-    assert len(await grace.leaving()) == 1
-    assert await grace.folder("INBOX") == []
 
 
 async def test_who_has_redirected_enough_today_keeps_the_message(grace: House) -> None:

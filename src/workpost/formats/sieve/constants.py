@@ -6,7 +6,7 @@ A string with variables in it is looked at when it is used, as is a method of `n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from workpost.formats.addresses import AddressError, parse_address_list, parse_mailbox
 from workpost.formats.sieve import dates
@@ -55,7 +55,7 @@ def read_address(text: str) -> str:
     return parse_mailbox(text, smtputf8=True)
 
 
-def complaints(name: str, tags: Mapping[str, object], values: list[object]) -> Iterator[str]:
+def complaints(name: str, tags: Mapping[str, object], values: Sequence[object]) -> Iterator[str]:
     """What is wrong with the strings of a command or test; those with variables are left out."""
     if tags.get(":index") == 0:
         yield ":index counts from 1"
@@ -82,46 +82,46 @@ def _addresses(what: str, value: object) -> Iterator[str]:
             yield f"{what}: {error}"
 
 
-def _redirect(_: Mapping[str, object], values: list[object]) -> Iterator[str]:
+def _redirect(_: Mapping[str, object], values: Sequence[object]) -> Iterator[str]:
     yield from _addresses("redirect", values[0])
 
 
-def _vacation(tags: Mapping[str, object], _: list[object]) -> Iterator[str]:
+def _vacation(tags: Mapping[str, object], _: Sequence[object]) -> Iterator[str]:
     for name in (":from", ":addresses"):
         yield from _addresses(f"vacation {name}", tags.get(name))
 
 
-def _notify(tags: Mapping[str, object], _: list[object]) -> Iterator[str]:
+def _notify(tags: Mapping[str, object], _: Sequence[object]) -> Iterator[str]:
     yield from _addresses("notify :from", tags.get(":from"))
     for text in strings(tags.get(":importance")):
         if text not in IMPORTANCES:
             yield f"{text[:10]!r} is no importance: 1, 2 or 3"
 
 
-def _fileinto(_: Mapping[str, object], values: list[object]) -> Iterator[str]:
+def _fileinto(_: Mapping[str, object], values: Sequence[object]) -> Iterator[str]:
     if values[0] == "":
         yield "fileinto has no folder"
 
 
-def _variable(_: Mapping[str, object], values: list[object]) -> Iterator[str]:
+def _variable(_: Mapping[str, object], values: Sequence[object]) -> Iterator[str]:
     for text in strings(values[0]) if len(values) > 1 else ():
         if not is_name(text):
             yield f"{text[:40]!r} is no name of a variable"
 
 
-def _envelope(_: Mapping[str, object], values: list[object]) -> Iterator[str]:
+def _envelope(_: Mapping[str, object], values: Sequence[object]) -> Iterator[str]:
     for text in strings(values[0]):
         if text.lower() not in ENVELOPE_PARTS:
             yield f"the envelope has no {text[:40]!r}"
 
 
-def _address(_: Mapping[str, object], values: list[object]) -> Iterator[str]:
+def _address(_: Mapping[str, object], values: Sequence[object]) -> Iterator[str]:
     for text in strings(values[0]):
         if text.lower() in _NO_ADDRESSES:
             yield f"{text} holds no addresses, use header"
 
 
-_CHECKS: dict[str, Callable[[Mapping[str, object], list[object]], Iterator[str]]] = {
+_CHECKS: dict[str, Callable[[Mapping[str, object], Sequence[object]], Iterator[str]]] = {
     "redirect": _redirect,
     "vacation": _vacation,
     "notify": _notify,
