@@ -144,6 +144,9 @@ def test_rfc5260_date_index_and_currentdate() -> None:
     assert holds('date :zone "+0000" "date" "julian" "61371"', "date")
     assert holds('date :index 2 :originalzone "received" "time" "11:59:00"', "date", "index")
     assert holds('date :index 1 :last :originalzone "received" "time" "11:59:00"', "date", "index")
+    # Of several fields the first alone, unless :index says which (RFC 5260 4).
+    assert holds('date :originalzone "received" "time" "09:59:58"', "date")
+    assert not holds('date :originalzone "received" "time" "11:59:00"', "date")
     assert not holds('date "subject" "year" "2026"', "date")
     assert holds('currentdate :zone "+0000" "weekday" "5"', "date")
     assert holds('currentdate "hour" "12"', "date", zone=fixed(120))

@@ -131,6 +131,10 @@ def test_2_7_3_comparators() -> None:
 
 def test_2_4_2_4_encoded_characters() -> None:
     assert holds('header :contains "subject" "${unicode:4A f6}rg"', "encoded-character")
+    assert holds(
+        'header :contains "subject" "${unicode:000000004A}${unicode: 00F6 72}g"',
+        "encoded-character",
+    )
     assert holds('header :contains "subject" "J${hex:c3 B6}rg"', "encoded-character")
     assert not holds('header :contains "subject" "J${hex:c3 B6}rg"')
     for wrong in ("${unicode: D800}", "${unicode:110000}", "${hex: c3}", "${hex: 0}"):

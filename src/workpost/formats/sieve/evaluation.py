@@ -144,7 +144,8 @@ def _string(run: Run, step: Step) -> bool:
 def _date(run: Run, step: Step) -> bool:
     name, part = run.text(step.values[0]), run.text(step.values[1])
     values = []
-    for field in chosen(step, run.message.named([name])):
+    # RFC 5260 4: of several fields of the name the first, unless :index says which.
+    for field in chosen(step, run.message.named([name]))[:1]:
         moment = dates.read_date(field.text)
         if moment is not None:
             zone = _zone(run, step, dates.original_zone(field.text))

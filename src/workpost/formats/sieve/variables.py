@@ -12,7 +12,7 @@ _REFERENCE = re.compile(r"\$\{((?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Za-z_][A-Za-z0-9_
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ENCODED = re.compile(
     r"\$\{(?:hex:([ \t\r\n]*[0-9A-F]{1,2}(?:[ \t\r\n]+[0-9A-F]{1,2})*[ \t\r\n]*)"
-    r"|unicode:([ \t\r\n]*[0-9A-F]{1,6}(?:[ \t\r\n]+[0-9A-F]{1,6})*[ \t\r\n]*))\}",
+    r"|unicode:([ \t\r\n]*[0-9A-F]+(?:[ \t\r\n]+[0-9A-F]+)*[ \t\r\n]*))\}",
     re.IGNORECASE,
 )
 _WILDCARDS = re.compile(r"([*?\\])")
@@ -36,7 +36,7 @@ def decode_characters(text: str) -> str:
             return octets.decode("utf-8")
         points = [int(each, 16) for each in found[2].split()]
         if any(point > 0x10FFFF or 0xD800 <= point <= 0xDFFF for point in points):
-            raise ValueError(f"{found[0]} is no character")
+            raise ValueError(f"{found[0][:40]} is no character")
         return "".join(map(chr, points))
 
     try:
