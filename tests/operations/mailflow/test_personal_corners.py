@@ -1,9 +1,12 @@
-"""What events tell of personal rules, and what redirects take along."""
+"""What events tell of personal rules; what redirects take along, and whom answers know."""
 
 from __future__ import annotations
 
+import pytest
+
 from tests.operations.mailflow.mails import stories
 from tests.operations.mailflow.test_personal import GRACE, House, grace, mail
+from tests.support.directories import Directory
 
 __all__ = ["grace"]
 
@@ -35,3 +38,38 @@ async def test_what_a_machine_wrote_of_its_own_accord_is_redirected(grace: House
     await grace.bring(mail(fields="Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"))
     assert len(await grace.leaving()) == 1
     assert await grace.folder("INBOX") == []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "answers"),
+    [("grace@old.example", 1), ("Grace <Grace@Old.example>", 1), ("other@old.example", 0)],
+)
+async def test_vacation_answers_mail_to_addresses_that_the_script_names_rfc5230_4_5(
+    house: Directory, addresses: str, answers: int
+) -> None:
+    grace = House(house, queued=False)
+    await grace.rules(
+        f'require "vacation"; vacation :addresses ["x@x.test", "{addresses}"] "Away.";'
+    )
+    await grace.bring(mail(to="grace@old.example"), sender="ada@demo.test")
+    assert len(await grace.folder("INBOX", "ada@demo.test")) == answers
+
+
+async def test_vacation_with_another_handle_or_text_is_another_answer_rfc5230_4_2(
+    house: Directory,
+) -> None:
+    grace = House(house, queued=False)
+    for rule in ('"Away."', '"Still away."', ':handle "h" "A"', ':handle "h" "B"', '"Away."'):
+        await grace.rules(f'require "vacation"; vacation {rule};')
+        await grace.bring(mail(), sender="ada@demo.test")
+    answers = await grace.folder("INBOX", "ada@demo.test")
+    assert [one.get_content().strip() for one in answers] == ["Away.", "Still away.", "A"]
+
+
+async def test_vacation_seconds_are_a_minute_at_least_rfc6131(house: Directory) -> None:
+    grace = House(house, queued=False)
+    await grace.rules('require "vacation-seconds"; vacation :seconds 0 "Away.";')
+    before = grace.core.env.now()
+    await grace.bring(mail(), sender="ada@demo.test")
+    [[expires]] = await house.run("SELECT expires FROM sieve_memory")
+    assert 60_000 <= expires - before <= 120_000
