@@ -86,9 +86,10 @@ class Queue(Section, frozen=True, kw_only=True):
         Meta(
             ge=3,
             le=600,
-            description="A node that dies loses its deliveries to the others after this.",
+            description="A node that dies loses what it has in hand of the queue to the others "
+            "after this.",
         ),
-    ] = 30
+    ] = 15
     reply_seconds: Annotated[
         int,
         Meta(

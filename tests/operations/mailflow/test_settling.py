@@ -410,10 +410,10 @@ async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(
     idle = asyncio.Event()
     troubles = [TryLater("not now")]
 
-    async def observed(core: Any, turns: Any) -> bool:
+    async def observed(core: Any, turns: Any, held: Any) -> bool:
         if troubles:
             raise troubles.pop()
-        worked = await deliver_one(core, turns)
+        worked = await deliver_one(core, turns, held)
         if not worked:
             idle.set()
         return worked
