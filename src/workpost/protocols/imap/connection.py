@@ -26,8 +26,8 @@ from workpost.protocols.imap.errors import SessionEnd
 from workpost.protocols.imap.session import Session
 from workpost.protocols.imap.wire import encoder
 from workpost.protocols.imap.wire.framing import Continue, Event, Frame, Framer, Refused
+from workpost.protocols.listening.handshake import start_tls
 from workpost.protocols.listening.proxy import Client
-from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 
 if TYPE_CHECKING:
     from workpost.protocols.imap.server import ImapServer
@@ -213,13 +213,7 @@ class Connection(asyncio.Protocol):
         self.framer.reset()
         self._upgrading = True
         try:
-            transport = await asyncio.get_running_loop().start_tls(
-                self._transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            )
+            transport = await start_tls(self._transport, self, context)
         except OSError:
             # The TLS layer reports a failed handshake here only, not to connection_lost.
             self.connection_lost(None)

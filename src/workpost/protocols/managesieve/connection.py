@@ -13,8 +13,8 @@ import math
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from workpost.protocols.listening.handshake import start_tls
 from workpost.protocols.listening.proxy import Client
-from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 from workpost.protocols.managesieve.errors import SessionEnd
 from workpost.protocols.managesieve.session import Session
 from workpost.protocols.managesieve.wire import encoder
@@ -114,13 +114,7 @@ class Connection(asyncio.Protocol):
         self.framer.reset()
         self._upgrading = True
         try:
-            transport = await asyncio.get_running_loop().start_tls(
-                self._transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            )
+            transport = await start_tls(self._transport, self, context)
         except OSError:
             # The TLS layer reports a failed handshake here only, not to connection_lost.
             self.connection_lost(None)

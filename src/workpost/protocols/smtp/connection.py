@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from workpost.protocols.listening.eager import EagerTask
+from workpost.protocols.listening.handshake import start_tls
 from workpost.protocols.listening.proxy import Client
-from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 from workpost.protocols.smtp.dialogue import Dialogue
 from workpost.protocols.smtp.intake import Intake
 from workpost.protocols.smtp.session import Peer
@@ -210,20 +210,17 @@ class Connection(asyncio.Protocol):
             raise SessionEnd
         self._upgrading = True
         try:
-            transport = await self._loop.start_tls(
-                self._transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            )
+            transport = await start_tls(self._transport, self, context)
         except OSError:
             # The TLS layer reports a failed handshake here only, not to connection_lost.
             self.connection_lost(None)
             raise SessionEnd from None
         finally:
             self._upgrading = False
-        self._transport = cast("asyncio.Transport", transport)
+        if transport is None:
+            self.connection_lost(None)
+            raise SessionEnd
+        self._transport = transport
         self._reading_paused = self.congested = False
         self.tls = _describe_tls(self._transport)
 
