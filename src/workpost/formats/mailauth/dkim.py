@@ -88,21 +88,22 @@ def read_dkim(tags: dict[str, str], place: int) -> Signature:
     """A DKIM-Signature from its tags. Raises BadSignature."""
     if tags.get("v") != "1":
         raise BadSignature("the signature is of another version")
-    signature = read_signature(tags, place)
+    _, at, host = identity_of(tags).rpartition("@")
+    signature = read_signature(tags, place, agent=read_name(host) if at else "")
     if b"from" not in signature.names:
         raise BadSignature("From is not signed")
     if "q" in tags and "dns/txt" not in split_list(tags["q"].lower()):
         raise BadSignature("the key is not in the DNS")
-    _, at, host = identity_of(tags).rpartition("@")
-    agent = read_name(host) if at else ""
+    agent = signature.agent
     if agent != signature.domain and not agent.endswith(f".{signature.domain}"):
         raise BadSignature("i= is not of the domain d=")
-    return msgspec.structs.replace(signature, agent=agent)
+    return signature
 
 
 def identity_of(tags: Mapping[str, str]) -> str:
     """The agent or user on whose behalf was signed, `@` and d= if i= does not say (3.5)."""
-    return squeeze(tags.get("i", "")) or f"@{tags.get('d', '')}"
+    told = tags.get("i")
+    return (squeeze(told) if told else "") or f"@{tags.get('d', '')}"
 
 
 def check_time(signature: Signature, now: int) -> str:

@@ -67,12 +67,24 @@ def _read_one(field: bytes, place: int, now: int) -> Signature | DkimResult:
     except BadSignature as error:
         return _told(tags, "permerror", str(error))
     expired = check_time(signature, now)
-    return _told(tags, "fail", expired) if expired else signature
+    return _found(signature, "fail", expired) if expired else signature
 
 
-def _told(
-    tags: Mapping[str, str], result: str, reason: str, *, testing: bool = False
-) -> DkimResult:
+def _found(signature: Signature, result: str, reason: str, *, testing: bool = False) -> DkimResult:
+    """What became of a signature that could be read."""
+    return DkimResult(
+        result,
+        domain=signature.domain,
+        identity=identity_of(signature.tags),
+        selector=signature.selector,
+        algorithm=signature.algorithm,
+        testing=testing,
+        reason=reason,
+    )
+
+
+def _told(tags: Mapping[str, str], result: str, reason: str) -> DkimResult:
+    """The same of one that could not."""
     domain = read_name(tags.get("d", ""))
     return DkimResult(
         result,
@@ -80,7 +92,6 @@ def _told(
         identity=identity_of(tags) if tags.get("i") or domain else "",
         selector=read_name(tags.get("s", "")),
         algorithm=squeeze(tags.get("a", "")).lower()[:LONGEST_ALGORITHM],
-        testing=testing,
         reason=reason,
     )
 
@@ -98,6 +109,6 @@ def _judge_all(
 
 def _judge(fields: Fields, signature: Signature, key: KeyRecord | NoKey) -> DkimResult:
     if isinstance(key, NoKey):
-        return _told(signature.tags, key.result, key.reason)
+        return _found(signature, key.result, key.reason)
     result, reason = verify(fields, signature, key)
-    return _told(signature.tags, result, reason, testing=key.testing)
+    return _found(signature, result, reason, testing=key.testing)

@@ -113,7 +113,7 @@ async def check_dmarc(
         results.append(DmarcResult("permerror", policy=QUARANTINE, reason=reason))
     elif not results:
         results.append(DmarcResult("permerror", reason="From names no author with a domain"))
-    return max(results, key=_severity)
+    return results[0] if len(results) == 1 else max(results, key=_severity)
 
 
 def _is_author(name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeVar
 
@@ -27,6 +28,8 @@ MAX_NAMES = 10
 MAX_ADDRESSES = 1_000
 """Addresses of one answer that are compared."""
 MAX_EXPLANATION = 256
+REMEMBERED = 4_096
+"""Peers and domains that need not be read again: few servers send most mail."""
 
 T = TypeVar("T")
 
@@ -76,13 +79,9 @@ async def check_untimed(
     """`check_spf` without an end, for callers who have one of their own."""
     local, domain = split(sender) if sender else ("postmaster", helo)
     domain = ascii_domain(fold_domain(domain))
-    try:
-        # The zone of a link-local address is our own matter.
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
+    address = _read_address(peer) if len(peer) <= syntax.MAX_NAME else None
+    if address is None:
         return SpfResult("none", domain, "the peer has no IP address")
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
     if not is_domain(domain):
         return SpfResult("none", domain, "there is no domain to ask")
     check = _Check(resolver, address, local or "postmaster", domain, helo, host, now)
@@ -94,6 +93,16 @@ async def check_untimed(
         return SpfResult("temperror", domain, str(error))
 
 
+@lru_cache(REMEMBERED)
+def _read_address(peer: str) -> IPv4Address | IPv6Address | None:
+    try:
+        # The zone of a link-local address is our own matter.
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
 def is_domain(name: str) -> bool:
     """Whether a name in ASCII can have records of mail: two labels at least, none malformed."""
     return "." in name and _is_askable(name) and name[0] != "["
@@ -101,7 +110,12 @@ def is_domain(name: str) -> bool:
 
 def _is_askable(name: str) -> bool:
     """Whether a DNS query can be made of a name; one that cannot does not exist."""
-    if not 0 < len(name) <= syntax.MAX_NAME or not name.isascii() or not name.isprintable():
+    return 0 < len(name) <= syntax.MAX_NAME and _has_labels(name)
+
+
+@lru_cache(REMEMBERED)
+def _has_labels(name: str) -> bool:
+    if not name.isascii() or not name.isprintable():
         return False
     if "\\" in name:
         # It would mean something in the text form of names.

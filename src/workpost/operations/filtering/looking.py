@@ -27,8 +27,9 @@ ANCHORS = 100
 ANCHOR_TAG = 2_000
 ANCHOR_TEXT = 500
 
-_OTHER_FIELDS = re.compile(rb"^(Received|List-[A-Za-z]{2,20}):", re.IGNORECASE | re.MULTILINE)
-_BY = re.compile(rb"\bby\s+([^\s;()]{1,255})", re.IGNORECASE)
+_LIST_FIELD = re.compile(rb"\nlist-[a-z]{2,20}:")
+_BY = re.compile(rb"\bby\s+([^\s;()]{1,255})")
+_RECEIVED = b"\nreceived:"
 _AUTHORITY = re.compile(r"://([^\s/?#\"'<>\\]{1,300})")
 """Found fast, as it begins with what seldom stands in a text; what stands before is looked at."""
 _HREF = re.compile(r"\bhref\s{0,9}=\s{0,9}[\"']?\s{0,9}([^\"'\s>]{1,1000})", re.IGNORECASE)
@@ -62,23 +63,23 @@ class Looked:
         return decode_words(value)[:1_000] if value else ""
 
     @cached_property
-    def names(self) -> frozenset[bytes]:
-        """Which of Received and the List fields there are, in lower case."""
-        found = _OTHER_FIELDS.findall(self._header)
-        return frozenset(name.lower() for name in found)
+    def _lines(self) -> bytes:
+        """The header in lower case, each line behind a line feed."""
+        return b"\n" + self._header.lower()
 
     @property
     def is_from_list(self) -> bool:
         """True for mail of a mailing list or another sender of bulk that says so."""
-        return any(name.startswith(b"list-") for name in self.names)
+        return b"\nlist-" in self._lines and _LIST_FIELD.search(self._lines) is not None
 
     @cached_property
     def received_by(self) -> str:
         """Who wrote the topmost Received field, in lower case."""
-        match = re.search(rb"^Received:", self._header, re.IGNORECASE | re.MULTILINE)
-        if match is None:
+        at = self._lines.find(_RECEIVED)
+        if at < 0:
             return ""
-        by = _BY.search(self._header, match.end(), match.end() + 1_000)
+        start = at + len(_RECEIVED)
+        by = _BY.search(self._lines, start, start + 1_000)
         return by[1].decode("latin-1").lower() if by is not None else ""
 
     @cached_property
