@@ -30,7 +30,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 _NUMBER = re.compile(r"[0-9]{1,76}\Z")
 _FIELD_NAMES = re.compile(r"[\x21-\x39\x3b-\x7e]+(?::[\x21-\x39\x3b-\x7e]+)*\Z")
 # The signature's own value, which is taken out before its field is hashed.
-_OWN_VALUE = re.compile(rb"(;[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
+_OWN_TAG = re.compile(rb";[ \t\r\n]*b[ \t\r\n]*=")
 
 
 class BadSignature(ValueError):
@@ -178,7 +178,12 @@ def without_value(field: bytes) -> bytes:
     """A signature field with an empty b=, as it is hashed (RFC 6376 3.7)."""
     name, colon, value = field.partition(b":")
     # Found fast, as each tag begins with what seldom stands in a value: the first one, too.
-    return name + colon + _OWN_VALUE.sub(rb"\1", b";" + value, count=1)[1:]
+    listed = b";" + value
+    found = _OWN_TAG.search(listed)
+    if found is None:
+        return field
+    end = listed.find(b";", found.end())
+    return name + colon + listed[1 : found.end()] + (listed[end:] if end >= 0 else b"")
 
 
 def own_form(fields: Fields, signature: Signature) -> bytes:

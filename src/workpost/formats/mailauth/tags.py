@@ -15,7 +15,6 @@ MOST = 64
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 # VALCHAR and folded white space within; RFC 8616 adds what is not ASCII.
 _FOREIGN = re.compile(r"[^\t\n\r\x20-\x3a\x3c-\x7e\x80-\U0010ffff]")
-_SPACE = re.compile(r"[ \t\r\n]+")
 _WHITE = " \t\r\n"
 
 
@@ -53,7 +52,9 @@ def parse_tags(text: str) -> dict[str, str]:
 
 def squeeze(value: str) -> str:
     """A value without the white space that it may be folded by (base64, names)."""
-    return _SPACE.sub("", value)
+    for white in _WHITE:
+        value = value.replace(white, "")
+    return value
 
 
 def split_list(value: str) -> list[str]:

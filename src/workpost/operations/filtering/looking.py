@@ -54,18 +54,14 @@ class Looked:
         self.fields = root.fields
         self.people = Correspondents(root.fields)
         self.parts = PartTable(root).parts
-        self._header = raw[: min(root.body, HEADER_BYTES)]
+        self._lines = b"\n" + raw[: min(root.body, HEADER_BYTES)].lower()
+        """The header in lower case, each line behind a line feed."""
 
     @cached_property
     def subject(self) -> str:
         """The decoded subject."""
         value = self.fields.get(b"subject")
         return decode_words(value)[:1_000] if value else ""
-
-    @cached_property
-    def _lines(self) -> bytes:
-        """The header in lower case, each line behind a line feed."""
-        return b"\n" + self._header.lower()
 
     @property
     def is_from_list(self) -> bool:

@@ -83,7 +83,7 @@ async def scan_virus(core: Core, raw: bytes) -> tuple[str, str]:
     except ScanFailed as error:
         log.warning("a message was not looked at for viruses", reason=str(error))
         verdict = PROCESSING_FAILED
-    _VIRUS.labels(verdict).inc()
+    _VIRUS.labels(verdict).gather()
     return verdict, name
 
 
@@ -111,7 +111,7 @@ async def scan(
         common = await _score(core, engine, arrival, raw, authentication, asked=bool(models))
     except ScanFailed as error:
         log.warning("a message was not looked at for spam", engine=engine, reason=str(error))
-        _SPAM.labels(engine, PROCESSING_FAILED).inc()
+        _SPAM.labels(engine, PROCESSING_FAILED).gather()
         unknown = dict.fromkeys(organizations, PROCESSING_FAILED)
         return Scan(virus, "", unknown, fields=write_virus(virus))
     learned = await _ask_models(core, models, common.words)
@@ -160,7 +160,7 @@ def _conclude(
         elif round(points, 3) >= settings.gray_score:
             verdict = GRAY
         verdicts[organization] = verdict
-        _SPAM.labels(engine, verdict).inc()
+        _SPAM.labels(engine, verdict).gather()
     scanned = Scan(virus, "", verdicts, common.points, tuple(common.hits), learned)
     # One organization's people do not learn what another's have taught.
     shown = scanned.hits(organizations[0]) if len(organizations) == 1 else scanned.reasons

@@ -7,6 +7,7 @@ Whoever carries one of them out reads it where this says that there is one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -50,9 +51,7 @@ _ANY_OF_MAILBOXES = (
 def get_in_force(tx: Reader, *, orgs: Sequence[str], mailboxes: Sequence[int]) -> InForce:
     """What is set for organizations (at least one) and mailboxes at this moment."""
     asked = mailboxes if len(mailboxes) <= MOST else ()
-    sql = _OF_ORGANIZATIONS.format(orgs=_marks(orgs))
-    if asked:
-        sql += _OF_MAILBOXES.format(boxes=_marks(asked))
+    sql = _question(len(orgs), len(asked))
     policies: dict[str, FlowPolicyRow] = {}
     taught: set[str] = set()
     ruled: set[int] = set()
@@ -68,11 +67,21 @@ def get_in_force(tx: Reader, *, orgs: Sequence[str], mailboxes: Sequence[int]) -
 
 def is_nothing(tx: Reader, *, org: str, mailboxes: Sequence[int]) -> bool:
     """Whether there is still nothing for an organization and at most `MOST` of its mailboxes."""
+    return not tx.rows(_any_question(len(mailboxes)), org, *mailboxes, *mailboxes)
+
+
+@lru_cache(MOST)
+def _question(orgs: int, mailboxes: int) -> str:
+    """The statement for so many of each; asked of each message, and mostly of one for one."""
+    sql = _OF_ORGANIZATIONS.format(orgs=_marks(orgs))
+    return sql + _OF_MAILBOXES.format(boxes=_marks(mailboxes)) if mailboxes else sql
+
+
+@lru_cache(MOST)
+def _any_question(mailboxes: int) -> str:
     sql = "SELECT 1 FROM flow_policy WHERE org = ?"
-    if mailboxes:
-        sql += _ANY_OF_MAILBOXES.format(boxes=_marks(mailboxes))
-    return not tx.rows(sql, org, *mailboxes, *mailboxes)
+    return sql + _ANY_OF_MAILBOXES.format(boxes=_marks(mailboxes)) if mailboxes else sql
 
 
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
