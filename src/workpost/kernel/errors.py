@@ -226,7 +226,7 @@ class TryLater(WorkpostError):
 
 
 class Busy(TryLater):
-    """The write queue is full or the server is stopping."""
+    """There is no room for more at this moment, or the server is stopping."""
 
 
 class Conflict(WorkpostError):
