@@ -69,6 +69,24 @@ def stored_envelope(message: Message) -> StoredEnvelope:
     )
 
 
+def reopen_envelope(stored: StoredEnvelope, recipients: list[str]) -> Envelope:
+    """The envelope of a message that goes on from the queue to `recipients`.
+
+    It does not say what they or their sender still wish of it.
+    """
+    return Envelope(
+        sender=stored.sender,
+        recipients=recipients,
+        smtputf8=stored.smtputf8,
+        body=stored.body,
+        requiretls=stored.requiretls,
+        ret=stored.ret,
+        envid=stored.envid,
+        forged=stored.forged,
+        claimed=stored.claimed,
+    )
+
+
 async def seal_entry(
     core: Core,
     message: Message,
