@@ -32,7 +32,7 @@ from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.queueing import lease_due
 from workpost.operations.mailflow.runner import deliver_one
 from workpost.operations.upkeep import rotation
-from workpost.store.tables.queue import LOCAL
+from workpost.store.tables.queue_kinds import LOCAL
 
 BOUNCED = bounces.BOUNCED
 

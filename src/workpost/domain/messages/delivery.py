@@ -36,6 +36,7 @@ from workpost.store.tables import (
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
+from workpost.store.tables.queue_kinds import is_for_function
 from workpost.store.tables.sieve_memory import Memory
 
 
@@ -226,7 +227,7 @@ def _insert_queue(tx: Tx, queued: list[Queued]) -> None:
     functions = False
     for waiting in queued:
         queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
-        functions |= any(each.route.startswith(queue.RULES) for each in waiting.recipients)
+        functions |= any(is_for_function(each.route) for each in waiting.recipients)
     if queued:
         # Whoever hears the whole kind hears both.
         tx.announce(queue.HINTS, queue.FUNCTIONS if functions else "")

@@ -18,7 +18,8 @@ from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, pos
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
-from workpost.store.tables.queue import HELD, HINTS, LOCAL, WAITING
+from workpost.store.tables.queue import HELD, HINTS, WAITING
+from workpost.store.tables.queue_kinds import LOCAL
 
 LEASE_MS = 60_000
 IDLE_SECONDS = 5.0
