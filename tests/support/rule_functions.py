@@ -76,7 +76,9 @@ async def run_functions(house: Directory, *, later: bool = False) -> None:
     """Work on what waits for functions until nothing is due; `later`, what is retried as well."""
     runner = RuleRunner(house.core)
     if later:
-        await house.change(f"UPDATE queue_rcpt SET due = 0 WHERE state = 'waiting' AND {queue_kinds.FUNCTION}")
+        await house.change(
+            f"UPDATE queue_rcpt SET due = 0 WHERE state = 'waiting' AND {queue_kinds.FUNCTION}"
+        )
     while True:
         await runner.step()
         if not runner.busy:
