@@ -6,7 +6,8 @@ import asyncio
 import functools
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import boto3
@@ -17,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.directories import CHEAP, PASSWORD, clear
+from tests.support.stores import settings_of
 from workpost.domain.access.accounts import create_access_key, create_account
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
@@ -124,14 +126,31 @@ class ApiServer:
         made = [build(self.core) for build in (build_jobs, build_long_jobs, build_sync_jobs)]
         return sum(self.run(each.run_due()) for each in (*made, *build_shippers(self.core, 1)))
 
+    def set(self, **changes: Any) -> None:
+        """Change settings until the next `clear`, as SIGHUP does."""
+        settings = msgspec.structs.replace(self.core.settings, **changes)
+        msgspec.structs.force_setattr(self.core, "settings", settings)
+
     def clear(self) -> None:
-        """Empty every table but those of the machinery."""
+        """Take the settings back, and empty every table but those of the machinery."""
+        msgspec.structs.force_setattr(self.core, "settings", self._settings)
         self.run(self.core.store.write(clear))
 
     def close(self) -> None:
         self._server.should_exit = True
         self._thread.join(30)
         self._socket.close()
+
+
+@contextmanager
+def serving(
+    request: pytest.FixtureRequest, paths: pytest.TempPathFactory, engine: str = "sqlite"
+) -> Iterator[ApiServer]:
+    """A server over a fresh store."""
+    with settings_of(request, engine, paths.mktemp("api") / "data") as settings:
+        server = ApiServer(settings)
+        yield server
+        server.close()
 
 
 class Tenant:
