@@ -10,13 +10,13 @@ import msgspec
 
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import lessons
-from workpost.domain.messages.delivery import take_counter
 from workpost.domain.messages.keeping import Keep, is_thrown_away, keep_rows
+from workpost.domain.messages.placement import take_counter
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import FolderNotFound, LimitExceeded, MailboxNotFound
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, folders, items, mailboxes
+from workpost.store.tables import contents, folders, gone, items, mailboxes
 from workpost.store.tables.items import ItemRow
 
 SLICE = 250
@@ -185,7 +185,7 @@ def remove_rows(
     if lost:
         items.delete_items(tx, lost)
         contents.release_contents(tx, sorted({row.content for row in lost}))
-    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
+    gone.insert(tx, rows, modseq=modseq, at=tx.env.now())
 
 
 @command
@@ -240,7 +240,7 @@ def move_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow], target:
         modseq=modseq,
         pairs=pairs,
     )
-    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
+    gone.insert(tx, rows, modseq=modseq, at=tx.env.now())
     folders.adjust_folder(
         tx,
         mailbox=mailbox,

@@ -11,8 +11,8 @@ import msgspec
 from workpost.domain.mailboxes.provision import NewFolder
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import lock
-from workpost.domain.messages.delivery import take_counter
 from workpost.domain.messages.keeping import SWEEP_MS
+from workpost.domain.messages.placement import take_counter
 from workpost.domain.organizations.policy import check_grant
 from workpost.domain.organizations.recoverable import longest
 from workpost.kernel.errors import FolderNotFound, MailboxNotFound

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.messages import changes, delivery, prepare, queries, recovering
+from workpost.domain.messages import changes, placement, prepare, queries, recovering
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import SLICE, FlagRow
 from workpost.domain.messages.keeping import Keep
@@ -226,7 +226,7 @@ async def append(
         keywords=tuple(keywords),
     )
     done = await core.store.write(
-        delivery.append, grant=grant, folder=folder, content=placed, new=[item]
+        placement.append, grant=grant, folder=folder, content=placed, new=[item]
     )
     return Appended(done.uidvalidity, done.first_uid, done.modseq)
 
@@ -379,7 +379,7 @@ async def copy(core: Core, grant: Grant, folder: int, uids: Sequence[int], targe
             if not new:
                 continue
             placed = await core.store.write(
-                delivery.append,
+                placement.append,
                 grant=grant,
                 folder=target,
                 content=None,

@@ -9,21 +9,22 @@ import msgspec
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.prepare import NewItem
-from workpost.domain.organizations.flow_rules import BOUNCE, LAMBDA, OUTBOUND
-from workpost.formats.addresses import fold, split
+from workpost.domain.organizations.flow_rules import BOUNCE, LAMBDA
+from workpost.formats.addresses import fold
 from workpost.operations.mailflow import (
     arrivals,
     bounces,
     journaling,
-    reports,
     routes,
+    rule_telling,
     ruling,
     trace,
 )
 from workpost.operations.mailflow.answered import Answer, Answered, Waiting
-from workpost.operations.mailflow.entries import Message, stored_envelope
+from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import StoredRecipient
-from workpost.operations.mailflow.reports import FAILED, About, Told
+from workpost.operations.mailflow.reports import FAILED, Told
+from workpost.operations.mailflow.rule_telling import about_ours
 from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
@@ -51,16 +52,6 @@ class Telling:
         self.also += told[0]
         self.events += told[1]
 
-    def _about(self, ours: str) -> About:
-        return About(
-            organization=self.organization,
-            envelope=stored_envelope(self.message),
-            raw=self.message.stamped.raw,
-            summary=self.message.summary,
-            arrival=self.message.received,
-            domain=split(ours)[1],
-        )
-
     async def bounce(self) -> None:
         """The reports about those whom the function, or the fallback, bounces; one a reason."""
         by_reason: dict[str, list[StoredRecipient]] = {}
@@ -69,26 +60,18 @@ class Telling:
             if said.action == BOUNCE:
                 reason = said.reason or ruling.REASONS[self.held.direction]
                 by_reason.setdefault(reason, []).append(one)
-        out = self.held.direction == OUTBOUND
-        kind = ruling.SENT_BOUNCED if out else bounces.BOUNCED
         for reason, people in by_reason.items():
-            told = [
-                Told(
-                    address=one.address,
-                    action=FAILED,
-                    status=ruling.REFUSED,
-                    reason=reason,
-                    wish=one.wish,
+            self.add(
+                await rule_telling.tell_bounced(
+                    self.core,
+                    self.organization,
+                    self.held.direction,
+                    self.message,
+                    [(one.address, one.wish) for one in people],
+                    reason,
+                    proven=self.held.proven,
                 )
-                for one in people
-            ]
-            about = self._about(self.message.envelope.sender if out else people[0].address)
-            report, outcome = None, {one.address: ruling.UNPROVEN for one in told}
-            if self.held.proven:
-                report, outcome = await reports.make_report(self.core, about, told)
-            if report is not None:
-                self.also.append(report)
-            self.events += await bounces.seal_bounces(self.core, kind, about, told, outcome)
+            )
 
     async def too_many(self, people: Sequence[str]) -> None:
         """The events of those whom the function adds in vain, if there are any."""
@@ -96,7 +79,7 @@ class Telling:
             return
         status, reason = ADDED_MANY
         told = [Told(address=one, action=FAILED, status=status, reason=reason) for one in people]
-        about = self._about(self.message.envelope.sender)
+        about = about_ours(self.message, self.organization, self.message.envelope.sender)
         outcome = dict.fromkeys(people, UNTOLD)
         kind = ruling.SENT_BOUNCED
         self.events += await bounces.seal_bounces(self.core, kind, about, told, outcome)

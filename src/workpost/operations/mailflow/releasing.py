@@ -21,7 +21,7 @@ from workpost.domain.organizations.flow_rules import (
 )
 from workpost.formats.addresses import fold
 from workpost.kernel.errors import Fault, LimitExceeded, MailboxNotFound, QuotaExceeded
-from workpost.operations.mailflow import delivering, holding, ruling
+from workpost.operations.mailflow import delivering, holding, rule_telling
 from workpost.operations.mailflow.answered import Answer, Answered, Waiting, resolve
 from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.delivering import Delivery
@@ -87,7 +87,7 @@ async def _decide(
     await telling.bounce()
     if ruled.policies:
         # Nothing here is forged: people here have sent it.
-        telling.add(await ruling.tell(core, message, ruled, proven=True))
+        telling.add(await rule_telling.tell(core, message, ruled, proven=True))
         await telling.journal(ruled)
     await telling.unreached(routed)
     given = await _deliver(core, waiting, answered, message, routed, ruled, redirects)

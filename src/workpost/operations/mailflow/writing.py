@@ -23,7 +23,7 @@ from workpost.operations.mailflow import (
     holding,
     journaling,
     routes,
-    ruling,
+    rule_telling,
     trace,
 )
 from workpost.operations.mailflow.counting import count
@@ -89,7 +89,7 @@ async def send(
     told = arrivals.delivered(items, arrivals.people_of(kept, home), paths)
     if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
         told["arrived"] = inside
-    results = ruling.results_of(ruled, kept, home, sent=True)
+    results = rule_telling.results_of(ruled, kept, home, sent=True)
     if virus:
         told["virusVerdict"] = virus
     submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
@@ -133,7 +133,7 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
     made, handled = given.made, given.handled
     items, paths = handled.placed, handled.paths
     for one in arrival.organizations:
-        results = ruling.results_of(ruled, kept, one, sent=False)
+        results = rule_telling.results_of(ruled, kept, one, sent=False)
         placed = arrivals.delivered(items, arrivals.people_of(kept, one), paths)
         more = {**arrival.told, **scanned.story(one), **placed}
         own = arrivals.reached(kept, one)
@@ -173,7 +173,7 @@ async def _apply(
     if not ruled.policies:
         return
     for step in (
-        await ruling.tell(core, message, ruled, proven=proven),
+        await rule_telling.tell(core, message, ruled, proven=proven),
         await journaling.journal(core, message, ruled),
     ):
         also += step[0]
