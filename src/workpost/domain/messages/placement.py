@@ -17,6 +17,7 @@ from workpost.kernel.principal import Grant, Right
 from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import contents, folders, items, mailboxes
+from workpost.store.tables.items import ItemRow
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -133,6 +134,39 @@ def place_items(tx: Tx, *, folder: int, new: list[NewItem]) -> Placement:
     for position, item in enumerate(new):
         _insert(tx, item, folder=folder, uid=first_uid + position, modseq=modseq, now=now)
     return Placement(mailbox, folder, uidvalidity, first_uid, modseq)
+
+
+def relocate(
+    tx: Tx, rows: list[ItemRow], *, mailbox: int, folder: int, target: int, modseq: int
+) -> tuple[list[tuple[int, int]], int]:
+    """Give items (at least one) of a folder the next uids of another.
+
+    Returns (old uid, new uid) pairs and the uidvalidity of the other; what the first one counts is
+    the caller's. Raises FolderNotFound.
+    """
+    taken = folders.take_uids(
+        tx,
+        mailbox=mailbox,
+        folder=target,
+        count=len(rows),
+        unread=bits.count_unread(row.flags for row in rows),
+        grow=sum(row.size for row in rows),
+        modseq=modseq,
+    )
+    if taken is None:
+        raise FolderNotFound("The folder does not exist.")
+    first, uidvalidity = taken
+    pairs = [(row.uid, first + position) for position, row in enumerate(rows)]
+    items.replace_place(
+        tx,
+        mailbox=mailbox,
+        folder=folder,
+        target=target,
+        saved=tx.env.now(),
+        modseq=modseq,
+        pairs=pairs,
+    )
+    return pairs, uidvalidity
 
 
 def take_counter(tx: Tx, mailbox: int, *, grow: int, count: int) -> int:
