@@ -20,6 +20,7 @@ from tests.support.directories import CHEAP, Directory, new_directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import removing
 from workpost.domain.messages import shell as messages
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
@@ -139,7 +140,7 @@ class MailboxMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(FOLDERS))
     def expunge(self, name: str) -> None:
-        removed = self.run(messages.expunge(self.core, self.grant, self.ids[name]))
+        removed = self.run(removing.expunge(self.core, self.grant, self.ids[name]))
         marked = [uid for uid, (flags, _) in self.expected[name].items() if flags & bits.DELETED]
         assert sorted(removed) == sorted(marked)
         for uid in marked:

@@ -12,6 +12,7 @@ import pytest
 from tests.support.directories import CHEAP, Directory, new_directory
 from tests.support.stores import Run
 from workpost.domain.messages import shell as messages
+from workpost.domain.messages.removing import withdraw
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.principal import Grant
@@ -99,7 +100,7 @@ class Mail:
 
     async def remove(self, name: str, uids: list[int]) -> None:
         folder = await self.folder(name)
-        await messages._remove(self.core, self.grant(name), folder, uids, only_deleted=False)
+        await withdraw(self.core, self.grant(name), folder, uids)
 
 
 @pytest.fixture
