@@ -18,9 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.directories import CHEAP, PASSWORD, clear
-from tests.support.stores import settings_of
+from tests.support.stores import make_core, settings_of
 from workpost.domain.access.accounts import create_access_key, create_account
-from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.functions.running import close_functions
@@ -30,10 +29,7 @@ from workpost.protocols.api.build import build_front
 from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.s3.server import Doors, S3Application
-from workpost.store.content.facade import open_contents
-from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
 _session = boto3.Session(region_name="us-east-1")
@@ -68,15 +64,7 @@ class ApiServer:
     async def _serve(self) -> None:
         env = SystemEnvironment()
         store = await open_store(self._settings, env)
-        keys = open_keys(self._settings, env)
-        self.core = Core(
-            store=store,
-            keys=keys,
-            contents=open_contents(self._settings, store),
-            resolver=MemoryResolver(),
-            env=env,
-            settings=self._settings,
-        )
+        self.core = make_core(store, self._settings, env)
         self._loop = asyncio.get_running_loop()
         self.front = await build_front(self.core)
         api = ApiApplication(self.front.dispatcher)
@@ -90,7 +78,7 @@ class ApiServer:
         await close_functions()
         await self.front.close()
         await store.close()
-        await keys.close()
+        await self.core.keys.close()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine beside the server."""
