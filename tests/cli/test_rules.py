@@ -25,12 +25,12 @@ class Operator:
     """Runs commands over one organization's data."""
 
     def __init__(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._data = data
+        self.data = data
         self._capsys = capsys
         self.organization = asyncio.run(self._make())
 
     async def _make(self) -> str:
-        settings = Settings(data_dir=str(self._data))
+        settings = Settings(data_dir=str(self.data))
         async with attached_core(settings, SystemEnvironment()) as core:
             self.account = await create_account(core)
             grant = grant_for(self.account)
@@ -38,13 +38,13 @@ class Operator:
             return await create_organization(core, grant, self.account, new)
 
     def run(self, command: str, verb: str, *arguments: str, code: int = 0) -> Any:
-        given = [command, verb, self.organization, *arguments, "--data", str(self._data)]
+        given = [command, verb, self.organization, *arguments, "--data", str(self.data)]
         assert main(given) == code
         return json.loads(self._capsys.readouterr().out or "null")
 
     def orders(self) -> list[str]:
         """The events that the audit log has of an operator's orders."""
-        assert main(["audit", "--json", "--data", str(self._data)]) == 0
+        assert main(["audit", "--json", "--data", str(self.data)]) == 0
         lines = self._capsys.readouterr().out.splitlines()
         events = [json.loads(line) for line in lines if line.startswith("{")]
         return [
@@ -123,3 +123,60 @@ def test_journaling_begins_and_ends(operator: Operator) -> None:
     same = ("--to", "journal@archive.example", "--failures", "journal@archive.example")
     assert operator.run("journaling", "set", *same, code=1) is None
     assert operator.run("journaling", "off") == nowhere
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["n" * 65, "DROP"], "name of a rule has 1 to 64"),
+        (["a\nb", "DROP"], "name of a rule"),
+        ([" ", "DROP"], "is not blank"),
+        (["long", "DROP", "--description", "d" * 257], "description has 1 to 256"),
+        (["tag", "RUN_LAMBDA", "--fallback", "DEFAULT", "--function", "tag"], "no ARN"),
+        (
+            [
+                "tag",
+                "RUN_LAMBDA",
+                "--fallback",
+                "DEFAULT",
+                "--function",
+                FUNCTION,
+                "--timeout",
+                "241",
+            ],
+            "0 to 240 minutes",
+        ),
+        (
+            [
+                "tag",
+                "RUN_LAMBDA",
+                "--fallback",
+                "DEFAULT",
+                "--function",
+                FUNCTION,
+                "--timeout",
+                "-5",
+            ],
+            "0 to 240 minutes",
+        ),
+    ],
+)
+def test_operators_have_the_bounds_of_the_api(
+    operator: Operator, capsys: pytest.CaptureFixture[str], wrong: list[str], said: str
+) -> None:
+    given = ["rule", "put", operator.organization, "inbound", *wrong]
+    assert main([*given, "--data", str(operator.data)]) == 1
+    assert said in capsys.readouterr().err
+    assert operator.run("rule", "list", "inbound") == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("n" * 65, "relay.test", "u"), ("relay", "relay.test", " "), ("relay", "no host", "u")],
+)
+def test_gateways_of_operators_have_the_bounds_of_the_api(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, str, str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    operator.run("gateway", "put", *wrong, code=1)
+    assert operator.run("gateway", "list") == []

@@ -228,6 +228,29 @@ def test_nobody_sends_as_somebody_else(company: Company) -> None:
     assert "Forged" not in company.subjects("joan")
 
 
+def test_mail_for_later_waits_until_it_is_let_go_rfc4865(company: Company) -> None:
+    ours, theirs = f"ada@{company.domain}", f"joan@{company.domain}"
+    with company.server.smtp(listener="smtp") as client:
+        client.ehlo()
+        assert "futurerelease" not in client.esmtp_features
+    with company.smtp("ada") as client:
+        client.ehlo_or_helo_if_needed()
+        assert client.esmtp_features["futurerelease"].split()[0] == str(168 * 3600)
+        message = compose(ours, theirs, "For later")
+        client.send_message(message, ours, [theirs], mail_options=["HOLDFOR=3600"])
+    (row,) = [one for one in company.queue() if one["recipient"] == theirs]
+    data = ("--data", str(company.server.data))
+    for which, comes in (("--all", False), (row["trace"], True)):
+        done = command_line("queue", "retry", which, *data, env=company.server.env)
+        assert done.returncode == 0, done.stderr
+        company.send("ada", theirs, f"After retry {which}")
+        deadline = time.monotonic() + 30
+        while comes and "For later" not in company.subjects("joan"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert ("For later" in company.subjects("joan")) == comes
+
+
 def test_nested_groups_reach_each_person_once(company: Company) -> None:
     ids = company.ids
     inner = company.group("inner", ids["ada"], ids["grace"])

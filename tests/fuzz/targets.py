@@ -240,7 +240,7 @@ def managesieve_commands(data: bytes) -> None:
 def sieve_scripts(data: bytes) -> None:
     """A script is read or refused; one that is read runs to an end and loses no message silently."""
     try:
-        script = compile_script(data)
+        script = compile_script(data, new=True)
     except SieveError:
         return
     result = run_script(

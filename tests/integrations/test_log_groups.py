@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -137,3 +138,18 @@ def test_a_folder_is_read_across_streams_and_forgets_old_ones(tmp_path: Path) ->
     group.put("2026/01/04/three", [(clock[0], b"d")])
     assert group.read(0, 10) == [("2026/01/04/three", b"d")]
     assert not (tmp_path / "group" / "2026" / "01" / "01" / "one").exists()
+
+
+def test_a_busy_stream_of_a_folder_hides_no_newer_lines_of_another(tmp_path: Path) -> None:
+    start = now()
+    group = FolderGroup(tmp_path / "group", now)
+
+    def lines(*moments: int) -> list[tuple[int, bytes]]:
+        return [(start + each, b'{"timestamp":%d}' % (start + each)) for each in moments]
+
+    group.put("busy", lines(*range(-50, 0)))
+    group.put("other", lines(1, 3))
+    group.put("busy", lines(2, 4))
+    found = [(stream, json.loads(line)["timestamp"] - start) for stream, line in group.read(0, 5)]
+    assert found == [("busy", -1), ("other", 1), ("busy", 2), ("other", 3), ("busy", 4)]
+    assert len(group.read(start, 50)) == 4

@@ -17,6 +17,7 @@ AREAS: Final[dict[str, dict[int, str]]] = {
         3463: "enhanced status codes",
         3464: "the format of delivery status notifications",
         3848: "the protocol in Received fields",
+        4865: "submission for later (FUTURERELEASE)",
         4954: "AUTH",
         5248: "the registry of status codes",
         5321: "SMTP",

@@ -11,7 +11,6 @@ from workpost.cli.common import add_verb, every_page, print_json, run_on_data, s
 from workpost.cli.ordering import ordered
 from workpost.domain.organizations import smtp_gateways as gateways
 from workpost.domain.organizations.smtp_gateways import Gateway
-from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 from workpost.store.tables.smtp_gateways import GatewayRow
@@ -52,8 +51,6 @@ def list_all(args: argparse.Namespace) -> int:
 
 def put(args: argparse.Namespace) -> int:
     """Make or replace a gateway and print it as JSON; returns the exit code."""
-    if not 1 <= args.port <= 65_535:
-        raise InvalidParameter(f"{args.port} is no port.")
     gateway = Gateway(
         name=args.name,
         host=args.host,
@@ -61,6 +58,7 @@ def put(args: argparse.Namespace) -> int:
         username=args.username,
         password=_password(),
     )
+    gateways.check_gateway(gateway)
 
     async def work(core: Core) -> dict[str, Any]:
         grant = _grant(args)

@@ -155,7 +155,7 @@ def delete(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """Say that a script could be kept; returns the exit code. Raises ScriptInvalid."""
     try:
-        compile_script(_read(args.file))
+        compile_script(_read(args.file), new=True)
     except SieveError as error:
         raise ScriptInvalid(f"{args.file}: {error}") from None
     print(f"{args.file} is a script that this server can run.")

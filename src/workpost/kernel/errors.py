@@ -24,6 +24,9 @@ class WorkpostError(Exception):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if cls.__name__ in WorkpostError.registry:
+            # The writer's answer would come out as the other one.
+            raise TypeError(f"there are two errors {cls.__name__}")
         WorkpostError.registry[cls.__name__] = cls
 
 

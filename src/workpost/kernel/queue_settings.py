@@ -34,6 +34,16 @@ class Mailflow(Section, frozen=True, kw_only=True):
         bool,
         Meta(description="Keep mail for other servers in the queue as `held` (`--demo` does)."),
     ] = False
+    hold_hours: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=8760,
+            description="Longest time for which people may have what they submit held before it "
+            "goes (FUTURERELEASE, RFC 4865); 0: it is not offered.",
+            extra=LIVE,
+        ),
+    ] = 168
     functions: Annotated[
         int,
         Meta(
@@ -76,9 +86,10 @@ class Queue(Section, frozen=True, kw_only=True):
         Meta(
             ge=3,
             le=600,
-            description="A node that dies loses its deliveries to the others after this.",
+            description="A node that dies loses what it has in hand of the queue to the others "
+            "after this.",
         ),
-    ] = 30
+    ] = 15
     reply_seconds: Annotated[
         int,
         Meta(

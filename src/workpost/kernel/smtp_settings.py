@@ -78,8 +78,8 @@ class Smtp(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10_000,
-            description="Unknown recipients of an address in a window before each further one is "
-            "answered later and later.",
+            description="Unknown recipients of an address before each further one is answered "
+            "later and later; one is forgotten in a quarter more than `tarpit_seconds`.",
             extra=LIVE,
         ),
     ] = 5

@@ -171,6 +171,7 @@ class Servers:
             self._shared,
             certificates=self._tls,
             strangers=self._strangers if options.role is not Role.LMTP else None,
+            wall=lambda: self._core.env.now() / 1000,
         )
         await server.start(self._listeners[name].sockets)
         self._smtp.append(server)
@@ -205,6 +206,7 @@ class Servers:
         return SmtpLimits(
             message=settings.limits.message_bytes,
             recipients=settings.limits.recipients,
+            hold=settings.mailflow.hold_hours * 3600,
             eight_bit_headers=settings.smtp.eight_bit_headers,
             **patience,
         )

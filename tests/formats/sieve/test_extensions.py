@@ -128,6 +128,9 @@ def test_rfc5173_body() -> None:
     assert holds('body :content "multipart" :contains "before"', "body", message=around)
     assert holds('body :content "multipart" :contains "behind"', "body", message=around)
     assert not holds('body :content "multipart" :contains "attached"', "body", message=around)
+    for part in ("--b", "beforebehind"):
+        assert not holds(f'body :content "multipart" :contains "{part}"', "body", message=around)
+    assert holds('body :content "multipart" :is "behind\r\n"', "body", message=around)
     assert holds('body :content "message/rfc822" :contains "attached"', "body", message=around)
     assert not holds('body :content "message" :contains "inside"', "body", message=around)
 
@@ -141,6 +144,9 @@ def test_rfc5260_date_index_and_currentdate() -> None:
     assert holds('date :zone "+0000" "date" "julian" "61371"', "date")
     assert holds('date :index 2 :originalzone "received" "time" "11:59:00"', "date", "index")
     assert holds('date :index 1 :last :originalzone "received" "time" "11:59:00"', "date", "index")
+    # Of several fields the first alone, unless :index says which (RFC 5260 4).
+    assert holds('date :originalzone "received" "time" "09:59:58"', "date")
+    assert not holds('date :originalzone "received" "time" "11:59:00"', "date")
     assert not holds('date "subject" "year" "2026"', "date")
     assert holds('currentdate :zone "+0000" "weekday" "5"', "date")
     assert holds('currentdate "hour" "12"', "date", zone=fixed(120))
@@ -263,19 +269,34 @@ def test_rfc7352_duplicate() -> None:
     source = require("duplicate", "variables")
     result = run(source + "if duplicate { discard; }", was_seen=was_seen)
     [remembered] = result.seen
-    assert remembered.identity == "h:message-id:<one@example.test>"
+    assert remembered.identity == "<one@example.test>"
     assert remembered.seconds == 7 * 86_400
     seen.add((remembered.handle, remembered.identity))
     assert actions(source + "if duplicate { discard; }", was_seen=was_seen) == []
     assert actions(source + 'if duplicate :handle "x" { discard; }', was_seen=was_seen) == ["keep"]
     unique = 'if duplicate :seconds 60 :last :uniqueid "${1}x" { discard; }'
     [one] = run(source + unique, was_seen=was_seen).seen
-    assert (one.identity, one.seconds, one.renew) == ("u:x", 60, True)
+    assert (one.identity, one.seconds, one.renew) == ("x", 60, True)
     assert run(source + 'if duplicate :header "x-none" { discard; }').seen == []
     assert run(source + 'if duplicate :uniqueid "${none}" { discard; }').seen == []
     assert run(source + "if duplicate { discard; }", b"Message-ID:\r\n\r\n").seen == []
     many = "".join(f'if duplicate :uniqueid "{number}" {{ stop; }}' for number in range(17))
     assert actions(source + many) == ["error: there are more than 16 ids of duplicates"]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "duplicate",
+        'duplicate :header "message-ID"',
+        'duplicate :uniqueid "<one@example.test>"',
+        'allof (header :matches "message-id" "*", duplicate :uniqueid "${0}")',
+    ],
+)
+def test_rfc7352_does_not_ask_where_an_id_comes_from(test: str) -> None:
+    seen = {("", "<one@example.test>")}
+    source = require("duplicate", "variables") + f"if {test} {{ discard; }}"
+    assert actions(source, was_seen=lambda *asked: asked in seen) == []
 
 
 def test_rfc7352_long_ids_are_told_from_each_other_to_their_end() -> None:
@@ -308,6 +329,8 @@ def test_rfc5435_notify_by_mail() -> None:
     assert notify == Notify(method, "it came", "g@x.test", 1)
     assert holds(f'valid_notify_method "{method}"', "enotify")
     assert not holds('valid_notify_method ["mailto:", "xmpp:a@b.test"]', "enotify")
+    assert holds('valid_notify_method ["mailto:?To=a%40b.test", "MAILTO:a+b@b.test"]', "enotify")
+    assert not holds('valid_notify_method "mailto:?cc=a@b.test"', "enotify")
     assert holds('notify_method_capability "mailto:a@b.test" "online" "maybe"', "enotify")
     assert not holds('notify_method_capability "mailto:a@b.test" "other" "maybe"', "enotify")
     assert "knows no method" in actions(source + 'notify "tel:1";')[0]

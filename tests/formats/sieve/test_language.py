@@ -131,6 +131,10 @@ def test_2_7_3_comparators() -> None:
 
 def test_2_4_2_4_encoded_characters() -> None:
     assert holds('header :contains "subject" "${unicode:4A f6}rg"', "encoded-character")
+    assert holds(
+        'header :contains "subject" "${unicode:000000004A}${unicode: 00F6 72}g"',
+        "encoded-character",
+    )
     assert holds('header :contains "subject" "J${hex:c3 B6}rg"', "encoded-character")
     assert not holds('header :contains "subject" "J${hex:c3 B6}rg"')
     for wrong in ("${unicode: D800}", "${unicode:110000}", "${hex: c3}", "${hex: 0}"):
@@ -265,3 +269,59 @@ def test_wildcards_take_as_little_as_they_can(pattern: str, value: str) -> None:
     assert (found is None) == (wanted is None)
     if found is not None and wanted is not None:
         assert found == [wanted.span(group) for group in range(len(wanted.groups()) + 1)]
+
+
+ASK = 'require ["variables", "imap4flags", "envelope", "date", "index", "enotify", "vacation"];\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ('redirect "ada at example.test";', "redirect: "),
+        ('redirect "a@x.test, b@x.test";', "redirect: "),
+        ('redirect "A <a@x.test>, B <b@x.test>";', "redirect: it is not one address"),
+        ('redirect "";', "redirect: "),
+        ('vacation :from "nobody" "away";', "vacation :from: "),
+        ('vacation :addresses ["a@x.test", "b"] "away";', "vacation :addresses: "),
+        ('notify :importance "4" "mailto:a@x.test";', "'4' is no importance"),
+        ('notify :from "nobody" "mailto:a@x.test";', "notify :from: "),
+        ('set "1" "x";', "'1' is no name of a variable"),
+        ('set "${a}" "x";', "'${a}' is no name of a variable"),
+        ('addflag "a b" "\\\\Seen";', "'a b' is no name of a variable"),
+        ('if envelope "auth" "x" { stop; }', "the envelope has no 'auth'"),
+        ('if address "Subject" "x" { stop; }', "Subject holds no addresses"),
+        ('if date :zone "CET" "date" "hour" "1" { stop; }', "'CET' is no time zone"),
+        ('if header :index 0 "subject" "x" { stop; }', ":index counts from 1"),
+    ],
+)
+def test_what_can_never_mean_anything_is_told_at_upload(command: str, complaint: str) -> None:
+    source = (ASK + command).encode()
+    with pytest.raises(SieveError, match=f"line 2: {re.escape(complaint)}"):
+        compile_script(source, new=True)
+    # A script that is there already runs on as far as it gets.
+    compile_script(source)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'redirect "${a}";',
+        'vacation :from "${a}" :addresses ["${b}", "a@x.test"] "away";',
+        'notify :importance "${i}" "mailto:a@x.test";',
+        'if valid_notify_method "xmpp:a@x.test" { notify "xmpp:a@x.test"; }',
+        'addflag "flags" "\\\\Seen";',
+        'if envelope ["From", "to"] "x" { stop; }',
+        'if address ["from", "X-Original-To", "list-post"] "x" { stop; }',
+        'if date :zone "-0330" "date" "hour" "1" { stop; }',
+    ],
+)
+def test_what_is_known_only_later_may_be_uploaded(command: str) -> None:
+    compile_script((ASK + command).encode(), new=True)
+
+
+def test_2_4_2_3_an_address_may_have_a_name_before_it() -> None:
+    for written in ("Ada <ada@example.test>", "<ada@example.test>", " ada@example.test "):
+        assert actions(f'redirect "{written}";') == ["redirect ada@example.test"]
+    assert actions('redirect "A <a@x.test>, B <b@x.test>";') == [
+        "error: redirect: it is not one address"
+    ]

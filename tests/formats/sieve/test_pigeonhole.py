@@ -41,6 +41,8 @@ TESTS = [
     'header :is ["x-none", "x-spam-score"] ["3", "4"]',
     'header :index 2 :is "x-spam-score" "3"',
     'header :index 1 :last :is "x-spam-score" "12.5"',
+    'date :originalzone "received" "time" "11:59:00"',
+    'date :zone "+0000" :count "eq" :comparator "i;ascii-numeric" "received" "year" "1"',
     'header :value "ge" :comparator "i;ascii-numeric" "x-spam-score" "12"',
     'header :value "lt" :comparator "i;ascii-numeric" "x-spam-score" "3"',
     'header :count "eq" :comparator "i;ascii-numeric" "x-spam-score" "2"',

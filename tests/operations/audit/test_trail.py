@@ -17,7 +17,14 @@ from workpost.domain.access.tokens import SCOPES
 from workpost.kernel import metrics
 from workpost.kernel.errors import AuthenticationFailed, TryLater
 from workpost.kernel.principal import Grant
-from workpost.kernel.trail import ACCESS_CONTROL, AUTHENTICATION, NO_TRAIL, tell_token
+from workpost.kernel.trail import (
+    ACCESS_CONTROL,
+    AUTHENTICATION,
+    AVAILABILITY,
+    MAILBOX_ACCESS,
+    NO_TRAIL,
+    tell_token,
+)
 from workpost.operations.audit import trail as trails
 from workpost.operations.audit.trail import ServiceTrail
 from workpost.operations.monitoring.chunks import seal_chunk
@@ -101,6 +108,25 @@ async def test_zeros_and_ones_are_counted_for_everybody(
     assert count_of("workpost_authentication_failure_sum", org) == 2
     assert count_of("workpost_access_denied_count", org) == 1
     assert count_of("workpost_access_denied_sum", org) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [
+        (AUTHENTICATION, "authentication_failure"),
+        (ACCESS_CONTROL, "access_denied"),
+        (MAILBOX_ACCESS, "action_denied"),
+        (AVAILABILITY, "availability_provider_failure"),
+    ],
+)
+async def test_each_metric_of_zeros_and_ones_counts_attempts_and_sums_failures(
+    house: Directory, trail: ServiceTrail, kind: str, metric: str
+) -> None:
+    org = house.organization
+    trail.add(kind, org, {"protocol": "IMAP"})
+    trail.add(kind, org, {"protocol": "IMAP"}, failed=True)
+    assert count_of(f"workpost_{metric}_count", org) == 2
+    assert count_of(f"workpost_{metric}_sum", org) == 1
 
 
 async def test_a_database_that_takes_nothing_delays_lines_and_bounds_them(

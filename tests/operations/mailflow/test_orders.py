@@ -10,6 +10,7 @@ import pytest
 from tests.operations.mailflow.mails import envelope, received, stories
 from tests.support.directories import Directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
+from workpost.formats.dates import format_date
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import orders, pipeline
@@ -114,6 +115,8 @@ async def test_held_mail_reaches_nobody_and_can_be_taken_back(house: Directory, 
     assert await received(house, "grace@demo.test") == []
     [shown] = await show_entry(house.core, named(trace))
     assert shown["hold_until"] == until
+    [submitted] = await stories(house, "OUTGOING_EMAIL_SUBMITTED")
+    assert submitted["heldUntil"] == format_date(until / 1000)
     grace = await log_in(house.core, "grace@demo.test")
     assert not await take_back(house.core, grace, trace)
     assert await take_back(house.core, ada, trace)
@@ -135,11 +138,49 @@ async def test_once_its_time_is_over_it_goes_and_cannot_be_taken_back(
     assert await states(house) == {BOB: "waiting"}
 
 
+async def test_held_mail_waits_a_whole_day_for_room_and_came_when_it_was_let_go(
+    house: Directory, ada: Grant
+) -> None:
+    grace = await log_in(house.core, "grace@demo.test")
+    days = 3 * 86_400_000
+    until = house.core.env.now() + days
+    await queue_mail(house, ada, "grace@demo.test", hold_until=until)
+    await house.change("UPDATE mailbox SET quota = 0 WHERE id = ?", grace.mailbox)
+    await house.change("UPDATE queue SET created = created - ?, hold_until = ?", days, until - days)
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    assert await deliver_one(house.core)
+    assert await states(house) == {"grace@demo.test": "waiting"}
+    await house.change("UPDATE mailbox SET quota = 1000000")
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    assert await deliver_one(house.core)
+    [(came,)] = await house.run("SELECT received FROM item WHERE mailbox = ?", grace.mailbox)
+    assert came == until - days
+
+
 async def test_what_an_operator_sent_on_cannot_be_taken_back(house: Directory, ada: Grant) -> None:
     until = house.core.env.now() + LATER
     trace = await queue_mail(house, ada, BOB, hold_until=until)
     await orders.retry(house.core, named(trace))
     assert not await take_back(house.core, ada, trace)
+    [(due, hold_until)] = await house.run(
+        "SELECT r.due, q.hold_until FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
+    )
+    # It is late only from now on.
+    assert due == hold_until < until
+
+
+async def test_an_order_about_many_leaves_what_is_held_for_its_sender(
+    house: Directory, ada: Grant
+) -> None:
+    until = house.core.env.now() + LATER
+    trace = await queue_mail(house, ada, BOB, hold_until=until)
+    await queue_mail(house, ada, CAROL)
+    await orders.hold(house.core, Choice())
+    assert (await orders.retry(house.core, Choice())).changed == 2
+    due = {one["recipient"]: one["due"] for one in await list_queue(house.core)}
+    assert due[BOB] == until > due[CAROL]
+    assert set((await states(house)).values()) == {"waiting"}
+    assert await take_back(house.core, ada, trace)
 
 
 async def test_only_what_was_submitted_to_be_held_can_be_taken_back(

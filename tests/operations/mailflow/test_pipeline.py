@@ -38,6 +38,17 @@ async def test_what_people_submit_is_kept_byte_for_byte(house: Directory, ada: G
     assert b"for <grace@demo.test>" in trace
 
 
+async def test_nobody_reads_who_else_got_a_blind_copy_rfc5322_3_6_3(
+    house: Directory, ada: Grant
+) -> None:
+    raw = message("Secret", headers="Bcc: grace@demo.test,\r\n eve@far.test\r\n")
+    await pipeline.submit(house.core, ada, envelope("ada@demo.test", "grace@demo.test"), raw)
+    for address in ("ada@demo.test", "grace@demo.test"):
+        (got,) = await received(house, address)
+        assert b"bcc" not in got.lower()
+        assert got.endswith(message("Secret").partition(b"Subject")[2])
+
+
 async def test_one_content_serves_all_recipients(house: Directory, ada: Grant) -> None:
     await house.group("team", "ada", "grace")
     await pipeline.submit(house.core, ada, envelope("team@demo.test", "grace@demo.test"), message())

@@ -31,6 +31,7 @@ from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.queueing import lease_due
 from workpost.operations.mailflow.runner import deliver_one
+from workpost.operations.mailflow.settling import open_leased
 from workpost.operations.upkeep import rotation
 from workpost.store.tables.queue_kinds import LOCAL
 
@@ -375,6 +376,31 @@ async def test_mail_of_a_shredded_organization_ends(
     assert await house.run("SELECT id FROM queue") == []
 
 
+async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
+    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grace = await fill(house, "grace@demo.test")
+    for subject in ("Poison", "Lunch?"):
+        await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message(subject))
+    await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", grace)
+    real = open_leased
+
+    async def failing(core: Any, lease: Any) -> Any:
+        opened = await real(core, lease)
+        if opened.summary.subject == "Poison":
+            raise RecursionError
+        return opened
+
+    monkeypatch.setattr(runner, "open_leased", failing)
+    while await deliver_one(house.core):
+        pass
+    assert len(await received(house, "grace@demo.test")) == 1
+    [(state, later)] = await house.run(
+        "SELECT state, due > ? FROM queue_rcpt", house.core.env.now()
+    )
+    assert (state, bool(later)) == ("waiting", True)
+
+
 async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(
     house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,10 +410,10 @@ async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(
     idle = asyncio.Event()
     troubles = [TryLater("not now")]
 
-    async def observed(core: Any, turns: Any) -> bool:
+    async def observed(core: Any, turns: Any, held: Any) -> bool:
         if troubles:
             raise troubles.pop()
-        worked = await deliver_one(core, turns)
+        worked = await deliver_one(core, turns, held)
         if not worked:
             idle.set()
         return worked

@@ -139,6 +139,33 @@ async def test_after_five_days_it_goes_back_with_the_last_reply(world: World) ->
     assert b"450 4.2.1 Busy" in raw
 
 
+@pytest.mark.parametrize("unreached", [False, True])
+async def test_mail_held_for_its_sender_is_late_only_from_when_it_was_to_go(
+    world: World, unreached: bool
+) -> None:
+    days = 6 * 86_400_000
+    world.sink.script.always = {"RCPT": "450 4.2.1 Busy"}
+    await world.submit(hold_until=world.core.env.now() + days)
+    await world.house.change(
+        "UPDATE queue SET created = created - ?, hold_until = hold_until - ?", days, days
+    )
+    await world.due()
+    if unreached:
+        await world.house.change(
+            "INSERT INTO queue_route (route, since, until, failures, status, reason) VALUES"
+            " ('elsewhere.example', 1, ?, 3, '4.4.1', 'no answer')",
+            world.core.env.now() + 3_600_000,
+        )
+    await world.work()
+    assert len(await world.waiting()) == 1
+    assert await received(world.house, "ada@demo.test") == []
+    await world.house.change("UPDATE queue SET hold_until = hold_until - ?", days)
+    await world.due()
+    await world.work()
+    assert await world.waiting() == []
+    assert b"Status: 4.4.7" in (await received(world.house, "ada@demo.test"))[0]
+
+
 async def test_who_does_not_want_to_hear_does_not_rfc3461(world: World) -> None:
     from workpost.operations.mailflow.envelope import Wish
 

@@ -133,6 +133,7 @@ def test_2_6_and_2_12_a_script_that_cannot_run_is_refused_with_its_line(log_in: 
     wire = log_in()
     assert b"line 2" in wire.put("a", "keep;\r\nfly;\r\n")[-1]
     assert b"line 1" in wire.no('CHECKSCRIPT "fly;"')
+    assert b"line 1: redirect" in wire.no('CHECKSCRIPT "redirect \\"ada at home\\";"')
     wire.ok('CHECKSCRIPT "keep;"')
     assert wire.ok("LISTSCRIPTS") == []
 

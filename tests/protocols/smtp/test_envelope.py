@@ -1,5 +1,8 @@
 """RFC 5321 4.1.4: the order of commands; MAIL, RCPT, RSET and the small verbs."""
 
+import base64
+import time
+
 import pytest
 
 from tests.protocols.smtp.harness import HOST, Client, Running
@@ -12,7 +15,7 @@ from workpost.kernel.errors import (
     UnknownRecipient,
 )
 from workpost.protocols.smtp.limits import Limits
-from workpost.protocols.smtp.session import Refused
+from workpost.protocols.smtp.session import Refused, Role
 from workpost.protocols.smtp.wire.paths import Address
 
 
@@ -238,3 +241,47 @@ def test_browsers_are_shown_the_door(client, request_line):
     client.send(request_line + b"\r\nHost: mail.a.test\r\nMAIL FROM:<>\r\n")
     assert client.reply().startswith(b"521 5.5.1")
     assert client.at_end()
+
+
+LOGIN = b"AUTH PLAIN " + base64.b64encode(b"\0ada@a.test\0right")
+MAIL = b"MAIL FROM:<ada@a.test> "
+
+
+def submission(hold: int) -> Running:
+    return Running(role=Role.SUBMISSION, plaintext_auth=True, limits=Limits(hold=hold))
+
+
+def test_rfc_4865_people_may_submit_for_later():
+    with submission(3600) as server, Client(server.address) as client:
+        before = time.time()
+        offered = client.ask(b"EHLO client.test").split(b"\n")[-1].split()
+        assert offered[:3] == [b"250", b"FUTURERELEASE", b"3600"]
+        client.ask(LOGIN)
+        assert client.ask(MAIL + b"HOLDFOR=60").startswith(b"250")
+        client.ask(b"RCPT TO:<bob@b.test>")
+        client.ask(b"DATA")
+        assert client.ask(b"Subject: later\r\n.").startswith(b"250")
+        ((transaction, _),) = server.mailroom.messages
+        assert transaction.hold_until is not None
+        assert int(before) + 60 <= transaction.hold_until / 1000 <= time.time() + 60
+        # The latest moment that was offered is good.
+        assert client.ask(MAIL + b"HOLDUNTIL=" + offered[-1]).startswith(b"250")
+
+
+@pytest.mark.parametrize("hold", [b"HOLDFOR=3601", b"HOLDUNTIL=9999-01-01T00:00:00Z"])
+def test_rfc_4865_not_for_longer_than_is_offered(hold):
+    with submission(3600) as server, Client(server.address) as client:
+        client.ask(b"EHLO client.test")
+        client.ask(LOGIN)
+        assert client.ask(MAIL + hold).startswith(b"501 5.5.4")
+        assert client.ask(MAIL).startswith(b"250")
+
+
+@pytest.mark.parametrize("hold", [b"HOLDFOR=1", b"HOLDUNTIL=2000-01-01T00:00:00Z"])
+def test_rfc_4865_who_does_not_offer_it_does_not_take_it(client, hold):
+    client.ask(b"EHLO client.test")
+    assert client.ask(MAIL + hold).startswith(b"555 5.5.4")
+    with submission(0) as server, Client(server.address) as other:
+        assert b"FUTURERELEASE" not in other.ask(b"EHLO client.test")
+        other.ask(LOGIN)
+        assert other.ask(MAIL + hold).startswith(b"555 5.5.4")

@@ -15,6 +15,7 @@ from workpost.kernel.errors import AccessDenied, UnknownRecipient
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope, Wish
 from workpost.operations.mailflow.listing import list_queue
+from workpost.operations.mailflow.runner import deliver_one
 from workpost.protocols.smtp.service import MailFlowService
 from workpost.protocols.smtp.session import Peer, Recipient, Refused, Role, Transaction
 from workpost.protocols.smtp.wire.paths import Address
@@ -48,9 +49,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Envelope]:
     for name in ("receive", "submit"):
         real = getattr(pipeline, name)
 
-        async def remembering(*args: Any, _real: Any = real) -> str:
+        async def remembering(*args: Any, _real: Any = real, **more: Any) -> str:
             envelopes.append(next(each for each in args if isinstance(each, Envelope)))
-            trace: str = await _real(*args)
+            trace: str = await _real(*args, **more)
             return trace
 
         monkeypatch.setattr(pipeline, name, remembering)
@@ -88,6 +89,26 @@ async def test_the_parameters_of_dsn_and_requiretls_arrive(
     (envelope,) = told
     assert (envelope.ret, envelope.envid, envelope.requiretls) == ("HDRS", "QQ+2B1", True)
     assert envelope.wishes == {"ada@demo.test": Wish(("SUCCESS", "DELAY"), "rfc822;Ada@demo.test")}
+
+
+async def test_what_is_submitted_for_later_reaches_nobody_before_rfc4865(
+    house: Directory, service: MailFlowService
+) -> None:
+    login = await service.authenticate(
+        Peer("127.0.0.1", 1), "ada@demo.test", PASSWORD.encode(), "PLAIN"
+    )
+    now = house.core.env.now()
+    for until in (now + 3_600_000, now - 1):
+        mail = transaction(
+            Role.SUBMISSION, login=login, sender=ADA, tls="TLSv1.3", hold_until=until
+        )
+        await deliver(service, mail, Recipient(GRACE))
+    # What was for a moment that is over is there at once.
+    assert len(await received(house, "grace@demo.test")) == 1
+    assert not await deliver_one(house.core)
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    assert await deliver_one(house.core)
+    assert len(await received(house, "grace@demo.test")) == 2
 
 
 async def test_what_people_submit_keeps_their_wishes(

@@ -212,6 +212,25 @@ def test_the_delay_doubles_up_to_its_longest(before, seconds):
     assert all_.waiting == 0
 
 
+def test_who_goes_on_guessing_gains_nothing_by_the_time_that_it_waits():
+    now = 0.0
+    all_ = Strangers(StrangerLimits(), lambda: now)
+    guesser = all_.meet(ADA)
+    waits = []
+    for _ in range(40):
+        with guesser.tarpit() as seconds:
+            assert seconds is not None
+            waits.append(seconds)
+            now += seconds
+    assert waits[:5] == [0.0] * 5
+    assert waits == sorted(waits)
+    assert waits[-25:] == [10.0] * 25
+    # Somebody who mistyped is forgotten in minutes.
+    now += 600
+    with guesser.tarpit() as seconds:
+        assert seconds == 0.0
+
+
 def test_a_full_tarpit_sends_guessers_away():
     with running(tarpit_after=0, tarpit_sessions=1, tarpit_longest=60.0) as mx, ExitStack() as all_:
         mx.mailroom.errors["rcpt_to", "nobody"] = UnknownRecipient()

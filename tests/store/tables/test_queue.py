@@ -12,7 +12,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.stores import migrate_template
 from workpost.kernel.clock import SystemEnvironment
 from workpost.store.database.postgresql import PostgresTx, connect
-from workpost.store.tables import erasing, queue, queue_orders
+from workpost.store.tables import erasing, queue, queue_orders, queue_routes
 
 pytestmark = pytest.mark.peer("postgres")
 QUEUE, CONTENT, TRACE = 7, bytes(16), "00112233445566aa"
@@ -93,3 +93,31 @@ def test_whoever_ends_a_delivery_and_whoever_changes_its_entry_lock_in_one_order
         assert queue.finish(tx, queue=QUEUE, numbers=[0, 1]) == CONTENT
     second.join(10)
     assert len(done) == 1
+
+
+def test_what_is_held_for_its_sender_is_as_old_as_its_moment(url: str) -> None:
+    """The statements that the tests of mail flow run on SQLite."""
+    entry = queue.NewQueueEntry(
+        QUEUE, "m-1", CONTENT, b"key", 1, b"envelope", "outgoing", 5_000, trace=TRACE
+    )
+    row = queue.NewQueueRecipient(0, "far.example", queue.HELD, 5_000, b"x")
+    with transaction(url) as tx:
+        queue.insert_entry(tx, entry, [row], created=1_000)
+        many = {"rows": [(QUEUE, 0)], "state": queue.WAITING, "due": 2_000}
+        assert queue_orders.order(tx, **many, early=False) == 1
+        assert tx.row("SELECT due FROM queue_rcpt") == (5_000,)
+        assert queue_orders.oldest_entry(tx, now=4_999) is None
+        assert queue_orders.order(tx, **many) == 1
+        assert tx.row("SELECT due FROM queue_rcpt") == (2_000,)
+        assert queue_orders.get_hold(tx, queue=QUEUE) == 2_000
+        assert queue_orders.oldest_entry(tx, now=4_999) == 2_000
+        assert queue.summarize_queue(tx).created == 2_000
+        aged = {"route": "far.example", "now": 3_000, "limit": 1}
+        assert queue_routes.overdue_on_route(tx, **aged, created_before=1_999, untold=1_999) == []
+        late = {"route": "far.example", "now": 3_000, "dues": [9_000]}
+        assert queue_routes.put_off(tx, **late, untold=1_999, created_after=1_999) == 1
+        leased = queue.lease(
+            tx, queue=QUEUE, route="far.example", now=9_000, lease_until=9_999, fence=1, limit=1
+        )
+        assert leased is not None
+        assert (leased.created, leased.since) == (1_000, 2_000)

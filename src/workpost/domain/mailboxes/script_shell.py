@@ -62,7 +62,7 @@ async def check_script(core: Core, source: bytes) -> None:
     """Raise ScriptInvalid (with the line) or ScriptTooLarge for what could not be put."""
     check_size(core, len(source))
     try:
-        await asyncio.to_thread(compile_script, source)
+        await asyncio.to_thread(compile_script, source, new=True)
     except SieveError as error:
         raise ScriptInvalid(str(error)) from None
 

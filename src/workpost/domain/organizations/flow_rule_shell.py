@@ -26,6 +26,7 @@ from workpost.domain.organizations.flow_rules import (
     FlowTable,
     Match,
     Question,
+    check_words,
     read_patterns,
 )
 from workpost.domain.organizations.smtp_gateways import gateway_not_found
@@ -77,9 +78,9 @@ def _unknown(direction: str, rule_id: str) -> ResourceNotFound:
 def check_rule(direction: str, rule: FlowRule) -> FlowRule:
     """The rule with its patterns folded.
 
-    Raises InvalidParameter for a malformed pattern and for members that do not belong to its
-    action.
+    Raises InvalidParameter for malformed members, and for those that do not belong to its action.
     """
+    check_words(rule)
     action = rule.action
     if action.type not in PRECEDENCE[direction]:
         raise InvalidParameter(f"{action.type} is no action of {direction.lower()} rules.")

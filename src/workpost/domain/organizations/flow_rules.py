@@ -9,6 +9,7 @@ restricts more (`PRECEDENCE`), then the name that comes first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -33,12 +34,21 @@ PRECEDENCE: Mapping[str, tuple[str, ...]] = {
 }
 """The actions of each direction, the one that wins between equals first."""
 
+NAME, DESCRIPTION = 64, 256
+"""Characters of a rule's name and of its description."""
+LONGEST_TIMEOUT = 240
+"""Minutes for which a function is tried again (WorkMail)."""
 EVERYTHING = "*"
 REMEMBERED = 200
 """Combinations of sender patterns whose rules a table remembers."""
 NOBODY = ""
 """The sender of a message that names none."""
 Nearness = tuple[int, int]
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_FUNCTION = re.compile(
+    r"arn:aws:lambda:[a-z]{2}-[a-z]+-[0-9]:[0-9]{12}:function:[a-zA-Z0-9_.-]+"
+    r"(?::(?:\$LATEST|[a-zA-Z0-9_-]+))?"
+)
 
 
 class FlowAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,6 +83,30 @@ class Match(msgspec.Struct, frozen=True):
     rule: FlowRule
     sender: str
     destination: str
+
+
+def check_words(rule: FlowRule) -> None:
+    """Raise InvalidParameter for a name, description, function or time that is none.
+
+    The bounds are those of the model, which the API has looked at already; operators come past it.
+    """
+    check_text(rule.name, "name of a rule", NAME)
+    if rule.description:
+        check_text(rule.description, "description", DESCRIPTION)
+    action = rule.action
+    if action.function and not _FUNCTION.fullmatch(action.function):
+        raise InvalidParameter(f"{action.function[:256]} is no ARN of a Lambda function.")
+    if not 0 <= action.timeout <= LONGEST_TIMEOUT:
+        raise InvalidParameter(f"A function is asked for 0 to {LONGEST_TIMEOUT} minutes.")
+
+
+def check_text(text: str, what: str, longest: int) -> None:
+    """Raise InvalidParameter unless `text` has 1 to `longest` characters, not all of them blank."""
+    if not text.strip() or len(text) > longest or _CONTROLS.search(text):
+        raise InvalidParameter(
+            f"A {what} has 1 to {longest} characters, none of them a control character,"
+            " and is not blank."
+        )
 
 
 def read_patterns(given: Iterable[str], what: str) -> tuple[str, ...]:

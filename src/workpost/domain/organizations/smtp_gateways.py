@@ -10,6 +10,7 @@ import ipaddress
 
 import msgspec
 
+from workpost.domain.organizations.flow_rules import NAME, check_text
 from workpost.domain.organizations.state import begin, check_active, require_active
 from workpost.formats import addresses
 from workpost.kernel.errors import (
@@ -25,6 +26,9 @@ from workpost.store.keys import sealing
 from workpost.store.tables import flow_rules
 from workpost.store.tables import smtp_gateways as table
 from workpost.store.tables.smtp_gateways import GatewayRow
+
+LOGIN = 256
+"""Characters of a user name and of a password."""
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,19 @@ def place(organization: str, gateway: str) -> bytes:
 def gateway_not_found(gateway: str) -> ResourceNotFound:
     """The error for an id that no gateway has."""
     return ResourceNotFound(f"The organization has no SMTP gateway {gateway}.")
+
+
+def check_gateway(gateway: Gateway) -> None:
+    """Raise InvalidParameter for a name, login, port or host that is none.
+
+    The bounds are those of the model, which the API has looked at already; operators come past it.
+    """
+    check_text(gateway.name, "name of an SMTP gateway", NAME)
+    check_text(gateway.username, "user name", LOGIN)
+    check_text(gateway.password, "password", LOGIN)
+    if not 1 <= gateway.port <= 65_535:
+        raise InvalidParameter(f"{gateway.port} is no port.")
+    _host(gateway.host)
 
 
 def _host(given: str) -> str:
@@ -134,6 +151,7 @@ async def create(core: Core, grant: Grant, gateway: Gateway) -> str:
     Raises InvalidParameter for what is no host, NameUnavailable, LimitExceeded,
     OrganizationNotFound, OrganizationStateInvalid, TryLater.
     """
+    check_gateway(gateway)
     await core.store.read(check_active, grant=grant)
     gateway_id = core.env.new_uuid()
     row = await _seal(core, grant.organization, gateway_id, gateway)
@@ -144,6 +162,7 @@ async def create(core: Core, grant: Grant, gateway: Gateway) -> str:
 
 async def update(core: Core, grant: Grant, gateway_id: str, gateway: Gateway) -> None:
     """Replace a gateway as a whole; raises ResourceNotFound, and as `create`."""
+    check_gateway(gateway)
     await core.store.read(read_gateway, grant=grant, gateway_id=gateway_id)
     row = await _seal(core, grant.organization, gateway_id, gateway)
     await core.store.write(update_gateway, grant=grant, row=row)

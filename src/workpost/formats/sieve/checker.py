@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from workpost.formats.sieve import regex
+from workpost.formats.sieve import constants, regex
 from workpost.formats.sieve.errors import SieveError
 from workpost.formats.sieve.language import (
     CAPABILITIES,
@@ -50,10 +50,14 @@ class Script(NamedTuple):
     capabilities: frozenset[str]
 
 
-def compile_script(source: bytes) -> Script:
-    """Read and check a script. Raises SieveError with the line that is to blame."""
+def compile_script(source: bytes, *, new: bool = False) -> Script:
+    """Read and check a script. Raises SieveError with the line that is to blame.
+
+    Of a `new` one also what its strings say is checked; one that was taken before runs on as far
+    as it gets.
+    """
     nodes = parse(source)
-    checker = _Checker()
+    checker = _Checker(new=new)
     start = 0
     while start < len(nodes) and nodes[start].name == "require":
         checker.require(nodes[start])
@@ -65,8 +69,9 @@ def compile_script(source: bytes) -> Script:
 class _Checker:
     """Knows what the script has required so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, new: bool) -> None:
         self.required: set[str] = set()
+        self._new = new
         self._expressions = 0
 
     def require(self, node: Node) -> None:
@@ -102,6 +107,7 @@ class _Checker:
         elif node.block is not None:
             raise SieveError(f"{node.name} takes no block", node.line)
         self._check_command(step)
+        self._check_constants(step)
         return step
 
     def _test(self, node: Node) -> Step:
@@ -112,6 +118,7 @@ class _Checker:
         self._check_match(step)
         if node.name == "size" and not step.tags:
             raise SieveError("size needs :over or :under", node.line)
+        self._check_constants(step)
         return step
 
     def _arguments(self, node: Node, spec: Spec) -> Step:
@@ -244,6 +251,24 @@ class _Checker:
             regex.compile_pattern(pattern, ignore_case=False)
         except ValueError as error:
             raise SieveError(f"the regular expression is not usable: {error}", step.line) from None
+
+    def _check_constants(self, step: Step) -> None:
+        if not self._new:
+            return
+        tags = {name: self._constant(value) for name, value in step.tags.items()}
+        values = [self._constant(value) for value in step.values]
+        # The name of a variable is never put together (RFC 5229 4).
+        values[:1] = step.values[:1] if step.name == "set" else values[:1]
+        for complaint in constants.complaints(step.name, tags, values):
+            raise SieveError(complaint, step.line)
+
+    def _constant(self, value: Value) -> Value:
+        """What is left of an argument without the strings that hold variables."""
+        if isinstance(value, int) or "variables" not in self.required:
+            return value
+        if isinstance(value, str):
+            return value if is_constant(value) else None
+        return tuple(each for each in value or () if is_constant(each))
 
     def _check_command(self, step: Step) -> None:
         if step.name == "deleteheader":

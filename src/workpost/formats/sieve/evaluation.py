@@ -19,6 +19,8 @@ from workpost.formats.sieve.run import Run, split_flags
 DUPLICATE_SECONDS = 7 * 24 * 3600
 """RFC 7352 3.4: seven days where the script does not say."""
 LONGEST_DUPLICATE = 90 * 24 * 3600
+MAX_URI_FIELDS = 20
+"""Fields of a mailto URI that are looked at."""
 STEP_ADDRESSES = 100
 """Addresses of a field that cost as much as one comparison."""
 
@@ -142,7 +144,8 @@ def _string(run: Run, step: Step) -> bool:
 def _date(run: Run, step: Step) -> bool:
     name, part = run.text(step.values[0]), run.text(step.values[1])
     values = []
-    for field in chosen(step, run.message.named([name])):
+    # RFC 5260 4: of several fields of the name the first, unless :index says which.
+    for field in chosen(step, run.message.named([name]))[:1]:
         moment = dates.read_date(field.text)
         if moment is not None:
             zone = _zone(run, step, dates.original_zone(field.text))
@@ -172,15 +175,15 @@ def _zone(run: Run, step: Step, original: int) -> tzinfo:
 def _duplicate(run: Run, step: Step) -> bool:
     handle = run.tag(step, ":handle")
     if ":uniqueid" in step.tags:
-        kind, value = "u", run.tag(step, ":uniqueid")
+        identity = run.tag(step, ":uniqueid")
     else:
         name = run.tag(step, ":header") or "message-id"
         fields = run.message.named([name])
-        kind, value = f"h:{name.lower()}", fields[0].text if fields else ""
-    if not value:
+        identity = fields[0].text if fields else ""
+    if not identity:
         # Nothing tells such messages from each other: none is the duplicate of another.
         return False
-    identity = f"{kind}:{value}"
+    # RFC 7352 3.1: where an id comes from does not matter.
     seconds = step.tags.get(":seconds")
     period = seconds if isinstance(seconds, int) else DUPLICATE_SECONDS
     run.see(Seen(handle, identity, min(period, LONGEST_DUPLICATE), ":last" in step.tags))
@@ -206,12 +209,15 @@ def is_mailto(uri: str) -> bool:
 
 
 def mailto_addresses(uri: str) -> list[str]:
-    """The addresses of a mailto URI (RFC 6068), headers apart; empty for all other URIs."""
+    """The addresses of a mailto URI (RFC 6068 2), those of its `to` fields last; of others none."""
     scheme, colon, rest = uri.partition(":")
     if not colon or scheme.lower() != "mailto":
         return []
-    listed = unquote(rest.partition("?")[0])
-    return [address for _, address in parse_address_list(listed) if "@" in address]
+    before, _, query = rest.partition("?")
+    fields = [field.partition("=") for field in query.split("&", MAX_URI_FIELDS)[:MAX_URI_FIELDS]]
+    listed = [before, *(value for name, _, value in fields if name.lower() == "to")]
+    found = (one for each in listed for _, one in parse_address_list(unquote(each)))
+    return [address for address in found if "@" in address]
 
 
 def _method_capability(run: Run, step: Step) -> bool:

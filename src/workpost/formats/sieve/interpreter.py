@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 
-from workpost.formats.addresses import AddressError, parse_mailbox
+from workpost.formats.addresses import AddressError
 from workpost.formats.mime import Summary
 from workpost.formats.sieve.actions import (
     FileInto,
@@ -23,6 +23,7 @@ from workpost.formats.sieve.actions import (
     World,
 )
 from workpost.formats.sieve.checker import Script, Step
+from workpost.formats.sieve.constants import IMPORTANCES, read_address
 from workpost.formats.sieve.errors import SieveRunError
 from workpost.formats.sieve.evaluation import chosen, holds, is_mailto
 from workpost.formats.sieve.limits import MAX_VALUE_TO_MATCH, STEP
@@ -110,7 +111,7 @@ def _fileinto(run: Run, step: Step) -> None:
 
 def _redirect(run: Run, step: Step) -> None:
     try:
-        address = parse_mailbox(run.text(step.values[0]).strip(), smtputf8=True)
+        address = read_address(run.text(step.values[0]))
     except AddressError as error:
         raise SieveRunError(f"redirect: {error}") from None
     local, _, domain = address.rpartition("@")
@@ -195,7 +196,7 @@ def _notify(run: Run, step: Step) -> None:
     if not is_mailto(method):
         raise SieveRunError(f"notify knows no method {method[:40]!r}")
     importance = run.tag(step, ":importance") or "2"
-    if importance not in ("1", "2", "3"):
+    if importance not in IMPORTANCES:
         raise SieveRunError(f"{importance[:10]!r} is no importance: 1, 2 or 3")
     run.act(
         Notify(

@@ -145,8 +145,9 @@ class Message:
             if transform == ":content" and not any(_is_type(media, each) for each in types):
                 continue
             if media.startswith("multipart/"):
-                octets = self._around(part)
-            elif media.startswith("message/"):
+                found += [decode(each, "")[:MAX_VALUE_TO_MATCH] for each in self._around(part)]
+                continue
+            if media.startswith("message/"):
                 octets = self._raw[part.body_start : part.text_start or part.body_end]
             else:
                 octets = decode_part(self._raw, part)
@@ -156,17 +157,19 @@ class Message:
             found.append(text)
         return found
 
-    def _around(self, part: Part) -> bytes:
-        """RFC 5173 5.2: what stands before and behind the parts of a multipart."""
+    def _around(self, part: Part) -> list[bytes]:
+        """RFC 5173 5.2: prologue and epilogue of a multipart, without the lines that part it."""
         inner = [
             one
             for one in self.summary.parts
             if part.body_start < one.header_start and one.body_end <= part.body_end
         ]
         if not inner:
-            return self._raw[part.body_start : part.body_end]
+            return [self._raw[part.body_start : part.body_end]]
         first, last = inner[0].header_start, max(one.body_end for one in inner)
-        return self._raw[part.body_start : first] + self._raw[last : part.body_end]
+        before = self._raw[part.body_start : first].rstrip(b"\r\n")
+        behind = self._raw[last : part.body_end].lstrip(b"\r\n")
+        return [before[: before.rfind(b"\n") + 1], behind.partition(b"\n")[2]]
 
 
 def _is_type(media: str, wanted: str) -> bool:

@@ -12,7 +12,7 @@ _REFERENCE = re.compile(r"\$\{((?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Za-z_][A-Za-z0-9_
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ENCODED = re.compile(
     r"\$\{(?:hex:([ \t\r\n]*[0-9A-F]{1,2}(?:[ \t\r\n]+[0-9A-F]{1,2})*[ \t\r\n]*)"
-    r"|unicode:([ \t\r\n]*[0-9A-F]{1,6}(?:[ \t\r\n]+[0-9A-F]{1,6})*[ \t\r\n]*))\}",
+    r"|unicode:([ \t\r\n]*[0-9A-F]+(?:[ \t\r\n]+[0-9A-F]+)*[ \t\r\n]*))\}",
     re.IGNORECASE,
 )
 _WILDCARDS = re.compile(r"([*?\\])")
@@ -36,7 +36,7 @@ def decode_characters(text: str) -> str:
             return octets.decode("utf-8")
         points = [int(each, 16) for each in found[2].split()]
         if any(point > 0x10FFFF or 0xD800 <= point <= 0xDFFF for point in points):
-            raise ValueError(f"{found[0]} is no character")
+            raise ValueError(f"{found[0][:40]} is no character")
         return "".join(map(chr, points))
 
     try:
@@ -46,6 +46,11 @@ def decode_characters(text: str) -> str:
     if "\0" in decoded:
         raise ValueError("NUL is no character of a script")
     return decoded
+
+
+def is_name(text: str) -> bool:
+    """Whether a variable may have this name (RFC 5229 3)."""
+    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
 
 
 def is_constant(text: str) -> bool:
@@ -93,7 +98,7 @@ class Variables:
 
     def set(self, name: str, value: str) -> None:
         """Give a variable a value. Raises SieveRunError for a name that cannot be one."""
-        if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        if not is_name(name):
             raise SieveRunError(f"{name[:40]!r} is no name of a variable")
         if name.lower() not in self._values and len(self._values) >= MAX_VARIABLES:
             raise SieveRunError(f"there are more than {MAX_VARIABLES} variables")

@@ -12,13 +12,18 @@ import fcntl
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
+
+import orjson
 
 from workpost.integrations.logs.base import GroupMissing, Line
 from workpost.kernel.errors import TryLater
 
 SUFFIX = ".jsonl"
 RETENTION = ".retention"
+SKEW_MS = 60_000
+"""How far the clock of the file system may be behind ours."""
 FOR_GOOD = (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError)
 
 
@@ -59,9 +64,9 @@ class FolderGroup:
         return 0
 
     def read(self, since: int, limit: int) -> list[tuple[str, bytes]]:
-        """The last `limit` lines of files that were written to since then, each with its stream.
+        """The last `limit` lines since then, each with its stream, in the order of their times.
 
-        In the order of the files' last change.
+        A line that tells no time has that of its file's last change.
         """
         try:
             files = [
@@ -69,16 +74,21 @@ class FolderGroup:
                 for path in self._root.rglob(f"*{SUFFIX}")
                 if path.is_file() and path.stat().st_mtime * 1000 >= since
             ]
-            found: list[tuple[str, bytes]] = []
-            for _, path in sorted(files, reverse=True):
+            found: list[tuple[int, str, bytes]] = []
+            for changed, path in sorted(files, reverse=True):
+                latest = int(changed * 1000)
+                if len(found) >= limit and latest + SKEW_MS < found[0][0]:
+                    break  # all of its lines are older than those that are there
                 stream = path.parent.relative_to(self._root).as_posix()
-                lines = path.read_bytes().splitlines()[-limit:]
-                found[:0] = [(stream, line) for line in lines]
-                if len(found) >= limit:
-                    break
+                timed = (
+                    (_time_of(line, latest), stream, line)
+                    for line in path.read_bytes().splitlines()[-limit:]
+                )
+                found += [one for one in timed if one[0] >= since]
+                found = sorted(found, key=itemgetter(0))[-limit:]
         except OSError as error:
             raise _translated(error) from error
-        return found[-limit:]
+        return [(stream, line) for _, stream, line in found]
 
     def _forget(self, today: str) -> None:
         """Remove the files of all streams that are older than the retention, and empty streams."""
@@ -92,6 +102,17 @@ class FolderGroup:
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
+
+
+def _time_of(line: bytes, unknown: int) -> int:
+    """The time that a line tells, in ms."""
+    with contextlib.suppress(orjson.JSONDecodeError):
+        document = orjson.loads(line)
+        if isinstance(document, dict):
+            at = document.get("timestamp", document.get("event_timestamp"))
+            if isinstance(at, int):
+                return at
+    return unknown
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -31,7 +31,8 @@ async def answer_vacation(
 ) -> Answer | None:
     """The answer of a script, None when there is to be none."""
     owner = mailbox.owner
-    addresses = owner.folds | {fold(one) for one in action.addresses}
+    more = (one for given in action.addresses for _, one in parse_address_list(given)[:1])
+    addresses = owner.folds | {fold(one) for one in more}
     if not may_answer(letter, mailbox, addresses):
         return None
     name, address = owner.name, owner.address

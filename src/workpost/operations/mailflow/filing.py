@@ -71,7 +71,7 @@ async def file(
         if isinstance(place, FileInto):
             tree = tree or await read_tree(core, mailbox)
             target = await _target(core, mailbox, tree, place)
-            told.append((place.folder, target is not None))
+            told.append((target.path if target else place.folder, target is not None))
         target = target or _Target(0)
         key = "/".join(new.name_tag.hex() for new in target.chain) or str(target.folder)
         found.setdefault(key, (target, place.flags or ()))

@@ -10,7 +10,7 @@ from workpost.domain.messages.delivery import Answer, Outgoing
 from workpost.formats.addresses import AddressError, fold, parse_address_list, parse_mailbox
 from workpost.formats.mime.answer import NOTIFIED, compose_answer
 from workpost.formats.sieve.actions import Notify
-from workpost.formats.sieve.evaluation import mailto_addresses
+from workpost.formats.sieve.evaluation import MAX_URI_FIELDS, mailto_addresses
 from workpost.operations.mailflow import automatic
 from workpost.operations.mailflow.automatic import Letter
 from workpost.operations.mailflow.scripted import Mailbox
@@ -25,12 +25,8 @@ _IMPORTANCE = {1: "high", 2: "normal", 3: "low"}
 
 def recipients(action: Notify) -> list[str]:
     """To whom a notice goes: those before the `?` and the `to` behind it, a few at most."""
-    listed = mailto_addresses(action.method)
-    listed += [
-        one for value in _headers(action).get("to", []) for _, one in parse_address_list(value)
-    ]
     found: dict[str, str] = {}
-    for address in listed:
+    for address in mailto_addresses(action.method):
         try:
             found.setdefault(fold(address), parse_mailbox(address, smtputf8=True))
         except AddressError:
@@ -90,7 +86,8 @@ def _headers(action: Notify) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     # In a mailto URI a plus sign is one.
     query = urlsplit(action.method).query.replace("+", "%2B")
-    for name, value in parse_qsl(query, max_num_fields=20) if query.count("&") < 20 else []:
+    many = query.count("&") >= MAX_URI_FIELDS
+    for name, value in [] if many else parse_qsl(query, max_num_fields=MAX_URI_FIELDS):
         found.setdefault(name.lower(), []).append(value)
     return found
 

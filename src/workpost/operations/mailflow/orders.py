@@ -65,7 +65,10 @@ def named(which: str) -> Choice:
 
 
 async def retry(core: Core, choice: Choice) -> Ordered:
-    """Let the chosen rows be due now, held ones too; their destinations are tried at once."""
+    """Let the chosen rows be due now, held ones too; their destinations are tried at once.
+
+    Mail that is held for its sender goes before its time only where it is named by itself.
+    """
     return await _order(core, choice, WAITING, now=True)
 
 
@@ -82,6 +85,7 @@ async def _order(core: Core, choice: Choice, state: str, *, now: bool) -> Ordere
             rows=[(entry, n) for entry, n, _, _ in page],
             state=state,
             now=now,
+            early=bool(choice.trace or choice.queue),
             routes=sorted({route for *_, route in page if route != LOCAL}) if now else [],
         )
         done.changed += changed
@@ -102,16 +106,17 @@ async def _pages(core: Core, choice: Choice) -> AsyncIterator[list[tuple[int, in
 
 @command
 def order_rows(
-    tx: Tx, *, rows: list[tuple[int, int]], state: str, now: bool, routes: list[str]
+    tx: Tx, *, rows: list[tuple[int, int]], state: str, now: bool, early: bool, routes: list[str]
 ) -> int:
     """Change the state of rows that nobody works on; returns how many.
 
-    With `now` they are due at once, and the trouble of their destinations is forgotten.
+    With `now` they are due at once, and the trouble of their destinations is forgotten; unless
+    `early`, those that are held for their sender stay so.
     """
     for route in routes:
         queue_routes.clear_trouble(tx, route=route)
     due = database_now(tx) if now else None
-    changed = queue_orders.order(tx, rows=rows, state=state, due=due)
+    changed = queue_orders.order(tx, rows=rows, state=state, due=due, early=early)
     if now:
         tx.announce(queue.HINTS, queue.FUNCTIONS)
     return changed

@@ -256,9 +256,10 @@ class _Case:
             self.handled.also.append(Outgoing(message.content, filed.items, queued))
         if not places and not any(one["action"] == "REDIRECT" for one in self.actions):
             self._note("DISCARD")
+        kept = any(isinstance(one, Keep) for one in places)
         for folder, found in filed.folders:
             if found:
-                self._note("MOVE", targetFolder=folder)
+                self._note("COPY" if kept else "MOVE", targetFolder=folder)
             else:
                 self._note("KEEP", targetFolder="INBOX", missingFolder=folder)
 

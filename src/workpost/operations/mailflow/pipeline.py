@@ -1,7 +1,8 @@
 """The life of a message until somebody answers for it, from top to bottom.
 
-    submit:  size, hops -> scan -> stamp -> summarize -> may the sender? -> limits -> place ->
-             route -> flow rules -> journal -> charge, seal -> personal rules -> hold -> one write
+    submit:  size, hops -> no Bcc -> scan -> stamp -> summarize -> may the sender? -> limits ->
+             place -> route -> flow rules -> journal -> charge, seal -> personal rules -> hold ->
+             one write
     receive: size, hops -> authenticate -> route -> scan -> stamp -> summarize -> enforce ->
              flow rules -> place -> journal -> charge, seal -> personal rules -> hold -> one write
 
@@ -19,6 +20,7 @@ from workpost.domain.access import shell as access
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.messages import delivery
 from workpost.domain.messages.shell import summary_of
+from workpost.formats.mime.blind import drop_blind_copies
 from workpost.kernel.errors import (
     LimitExceeded,
     MailboxNotFound,
@@ -74,13 +76,16 @@ async def submit(
     """Accept a message from someone who logged in; returns its trace id.
 
     `route` is where it goes, if that is known already (`recipients.remembered`). Until `hold_until`
-    (milliseconds) nobody gets it, and `orders.take_back` undoes it. Raises SenderNotAllowed,
+    (milliseconds) nobody gets it, and `orders.take_back` undoes it. It is kept as it is, but for
+    Bcc, which would tell everybody. Raises SenderNotAllowed,
     UnknownRecipient, MessageTooLarge, TooManyRecipients, InvalidParameter, MailLoop, LimitExceeded,
     TryLater, AuthenticationFailed when access was withdrawn meanwhile, MessageRefused for a virus.
     """
     if hold_until is not None:
         envelope = msgspec.structs.replace(envelope, owner=owner_of(grant))
     header = _check(core, raw)
+    if b"bcc" in header:
+        raw = drop_blind_copies(raw, len(header))
     virus, name = await scan_virus(core, raw)
     await viruses.check(core, envelope, virus, name, [grant.organization], grant.entity)
     stamped = trace.stamp(core, envelope, raw)

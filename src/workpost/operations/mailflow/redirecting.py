@@ -1,6 +1,6 @@
 """`redirect` of a script (RFC 5228 4.2): as people's forwarding does it, with SRS and ARC.
 
-What machines sent by themselves is not sent on, nor what this person, or anybody on the way, has
+Bounces and answers of machines are not sent on, nor what this person, or anybody on the way, has
 sent on before: that stays here. An address here is delivered to through the queue, with a
 Delivered-To on top, by which a circle is known.
 """
@@ -41,8 +41,10 @@ async def redirect(
     """Send a message on; None when it has to stay here."""
     owner = mailbox.owner
     # The whole header: a script may have added as much as would hide the marks from others.
-    passed = forwarding.passed(message.stamped.raw[: message.summary.header_end].lower())
-    if letter.is_automatic or fold(owner.address) in passed or fold(address) in owner.folds:
+    header = message.stamped.raw[: message.summary.header_end].lower()
+    passed = forwarding.passed(header)
+    answers = not letter.sender or forwarding.is_answer(header)
+    if answers or fold(owner.address) in passed or fold(address) in owner.folds:
         return None
     routed = await expand_envelope(core, [address], Origin(passed=passed | {fold(owner.address)}))
     people = [one for one in routed.local if one.mailbox != owner.mailbox]

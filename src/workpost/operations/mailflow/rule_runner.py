@@ -24,8 +24,8 @@ from workpost.operations.mailflow.queueing import (
     lease_each,
     look_functions,
     release_expired,
-    renew,
 )
+from workpost.operations.mailflow.renewing import Held, keep_renewing
 from workpost.operations.mailflow.runner import end_destroyed, put_off
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
@@ -60,7 +60,7 @@ class RuleRunner:
     async def run(self) -> None:
         """Run until cancelled; then what is under way ends, or is given back."""
         watch = self._core.store.watch(HINTS, FUNCTIONS, lambda _: self._wake.set())
-        renewing = asyncio.create_task(self._renew())
+        renewing = asyncio.create_task(keep_renewing(self._core, self._held, self._lease_ms))
         try:
             while True:
                 self._wake.clear()
@@ -74,6 +74,9 @@ class RuleRunner:
             watch.close()
             await self._drain()
             renewing.cancel()
+
+    def _held(self) -> list[Held]:
+        return [(lease.leased.id, lease.fence) for lease, *_ in self._running.values()]
 
     async def step(self) -> float:
         """Begin what is due as far as there is room; returns seconds until the next look."""
@@ -171,18 +174,6 @@ class RuleRunner:
             await self._core.store.write_background(
                 give_back, queue_id=lease.leased.id, fence=lease.fence, number=number
             )
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self._lease_ms / 4000)
-            held = [(lease.leased.id, lease.fence) for lease, *_ in self._running.values()]
-            if held:
-                try:
-                    await self._core.store.write_background(
-                        renew, held=held, lease_ms=self._lease_ms
-                    )
-                except WorkpostError as error:
-                    log.warning("leases are not renewed", error=str(error))
 
     async def _rest(self, seconds: float) -> None:
         if seconds:

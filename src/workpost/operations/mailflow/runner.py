@@ -1,8 +1,8 @@
 """The runner of the local queue: recipients of large groups, and mailboxes that were full.
 
 Leases one row (at most 100 recipients), opens the message, and settles that row in one transaction
-(invariant 3, `settling.py`). A dead runner's lease runs out after a minute and its fence no longer
-fits, so nothing is delivered twice.
+(invariant 3, `settling.py`). The lease is renewed meanwhile; that of a runner that died runs out
+after `queue.lease_seconds`, and its fence no longer fits, so nothing is delivered twice.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from workpost.kernel.errors import Fault, KeyDestroyed, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.waiting import happened
 from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, postpone
+from workpost.operations.mailflow.renewing import Held, keep_renewing
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
 from workpost.store.tables.queue import HELD, HINTS, WAITING
 from workpost.store.tables.queue_kinds import LOCAL
 
-LEASE_MS = 60_000
 IDLE_SECONDS = 5.0
 FIRST_DELAY_MS = 60_000
 LAST_DELAY_MS = 3_600_000
@@ -37,15 +37,18 @@ class LocalRunner:
         self._core = core
         self._wake = asyncio.Event()
         self._turns = Turns()
+        self._held: set[Held] = set()
 
     async def run(self) -> None:
         """Run until cancelled."""
         watch = self._core.store.watch(HINTS, "", lambda _: self._wake.set())
+        lease_ms = lease_ms_of(self._core)
+        renewing = asyncio.create_task(keep_renewing(self._core, lambda: self._held, lease_ms))
         try:
             while True:
                 self._wake.clear()
                 try:
-                    worked = await deliver_one(self._core, self._turns)
+                    worked = await deliver_one(self._core, self._turns, self._held)
                 except WorkpostError as error:
                     log.warning("local delivery is delayed", error=str(error))
                     worked = False
@@ -53,13 +56,24 @@ class LocalRunner:
                     await self._rest()
         finally:
             watch.close()
+            renewing.cancel()
 
     async def _rest(self) -> None:
         await happened(self._wake, IDLE_SECONDS)
 
 
-async def deliver_one(core: Core, turns: Turns | None = None) -> bool:
-    """Lease and settle one row; False when nothing is due. `turns` says whose turn it is."""
+def lease_ms_of(core: Core) -> int:
+    """How long a lease of the queue holds that nobody renews, in milliseconds."""
+    return core.settings.queue.lease_seconds * 1000
+
+
+async def deliver_one(
+    core: Core, turns: Turns | None = None, held: set[Held] | None = None
+) -> bool:
+    """Lease and settle one row; False when nothing is due.
+
+    `turns` says whose turn it is; the lease is in `held` while it is worked under.
+    """
     turns = turns or Turns()
     seen = await core.store.read(look_at, route=LOCAL, after=turns.after())
     turns.go_on("", seen.after)
@@ -68,20 +82,40 @@ async def deliver_one(core: Core, turns: Turns | None = None) -> bool:
     if entry is None:
         return False
     lease = await core.store.write_background(
-        lease_due, route=LOCAL, entry=entry, limit=1, lease_ms=LEASE_MS, fence=core.env.new_id()
+        lease_due,
+        route=LOCAL,
+        entry=entry,
+        limit=1,
+        lease_ms=lease_ms_of(core),
+        fence=core.env.new_id(),
     )
     if lease is None:
         # Another runner was first.
         return True
     if first is not None:
         turns.serve(first)
+    working = held if held is not None else set()
+    working.add((lease.leased.id, lease.fence))
+    try:
+        await _settle(core, lease)
+    finally:
+        working.discard((lease.leased.id, lease.fence))
+    return True
+
+
+async def _settle(core: Core, lease: Lease) -> None:
     try:
         await settle(core, await open_leased(core, lease))
     except KeyDestroyed as error:
         await end_destroyed(core, lease, error)
     except Fault as error:
         await put_off(core, lease, error)
-    return True
+    except WorkpostError:
+        raise
+    except Exception as error:
+        # One row that we cannot bear must not stop the mail of everybody else, again and again.
+        log.exception("local delivery failed inside", queue=lease.leased.id)
+        await put_off(core, lease, Fault(type(error).__name__))
 
 
 async def end_destroyed(core: Core, lease: Lease, error: KeyDestroyed) -> None:
@@ -96,7 +130,7 @@ async def end_destroyed(core: Core, lease: Lease, error: KeyDestroyed) -> None:
 
 async def put_off(core: Core, lease: Lease, error: WorkpostError) -> None:
     """Come back later to a row that does not open; after a day it is the operator's."""
-    held = core.env.now() - lease.leased.created >= GIVE_UP_MS
+    held = core.env.now() - lease.leased.since >= GIVE_UP_MS
     attempts = min(attempt for _, attempt, _ in lease.leased.recipients)
     await core.store.write_background(
         postpone,

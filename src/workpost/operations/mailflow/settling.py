@@ -125,7 +125,7 @@ async def _decide(core: Core, opened: Opened, *, redirects: bool) -> Settlement:
     ruled = await _rule(core, opened, found, redirects=redirects)
     given_up = [GivenUp(one.address, *GONE, one.wish) for one in found.gone]
     waiting = list(found.broken)
-    expired = core.env.now() - entry.created >= GIVE_UP_MS
+    expired = core.env.now() - entry.since >= GIVE_UP_MS
     if expired:
         given_up += [GivenUp(one.address, *why, one.wish) for one, why in found.late]
     else:
@@ -175,7 +175,7 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
         found.stored,
         Placed(entry.content, len(opened.raw), 0, None),
         opened.content_key,
-        entry.created,
+        entry.since,
     )
     return await personal.apply(
         core,
@@ -248,6 +248,6 @@ async def _item(core: Core, opened: Opened, stored: bytes, recipient: StoredReci
         content=entry.content,
         content_key=opened.content_key,
         size=len(opened.raw),
-        received=entry.created,
+        received=entry.since,
         role=recipient.role,
     )

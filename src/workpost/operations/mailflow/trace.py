@@ -1,8 +1,8 @@
 """Trace: the fields put on top of a message, and the event that proves what happened to it.
 
-What people submit is kept byte for byte; Return-Path and Received go in front of it, nothing else
-is touched (RFC 5321 4.4). Mail from outside has Authentication-Results between the two, and loses
-those that it brought in our name or a relay's (RFC 8601 5).
+What people submit is kept byte for byte, without Bcc; Return-Path and Received go in front of it,
+nothing else is touched (RFC 5321 4.4). Mail from outside has Authentication-Results between the
+two, and loses those that it brought in our name or a relay's (RFC 8601 5).
 """
 
 from __future__ import annotations

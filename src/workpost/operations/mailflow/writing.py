@@ -13,6 +13,7 @@ import msgspec
 from workpost.domain.directory.sending_limits import Standing
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Charge, Outgoing
+from workpost.formats.dates import format_date
 from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
 from workpost.operations.filtering.verdicts import Scan
@@ -87,7 +88,9 @@ async def send(
     made, handled = given.made, given.handled
     items, paths = handled.placed, handled.paths
     told = arrivals.delivered(items, arrivals.people_of(kept, home), paths)
-    if hold_until is None and (inside := arrivals.arrived(message, kept, home)):
+    if hold_until is not None:
+        told["heldUntil"] = format_date(hold_until / 1000)
+    elif inside := arrivals.arrived(message, kept, home):
         told["arrived"] = inside
     results = rule_telling.results_of(ruled, kept, home, sent=True)
     if virus:

@@ -254,7 +254,7 @@ class Delivery:
     async def _put_off(self, error: Fault) -> None:
         """Come back later to what does not open; after a day it is held for the operator."""
         entry = self.leased.entry
-        age = self._core.env.now() - entry.created
+        age = self._core.env.now() - entry.since
         held = age >= HOLD_AFTER_MS
         attempts = min(count for _, count, _ in entry.recipients)
         dice = schedule.dice_of(self._core.env)

@@ -1,6 +1,6 @@
 """The runner of outbound mail: takes what is due, keeps many deliveries under way, renews leases.
 
-Every process with the role `jobs` has one, on as many nodes as there are. A lease (30 s) is renewed
+Every process with the role `jobs` has one, on as many nodes as there are. A lease is renewed
 four times before it would end, while its delivery goes on; a runner that dies is replaced when its
 leases run out. A runner that cannot renew calls its attempts off before they do, so that no message
 goes out twice; and whoever has just lost sight of the database takes nothing over for a while, so
@@ -295,7 +295,9 @@ class OutboundRunner:
         while True:
             try:
                 states = await self._core.store.read(queue_orders.count_states)
-                oldest = await self._core.store.read(queue_orders.oldest_entry)
+                oldest = await self._core.store.read(
+                    queue_orders.oldest_entry, now=self._core.env.now()
+                )
             except WorkpostError as error:
                 log.warning("the queue could not be counted", error=str(error))
             else:

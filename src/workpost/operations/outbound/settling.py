@@ -87,7 +87,7 @@ class _Deciding:
         self._core = core
         self._attempt = attempt
         self._entry = attempt.leased.entry
-        self._age = core.env.now() - self._entry.created
+        self._age = core.env.now() - self._entry.since
         self._patience = patience_of(core)
         self._attempts = {number: count for number, count, _ in self._entry.recipients}
         self._told: dict[str, list[Told]] = {RELAYED: [], FAILED: [], DELAYED: []}
@@ -198,7 +198,7 @@ class _Deciding:
             raw=self._attempt.raw,
             summary=self._attempt.summary,
             arrival=self._entry.created,
-            retry_until=self._entry.created + self._patience.give_up,
+            retry_until=self._entry.since + self._patience.give_up,
         )
         made = []
         for action, told in self._told.items():

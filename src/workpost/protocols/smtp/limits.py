@@ -25,5 +25,7 @@ class Limits:
     """Time for a peer to take the last reply before the connection is cut."""
     tick: float = 5.0
     """How often the times above are looked at."""
+    hold: int = 0
+    """Longest time for which people may have a message held (RFC 4865); 0: it is not offered."""
     eight_bit_headers: bool = True
     """Whether other servers may leave SMTPUTF8 out where a header is not ASCII; people may not."""

@@ -4,6 +4,7 @@ The caller binds the sockets, so that a port may be random or shared by several 
 """
 
 import asyncio
+import datetime as dt
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -43,7 +44,8 @@ class ListenerOptions:
 class SmtpServer(Listener[Connection]):
     """One listener of SMTP or LMTP.
 
-    Without ``strangers`` nobody's rates are counted.
+    Without ``strangers`` nobody's rates are counted. ``wall`` tells the time in seconds since the
+    epoch.
     """
 
     limits: Limits
@@ -57,12 +59,14 @@ class SmtpServer(Listener[Connection]):
         certificates: Certificates | None,
         strangers: Strangers | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(shared, certificates=certificates, clock=clock)
         self.service = service
         self.options = options
         self.limits = options.limits
         self.counters = Counters(options.role)
+        self.wall = wall
         protocol = "LMTP" if options.role is Role.LMTP else "ESMTP"
         self.greeting = plain_reply(220, [f"{options.hostname} {protocol} Workpost"])
         self._capabilities: dict[tuple[bool, bool], bytes] = {}
@@ -154,5 +158,19 @@ class SmtpServer(Listener[Connection]):
             elif self.certificates is not None:
                 lines.append("STARTTLS")
             lines += ["AUTH PLAIN LOGIN"] * auth + ["HELP"]
+            if self.holds:
+                # The latest moment is another one each time.
+                return plain_reply(250, [*lines, self._future_release()])
             answer = self._capabilities[key] = plain_reply(250, lines)
         return answer
+
+    @property
+    def holds(self) -> bool:
+        """Whether a message may be submitted for later."""
+        return self.options.role is Role.SUBMISSION and self.limits.hold > 0
+
+    def _future_release(self) -> str:
+        """RFC 4865 3: the most seconds, and the latest moment, for which a message is held."""
+        most = self.limits.hold
+        latest = dt.datetime.fromtimestamp(int(self.wall()) + most, dt.UTC)
+        return f"FUTURERELEASE {most} {latest:%Y-%m-%dT%H:%M:%SZ}"

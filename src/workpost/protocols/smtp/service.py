@@ -137,7 +137,14 @@ class MailFlowService:
         if isinstance(login, GrantedLogin):
             envelope = _envelope(transaction, content)
             try:
-                trace = await pipeline.submit(self._core, login.grant, envelope, content, route)
+                trace = await pipeline.submit(
+                    self._core,
+                    login.grant,
+                    envelope,
+                    content,
+                    route,
+                    hold_until=self._hold(transaction),
+                )
             except (AccessDenied, AuthenticationFailed):
                 raise Refused(*LOG_IN_AGAIN) from None
             except SenderNotAllowed:
@@ -154,6 +161,10 @@ class MailFlowService:
                 raise Refused(*GONE)
         trace = await pipeline.receive(self._core, envelope, content, route)
         return Accepted(f"Accepted as {trace}", refused)
+
+    def _hold(self, transaction: Transaction) -> int | None:
+        until = transaction.hold_until
+        return until if until is not None and until > self._core.env.now() else None
 
     def _tell_sent(self, grant: Grant, trace: str = "", *, allowed: bool = True) -> None:
         tell_mailbox_access(

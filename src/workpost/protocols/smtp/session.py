@@ -66,8 +66,9 @@ class Transaction:
 
     ``sender`` None is the null sender; ``size`` is the declared one (0: none); ``auth`` is the AUTH
     parameter of MAIL; ``tls`` names version and cipher, None in clear. ``ret``, ``envid`` and
-    ``requiretls`` are the parameters of RFC 3461 and 8689. ``recipients`` holds those that were
-    accepted. ``notes`` belongs to the service.
+    ``requiretls`` are the parameters of RFC 3461 and 8689. Before ``hold_until`` (milliseconds)
+    nobody is to get the message (RFC 4865). ``recipients`` holds those that were accepted.
+    ``notes`` belongs to the service.
     """
 
     peer: Peer
@@ -84,6 +85,7 @@ class Transaction:
     ret: str = ""
     envid: str = ""
     requiretls: bool = False
+    hold_until: int | None = None
     recipients: list[Recipient] = field(default_factory=list)
     notes: object = None
 

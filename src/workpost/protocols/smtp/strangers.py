@@ -24,6 +24,8 @@ EARLY_TALKERS = counter("workpost_smtp_early_talkers_total", "Clients that did n
 
 MOST_DOUBLINGS = 16
 """Of the time that a refusal takes; how long a guesser is remembered follows from it."""
+FORGETFULNESS = 1.25
+"""How many of the longest waits it takes to forget one unknown recipient."""
 REMEMBERED = 4_096
 
 
@@ -48,7 +50,8 @@ class StrangerLimits:
     greeting: float = 0.2
     """Seconds that a stranger waits for the greeting of a server; whoever speaks first is a bot."""
     tarpit_after: int = 5
-    """Unknown recipients of an address in a window that are refused at once."""
+    """Unknown recipients of an address that are refused at once; one is forgotten in a window's
+    part, or `FORGETFULNESS` times ``tarpit_longest`` where that is more."""
     tarpit_longest: float = 10.0
     """Seconds before the refusal of one more, at most; 0 for no delay at all."""
     tarpit_sessions: int = 100
@@ -84,7 +87,9 @@ class Strangers:
                 rate.limit = getattr(limits, f"{what}_per_{per}")
                 rate.seconds = limits.seconds
         self.unknown.limit = limits.tarpit_after + MOST_DOUBLINGS
-        self.unknown.seconds = limits.seconds
+        # While a guesser waits for a no, less than one is forgotten: else no wait would grow.
+        kept = FORGETFULNESS * limits.tarpit_longest * self.unknown.limit
+        self.unknown.seconds = max(limits.seconds, kept)
 
     def meet(self, host: str) -> "Stranger | None":
         """Who a peer is to be counted as; None for those who are no strangers."""

@@ -71,6 +71,8 @@ class LeasedEntry(msgspec.Struct, frozen=True):
     """(n, attempts, sealed) of each leased recipient."""
     noticed: list[int] = []
     """Those whose sender was told that they are late."""
+    since: int = 0
+    """When it was accepted, or was to go where that is later: how late it is counts from here."""
 
 
 def insert_entry(
@@ -160,14 +162,16 @@ def _leased(
         [(lease_until, fence, queue, row[0]) for row in rows],
     )
     entry = tx.row(
-        "SELECT id, org, content, wrapped_key, gen, sealed_envelope, direction, created"
-        " FROM queue WHERE id = ?",
+        "SELECT id, org, content, wrapped_key, gen, sealed_envelope, direction, created,"
+        " COALESCE(hold_until, created) FROM queue WHERE id = ?",
         queue,
     )
     if entry is None:
         return None
     recipients = [(row[0], row[1], row[2]) for row in rows]
-    return LeasedEntry(*(*entry, recipients, [row[0] for row in rows if row[3]]))
+    noticed = [row[0] for row in rows if row[3]]
+    since = max(entry[7], entry[8])
+    return LeasedEntry(*(*entry[:8], recipients, noticed, since))
 
 
 def renew(tx: Tx, *, queue: int, fence: int, lease_until: int) -> bool:
@@ -256,7 +260,7 @@ class QueueSummary(msgspec.Struct, frozen=True):
     waiting: int
     held: int
     created: int | None
-    """When the oldest entry that still waits was accepted."""
+    """When the oldest entry that still waits was accepted, or was to go where that is later."""
     due: int | None
     """When the most overdue recipient was to be tried."""
 
@@ -266,7 +270,8 @@ def summarize_queue(tx: Reader) -> QueueSummary:
     waiting = tx.row("SELECT COUNT(*), MIN(due) FROM queue_rcpt WHERE state = 'waiting'")
     held = tx.row("SELECT COUNT(*) FROM queue_rcpt WHERE state = 'held'")
     oldest = tx.row(
-        "SELECT MIN(q.created) FROM queue q JOIN queue_rcpt r ON r.queue = q.id"
+        "SELECT MIN(COALESCE(q.hold_until, q.created)) FROM queue q"
+        " JOIN queue_rcpt r ON r.queue = q.id"
         " WHERE r.state = 'waiting'"
     )
     assert waiting is not None

@@ -65,29 +65,46 @@ def choose(
     return [(int(queue), int(n), str(state), str(route)) for queue, n, state, route in rows]
 
 
-def order(tx: Tx, *, rows: Sequence[tuple[int, int]], state: str, due: int | None = None) -> int:
+NEVER = 1 << 62
+"""Later than any moment that mail is held until."""
+
+
+def order(
+    tx: Tx,
+    *,
+    rows: Sequence[tuple[int, int]],
+    state: str,
+    due: int | None = None,
+    early: bool = True,
+) -> int:
     """Give rows that nobody works on another state, and time unless None; returns how many.
 
-    With a time they are on their way: their sender cannot take them back any more.
+    With a time they are on their way: their sender cannot take them back any more. Unless `early`,
+    those that are held for their sender keep the moment that the sender chose.
     """
+    kept = NEVER if due is None or early else due
     count = 0
     for queue, n in sorted(rows):
         count += tx.run(
-            "UPDATE queue_rcpt SET state = ?, due = COALESCE(?, due)"
+            "UPDATE queue_rcpt SET state = ?, due = COALESCE((SELECT q.hold_until FROM queue q"
+            " WHERE q.id = queue_rcpt.queue AND q.hold_until > ?), ?, due)"
             " WHERE queue = ? AND n = ? AND state <> 'leased'",
             state,
+            kept,
             due,
             queue,
             n,
         )
-    if due is not None:
-        entries = sorted({queue for queue, _ in rows})
-        tx.many("UPDATE queue SET hold_until = NULL WHERE id = ?", [(each,) for each in entries])
+    if due is not None and early:
+        tx.many(
+            "UPDATE queue SET hold_until = ? WHERE id = ? AND hold_until > ?",
+            [(due, each, due) for each in sorted({queue for queue, _ in rows})],
+        )
     return count
 
 
 def get_hold(tx: Reader, *, queue: int) -> int | None:
-    """Until when the sender of an entry may take it back; None: it is on its way."""
+    """Until when an entry is held, or was, that its sender may take back; None for others."""
     row = tx.row("SELECT hold_until FROM queue WHERE id = ?", queue)
     return int(row[0]) if row is not None and row[0] is not None else None
 
@@ -110,7 +127,11 @@ def count_states(tx: Reader) -> dict[str, int]:
     }
 
 
-def oldest_entry(tx: Reader) -> int | None:
-    """When the oldest message of the queue was accepted; None for an empty queue."""
-    row = tx.row("SELECT created FROM queue ORDER BY id LIMIT 1")
+def oldest_entry(tx: Reader, *, now: int) -> int | None:
+    """Since when the oldest message of the queue waits that is not held for its sender, or None."""
+    row = tx.row(
+        "SELECT COALESCE(hold_until, created) FROM queue"
+        " WHERE hold_until IS NULL OR hold_until <= ? ORDER BY id LIMIT 1",
+        now,
+    )
     return int(row[0]) if row is not None else None

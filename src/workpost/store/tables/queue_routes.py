@@ -13,6 +13,9 @@ import msgspec
 from workpost.store.database.unit import Reader, Tx
 from workpost.store.tables.queue_kinds import ELSEWHERE, FUNCTION, OUT
 
+_SINCE = "COALESCE(q.hold_until, q.created)"
+"""What the age of an entry counts from; of what is due it is never later than now."""
+
 
 class Trouble(msgspec.Struct, frozen=True):
     """A destination that was not reached, `since` and `until` by the database's clock."""
@@ -146,13 +149,14 @@ def put_off(
     """Let the most overdue rows of a route be due at `dues` instead; returns how many.
 
     Left to be settled one by one are rows of entries from before `created_after`, and rows of
-    entries from before `untold` whose sender was not told that they are late.
+    entries from before `untold` whose sender was not told that they are late. An entry that was
+    held for its sender is from when it was to go.
     """
     skip = " FOR UPDATE OF r SKIP LOCKED" if tx.engine == "postgresql" else ""
     rows = tx.rows(
         "SELECT r.queue, r.n FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
-        " WHERE r.route = ? AND r.state = 'waiting' AND r.due <= ? AND q.created > ?"
-        f" AND (r.noticed = 1 OR q.created > ?) ORDER BY r.due LIMIT ?{skip}",
+        " WHERE r.route = ? AND r.state = 'waiting' AND r.due <= ?"
+        f" AND {_SINCE} > ? AND (r.noticed = 1 OR {_SINCE} > ?) ORDER BY r.due LIMIT ?{skip}",
         route,
         now,
         created_after,
@@ -185,7 +189,7 @@ def overdue_on_route(
     rows = tx.rows(
         "SELECT r.queue FROM queue_rcpt r JOIN queue q ON q.id = r.queue"
         " WHERE r.route = ? AND r.state = 'waiting' AND r.due <= ?"
-        " AND (q.created <= ? OR (r.noticed = 0 AND q.created <= ?)) ORDER BY r.due LIMIT ?",
+        f" AND ({_SINCE} <= ? OR (r.noticed = 0 AND {_SINCE} <= ?)) ORDER BY r.due LIMIT ?",
         route,
         now,
         created_before,

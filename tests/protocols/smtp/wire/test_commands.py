@@ -86,6 +86,9 @@ def test_section_4_1_1_1_a_greeting_without_a_name_is_refused(name):
             MailFrom(Address("ådå", "a.test"), smtputf8=True),
         ),
         (b"FROM:<ada@a.test> AUTH=<>", MailFrom(ADA, auth="")),
+        (b"FROM:<ada@a.test> holdfor=90", MailFrom(ADA, holdfor=90)),
+        (b"FROM:<> HOLDUNTIL=1970-01-01T00:01:00Z", MailFrom(None, holduntil=60_000)),
+        (b"FROM:<> HOLDUNTIL=1970-01-01t02:00:00.25+02:00", MailFrom(None, holduntil=250)),
         (b"FROM:<ada@a.test> AUTH=e+3Dmc2@a.test", MailFrom(ADA, auth="e=mc2@a.test")),
     ],
 )
@@ -127,6 +130,14 @@ def test_section_4_1_1_2_mail(argument, expected):
         (b"FROM:<> ENVID=" + b"x" * 101, (501, "5.5.4")),
         ("FROM:<> SMTPUTF8 ENVID=ä".encode(), (501, "5.5.4")),
         (b"FROM:<> REQUIRETLS=yes", (501, "5.5.4")),
+        (b"FROM:<> HOLDFOR", (501, "5.5.4")),
+        (b"FROM:<> HOLDFOR=-1", (501, "5.5.4")),
+        (b"FROM:<> HOLDFOR=1234567890", (501, "5.5.4")),
+        (b"FROM:<> HOLDUNTIL", (501, "5.5.4")),
+        (b"FROM:<> HOLDUNTIL=2027-02-30T00:00:00Z", (501, "5.5.4")),
+        (b"FROM:<> HOLDUNTIL=2027-01-01T00:00:00", (501, "5.5.4")),
+        (b"FROM:<> HOLDUNTIL=1798761600", (501, "5.5.4")),
+        (b"FROM:<> HOLDFOR=1 HOLDUNTIL=2027-01-01T00:00:00Z", (501, "5.5.4")),
     ],
 )
 def test_section_4_1_1_11_mail_that_cannot_be_understood(argument, expected):

@@ -28,7 +28,8 @@ _RESET = reply(250, "2.0.0", "Reset")
 
 async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
     """RFC 5321 4.1.1.2: ``MAIL FROM:<path> [parameters]``."""
-    sender, size, body, smtputf8, auth, ret, envid, requiretls = _parse_mail(argument)
+    parsed = _parse_mail(argument)
+    sender, size, body, smtputf8, auth, ret, envid, requiretls, holdfor, holduntil = parsed
     server, connection = dialogue.server, dialogue.connection
     if not dialogue.helo:
         raise CommandError(503, "5.5.1", "Say EHLO first")
@@ -42,6 +43,9 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
         raise CommandError(552, "5.3.4", "Message is over the size limit")
     if size > server.budget.free:
         raise CommandError(452, "4.3.1", "Too many messages at once, try later")
+    hold_until = None
+    if holdfor is not None or holduntil is not None:
+        hold_until = _hold(dialogue, holdfor, holduntil)
     transaction = Transaction(
         connection.peer,
         server.options.role,
@@ -57,6 +61,7 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
         ret,
         envid,
         requiretls,
+        hold_until,
     )
     stranger = connection.stranger
     if stranger is not None:
@@ -65,6 +70,23 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
     dialogue.transaction = transaction
     dialogue.surplus_recipients = 0
     return _SENDER_OK
+
+
+def _hold(dialogue: "Dialogue", holdfor: int | None, holduntil: int | None) -> int:
+    """RFC 4865 4: until when the message is held, in milliseconds; a moment that is over holds not.
+
+    Raises CommandError where it is not offered, and beyond what is.
+    """
+    server = dialogue.server
+    if not server.holds:
+        keyword = "HOLDUNTIL" if holdfor is None else "HOLDFOR"
+        raise CommandError(555, "5.5.4", f"Parameter {keyword} is not supported")
+    now = int(server.wall() * 1000)
+    until = now + (holdfor or 0) * 1000 if holduntil is None else holduntil
+    if until > now + server.limits.hold * 1000:
+        most = server.limits.hold
+        raise CommandError(501, "5.5.4", f"A message is held for at most {most} seconds")
+    return until
 
 
 async def rcpt(dialogue: "Dialogue", argument: bytes) -> bytes:

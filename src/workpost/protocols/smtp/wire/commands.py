@@ -1,9 +1,11 @@
-"""Command lines: RFC 5321 4.1.1 with SIZE, 8BITMIME, SMTPUTF8, AUTH, CHUNKING, DSN and REQUIRETLS.
+"""Command lines: RFC 5321 4.1.1 with SIZE, 8BITMIME, SMTPUTF8, AUTH, CHUNKING, DSN, REQUIRETLS,
+FUTURERELEASE.
 
 Each ``parse_`` function takes what follows the verb and returns values, or raises CommandError.
 Functions see one line without its CRLF; whoever cuts lines has refused bare CR and LF before.
 """
 
+import datetime as dt
 import re
 from typing import NamedTuple
 
@@ -13,8 +15,8 @@ from workpost.protocols.smtp.wire.paths import Address, parse_path
 COMMAND_LINE = 512  # octets with CRLF, RFC 5321 4.5.3.1.4
 ENVID = 100  # characters of the parameter's value, RFC 3461 4.4
 ORCPT = 500  # characters of the parameter's value, RFC 3461 4.2
-# RFC 1870 3, 6152 2, 6531 3.1, 4954 3; RFC 3461 4.3 and 4.4; RFC 8689 3
-MAIL_LINE = COMMAND_LINE + 26 + 17 + 10 + 500 + len(" RET=FULL ENVID=") + ENVID + 11
+# RFC 1870 3, 6152 2, 6531 3.1, 4954 3; RFC 3461 4.3 and 4.4; RFC 8689 3; RFC 4865 4
+MAIL_LINE = COMMAND_LINE + 26 + 17 + 10 + 500 + len(" RET=FULL ENVID=") + ENVID + 11 + 34
 # RFC 6531 3.1; RFC 3461 4.1 and 4.2
 RCPT_LINE = COMMAND_LINE + 10 + len(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=") + ORCPT
 AUTH_LINE = 12288  # octets, RFC 4954 4
@@ -24,6 +26,14 @@ LINE_LIMITS = {b"MAIL": MAIL_LINE, b"RCPT": RCPT_LINE, b"AUTH": AUTH_LINE}
 # RFC 5321 4.1.2; RFC 6531 3.3 lets a value hold more than ASCII.
 _KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u00a0-\U0010ffff]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")
+_FLAGS = ("SMTPUTF8", "REQUIRETLS")
+_HOLDS = ("HOLDFOR", "HOLDUNTIL")
+_HOLDFOR = re.compile(r"[0-9]{1,9}")
+# RFC 3339 5.6
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _XTEXT_CHAR = re.compile(r"\+([0-9A-F]{2})")
 _GREETING_NAME = re.compile(r"[!-~\u00a0-\U0010ffff]{1,255}")
@@ -45,6 +55,7 @@ class MailFrom(NamedTuple):
     ``size`` is the declared size in octets (0: none declared), ``body`` 7BIT or 8BITMIME, ``auth``
     the decoded AUTH parameter of RFC 4954 5 ("" is its ``<>``, None its absence). ``ret`` is FULL
     or HDRS and ``envid`` still in xtext, as it goes on (RFC 3461 4.3 and 4.4); "" is their absence.
+    ``holdfor`` is in seconds, ``holduntil`` in milliseconds since the epoch (RFC 4865 4).
     """
 
     sender: Address | None
@@ -55,6 +66,8 @@ class MailFrom(NamedTuple):
     ret: str = ""
     envid: str = ""
     requiretls: bool = False
+    holdfor: int | None = None
+    holduntil: int | None = None
 
 
 class RcptTo(NamedTuple):
@@ -196,10 +209,8 @@ def _with_parameters(mail: MailFrom, parameters: dict[str, str | None]) -> MailF
             if value is None or value.upper() not in _BODIES:
                 raise CommandError(501, "5.5.4", "BODY must be 7BIT or 8BITMIME")
             mail = mail._replace(body=value.upper())
-        elif keyword == "SMTPUTF8":
-            if value is not None:
-                raise CommandError(501, "5.5.4", "SMTPUTF8 takes no value")
-            mail = mail._replace(smtputf8=True)
+        elif keyword in _FLAGS:
+            mail = _flagged(mail, keyword, value)
         elif keyword == "AUTH":
             mail = mail._replace(auth=_decode_auth(value))
         elif keyword == "RET":
@@ -208,13 +219,40 @@ def _with_parameters(mail: MailFrom, parameters: dict[str, str | None]) -> MailF
             mail = mail._replace(ret=value.upper())
         elif keyword == "ENVID":
             mail = mail._replace(envid=_envid(value))
-        elif keyword == "REQUIRETLS":
-            if value is not None:
-                raise CommandError(501, "5.5.4", "REQUIRETLS takes no value")
-            mail = mail._replace(requiretls=True)
+        elif keyword in _HOLDS:
+            mail = _held(mail, keyword, value)
         else:
             raise CommandError(555, "5.5.4", f"Parameter {keyword} is not supported")
     return mail
+
+
+def _flagged(mail: MailFrom, keyword: str, value: str | None) -> MailFrom:
+    if value is not None:
+        raise CommandError(501, "5.5.4", f"{keyword} takes no value")
+    if keyword == "SMTPUTF8":
+        return mail._replace(smtputf8=True)
+    return mail._replace(requiretls=True)
+
+
+def _held(mail: MailFrom, keyword: str, value: str | None) -> MailFrom:
+    """RFC 4865 4: one of the two parameters that ask for a later release."""
+    if mail.holdfor is not None or mail.holduntil is not None:
+        raise CommandError(501, "5.5.4", "HOLDFOR and HOLDUNTIL exclude each other")
+    if keyword == "HOLDUNTIL":
+        return mail._replace(holduntil=_moment(value))
+    if value is None or not _HOLDFOR.fullmatch(value):
+        raise CommandError(501, "5.5.4", "HOLDFOR must be a number of seconds")
+    return mail._replace(holdfor=int(value))
+
+
+def _moment(value: str | None) -> int:
+    """RFC 4865 4, erratum 2040: a date and time of RFC 3339; in milliseconds."""
+    if value is not None and _DATE_TIME.fullmatch(value.upper()):
+        try:
+            return int(dt.datetime.fromisoformat(value.upper()).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            pass
+    raise CommandError(501, "5.5.4", "HOLDUNTIL must be a date and time of RFC 3339")
 
 
 def _decode_auth(value: str | None) -> str:
