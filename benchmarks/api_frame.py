@@ -22,6 +22,7 @@ from workpost.protocols.api.auditing import CallAudit
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.wire.body import parse_body
 from workpost.protocols.signing import signature
+from workpost.protocols.signing.authorization import parse_authorization
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
@@ -72,10 +73,10 @@ def measure() -> dict[str, float]:
     operation = services()["workmail"].operations["DescribeUser"]
     headers = index_headers(request.headers)
     keys = signature.SigningKeys()
-    claims = signature.parse_authorization(request, headers)
+    claims = parse_authorization(request, headers)
 
     def check() -> None:
-        signature.parse_authorization(request, headers)
+        parse_authorization(request, headers)
         signature.verify(claims, request, headers, SECRET.encode(), keys)
 
     load = time.perf_counter()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import dns.zone
 import pytest
 
-from tests.support.dns import DnsServer
+from tests.support.dns import DnsServer, dns_beside
 from workpost.cli.main import main
 from workpost.domain.access.accounts import create_account
 from workpost.domain.organizations.shell import NewOrganization, create_organization
@@ -44,16 +43,8 @@ def organization(data: Path) -> str:
 @pytest.fixture
 def server() -> Iterator[tuple[DnsServer, str]]:
     """A DNS server on a loop of its own."""
-    made, loop = DnsServer(), asyncio.new_event_loop()
-    host, port = loop.run_until_complete(made.start())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield made, f"{host}:{port}"
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    made.close()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
+    with dns_beside() as made:
+        yield made
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:

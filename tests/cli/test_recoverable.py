@@ -15,6 +15,7 @@ from workpost.cli.mailbox import find_mailbox
 from workpost.cli.main import main
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import removing
 from workpost.domain.messages import shell as messages
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.principal import Grant
@@ -38,7 +39,7 @@ def thrown_away(data: Path, organization: str) -> None:
             for subject in ("One", "Two"):
                 raw = message(subject)
                 await messages.append(core, grant, trash, raw, flags=bits.DELETED)
-            await messages.expunge(core, grant, trash)
+            await removing.expunge(core, grant, trash)
 
     asyncio.run(make())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import imaplib
 import json
@@ -11,7 +10,6 @@ import signal
 import socket
 import ssl
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ import pytest
 from cryptography import x509
 
 from tests.support.acme import AcmeServer
-from tests.support.dns import DnsServer
+from tests.support.dns import DnsServer, dns_beside
 from tests.support.installation import ADDRESS, HOST, Installation, secret, zone_of
 from tests.support.server import Server, command_line
 
@@ -32,16 +30,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def dns_server() -> Iterator[tuple[DnsServer, str]]:
     """A DNS server on a loop of its own."""
-    made, loop = DnsServer(), asyncio.new_event_loop()
-    host, port = loop.run_until_complete(made.start())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield made, f"{host}:{port}"
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    made.close()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
+    with dns_beside() as made:
+        yield made
 
 
 def test_from_nothing_to_a_server_that_writes_to_itself(

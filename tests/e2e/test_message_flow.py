@@ -9,14 +9,11 @@ from pathlib import Path
 from tests.e2e.conftest import MakeServer
 from tests.support import transit
 from tests.support.server import Server
+from tests.support.stores import make_core
 from tests.support.transit import RAW, RETURN_PATH
-from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
-from workpost.store.content.facade import open_contents
-from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.keys.build import open_keys
 
 LARGE = RAW + (b"x" * 70 + b"\r\n") * 100_000
 NEW = LARGE.replace(b"Hello", b"[outside] Hello")
@@ -27,15 +24,7 @@ async def with_core(server: Server, work: str, ids: list[str]) -> list[tuple[byt
     """Begin or finish messages in the data of a server that is stopped."""
     settings = Settings(data_dir=str(server.data))
     env = SystemEnvironment()
-    store, keys = await open_store(settings, env), open_keys(settings, env)
-    core = Core(
-        store=store,
-        keys=keys,
-        contents=open_contents(settings, store),
-        resolver=MemoryResolver(),
-        env=env,
-        settings=settings,
-    )
+    core = make_core(await open_store(settings, env), settings, env)
     organization = server.account["organization_id"]
     try:
         if work == "finish":
@@ -44,8 +33,8 @@ async def with_core(server: Server, work: str, ids: list[str]) -> list[tuple[byt
             await transit.begin(core, organization, LARGE, id=id)
         return []
     finally:
-        await store.close()
-        await keys.close()
+        await core.store.close()
+        await core.keys.close()
 
 
 def test_messages_are_read_and_replaced_through_all_processes(make_server: MakeServer) -> None:

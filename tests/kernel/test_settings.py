@@ -16,10 +16,10 @@ from workpost.kernel.configuration import (
     describe,
     effective,
     load,
-    parse_ldap_url,
     to_toml,
     with_live,
 )
+from workpost.kernel.configuration_checks import parse_ldap_url
 from workpost.kernel.listeners import (
     exposed_listeners,
     is_proxied,

@@ -6,7 +6,8 @@ import asyncio
 import functools
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import boto3
@@ -17,8 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.directories import CHEAP, PASSWORD, clear
+from tests.support.stores import make_core, settings_of
 from workpost.domain.access.accounts import create_access_key, create_account
-from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.operations.functions.running import close_functions
@@ -28,10 +29,7 @@ from workpost.protocols.api.build import build_front
 from workpost.protocols.api.model import CONSOLE, OWN_MODELS, load_services
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.s3.server import Doors, S3Application
-from workpost.store.content.facade import open_contents
-from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
 _session = boto3.Session(region_name="us-east-1")
@@ -66,15 +64,7 @@ class ApiServer:
     async def _serve(self) -> None:
         env = SystemEnvironment()
         store = await open_store(self._settings, env)
-        keys = open_keys(self._settings, env)
-        self.core = Core(
-            store=store,
-            keys=keys,
-            contents=open_contents(self._settings, store),
-            resolver=MemoryResolver(),
-            env=env,
-            settings=self._settings,
-        )
+        self.core = make_core(store, self._settings, env)
         self._loop = asyncio.get_running_loop()
         self.front = await build_front(self.core)
         api = ApiApplication(self.front.dispatcher)
@@ -88,7 +78,7 @@ class ApiServer:
         await close_functions()
         await self.front.close()
         await store.close()
-        await keys.close()
+        await self.core.keys.close()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine beside the server."""
@@ -124,14 +114,31 @@ class ApiServer:
         made = [build(self.core) for build in (build_jobs, build_long_jobs, build_sync_jobs)]
         return sum(self.run(each.run_due()) for each in (*made, *build_shippers(self.core, 1)))
 
+    def set(self, **changes: Any) -> None:
+        """Change settings until the next `clear`, as SIGHUP does."""
+        settings = msgspec.structs.replace(self.core.settings, **changes)
+        msgspec.structs.force_setattr(self.core, "settings", settings)
+
     def clear(self) -> None:
-        """Empty every table but those of the machinery."""
+        """Take the settings back, and empty every table but those of the machinery."""
+        msgspec.structs.force_setattr(self.core, "settings", self._settings)
         self.run(self.core.store.write(clear))
 
     def close(self) -> None:
         self._server.should_exit = True
         self._thread.join(30)
         self._socket.close()
+
+
+@contextmanager
+def serving(
+    request: pytest.FixtureRequest, paths: pytest.TempPathFactory, engine: str = "sqlite"
+) -> Iterator[ApiServer]:
+    """A server over a fresh store."""
+    with settings_of(request, engine, paths.mktemp("api") / "data") as settings:
+        server = ApiServer(settings)
+        yield server
+        server.close()
 
 
 class Tenant:

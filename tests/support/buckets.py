@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 import boto3
-import msgspec
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -48,8 +47,7 @@ class Buckets:
 
     def set(self, **changes: Any) -> None:
         """Change settings."""
-        settings = msgspec.structs.replace(self.api.core.settings, **changes)
-        msgspec.structs.force_setattr(self.api.core, "settings", settings)
+        self.api.set(**changes)
 
     def session(self, seconds: int = 600, account: str = "") -> Session:
         """A session of the function's."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dns.flags
@@ -86,3 +89,18 @@ def _dotted(value: str) -> str:
 def _text(value: str) -> str:
     pieces = [value[at : at + 255] for at in range(0, len(value), 255)] or [""]
     return " ".join(f'"{piece}"' for piece in pieces)
+
+
+@contextmanager
+def dns_beside() -> Iterator[tuple[DnsServer, str]]:
+    """A server on a loop of its own, and where it listens."""
+    made, loop = DnsServer(), asyncio.new_event_loop()
+    host, port = loop.run_until_complete(made.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield made, f"{host}:{port}"
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    made.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()

@@ -46,15 +46,11 @@ class Exporter:
 
     def map(self, kind: str = "folder") -> None:
         """Map the names, to a folder unless told otherwise; `limit` and this are undone later."""
-        self._set(outside=mapped(self.demo.account, kind))
+        self.api.set(outside=mapped(self.demo.account, kind))
 
     def limit(self, **limits: int) -> None:
         """Change limits."""
-        self._set(limits=msgspec.structs.replace(self.api.core.settings.limits, **limits))
-
-    def _set(self, **changes: Any) -> None:
-        settings = msgspec.structs.replace(self.api.core.settings, **changes)
-        msgspec.structs.force_setattr(self.api.core, "settings", settings)
+        self.api.set(limits=msgspec.structs.replace(self.api.core.settings.limits, **limits))
 
     def start(self, entity: str = "ada", **changes: Any) -> str:
         values = {**names(self.demo.account), "EntityId": entity, **changes}

@@ -40,8 +40,7 @@ class Functions:
 
     def set(self, **changes: Any) -> None:
         """Change settings, as SIGHUP does."""
-        settings = msgspec.structs.replace(self.api.core.settings, **changes)
-        msgspec.structs.force_setattr(self.api.core, "settings", settings)
+        self.api.set(**changes)
 
     def arn(self, name: str) -> str:
         """The ARN of a function of demo's account."""

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tests.support.api_server import ApiServer, Tenant
 from workpost.kernel.outside_settings import Outside
 
@@ -35,10 +33,7 @@ class LogGroups:
             log_groups=(f"{account} /mail/* {kind}", f"{account} /aws/workmail/* {kind}"),
             roles=(f"{account} {role_arn(account)}",),
         )
-        settings = msgspec.structs.replace(
-            self.api.core.settings, outside=outside, data_dir=str(self.data)
-        )
-        msgspec.structs.force_setattr(self.api.core, "settings", settings)
+        self.api.set(outside=outside, data_dir=str(self.data))
 
     def put(self, name: str = "/mail/events", **more: Any) -> None:
         values = {"LogGroupArn": self.arn(name), **more}

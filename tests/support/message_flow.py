@@ -30,15 +30,11 @@ class Flow:
 
     def map(self, kind: str = "folder") -> None:
         """Map the bucket, to a folder unless told otherwise; this and `limit` are undone later."""
-        self._set(outside=Outside(buckets=(f"{self.demo.account} {BUCKET} {kind}",)))
+        self.api.set(outside=Outside(buckets=(f"{self.demo.account} {BUCKET} {kind}",)))
 
     def limit(self, **limits: int) -> None:
         """Change limits."""
-        self._set(limits=msgspec.structs.replace(self.api.core.settings.limits, **limits))
-
-    def _set(self, **changes: Any) -> None:
-        settings = msgspec.structs.replace(self.api.core.settings, **changes)
-        msgspec.structs.force_setattr(self.api.core, "settings", settings)
+        self.api.set(limits=msgspec.structs.replace(self.api.core.settings.limits, **limits))
 
     def signed(self, policy: str | None = None, account: str = "") -> Any:
         """A client with a fresh key, restricted by a policy."""

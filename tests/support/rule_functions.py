@@ -13,6 +13,7 @@ from tests.support.directories import Directory
 from tests.support.outside import Asked, OutsideServer, Reply
 from workpost.kernel.outside_settings import Function, Lambda
 from workpost.operations.mailflow.rule_runner import RuleRunner
+from workpost.store.tables import queue_kinds
 
 Event = dict[str, Any]
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:mail"
@@ -76,8 +77,7 @@ async def run_functions(house: Directory, *, later: bool = False) -> None:
     runner = RuleRunner(house.core)
     if later:
         await house.change(
-            "UPDATE queue_rcpt SET due = 0"
-            " WHERE state = 'waiting' AND substr(route, 1, 5) = 'rule:'"
+            f"UPDATE queue_rcpt SET due = 0 WHERE state = 'waiting' AND {queue_kinds.FUNCTION}"
         )
     while True:
         await runner.step()

@@ -110,19 +110,23 @@ def store(runner: asyncio.Runner, store_settings: Settings, env: Environment) ->
     runner.run(opened.close())
 
 
+def make_core(store: Store, settings: Settings, env: Environment) -> Core:
+    """A core over an open store; whoever closes that closes its `keys`, too."""
+    return Core(
+        store=store,
+        keys=open_keys(settings, env),
+        contents=open_contents(settings, store),
+        resolver=MemoryResolver(),
+        env=env,
+        settings=settings,
+    )
+
+
 @pytest.fixture
 def core(
     runner: asyncio.Runner, store: Store, store_settings: Settings, env: Environment
 ) -> Iterator[Core]:
     """A whole core over the store: keys under a local key ring, contents in database and files."""
-    keys = open_keys(store_settings, env)
-    contents = open_contents(store_settings, store)
-    yield Core(
-        store=store,
-        keys=keys,
-        contents=contents,
-        resolver=MemoryResolver(),
-        env=env,
-        settings=store_settings,
-    )
-    runner.run(keys.close())
+    made = make_core(store, store_settings, env)
+    yield made
+    runner.run(made.keys.close())

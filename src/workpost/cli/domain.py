@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from workpost.cli import domain_dkim
-from workpost.cli.common import EX_FAILED, add_settings, fail, load_settings, print_json, with_core
+from workpost.cli.common import EX_FAILED, fail, load_settings, print_json, with_core
+from workpost.cli.domain_dkim import add_domain_verb
 from workpost.domain.directory import mail_routing
 from workpost.domain.organizations.dns_records import DnsRecord
 from workpost.domain.organizations.domains_shell import get_domain, key_records
@@ -24,34 +25,32 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = commands.add_parser("domain", help="verify mail domains", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    records = _verb(verbs, "records", "show what the owner and the operator publish in DNS")
+    records = add_domain_verb(
+        verbs, "records", "show what the owner and the operator publish in DNS"
+    )
     records.add_argument(
         "--zone",
         action="store_true",
         help="everything that belongs into DNS, with reasons, as lines of a zone file",
     )
     records.set_defaults(run=show)
-    check = _verb(verbs, "verify", "look for the records now; exits 1 while they are not found")
+    check = add_domain_verb(
+        verbs, "verify", "look for the records now; exits 1 while they are not found"
+    )
     check.add_argument(
         "--force",
         action="store_true",
         help="take the domain as verified without DNS (needs dns.force_verification)",
     )
     check.set_defaults(run=verify)
-    caught = _verb(verbs, "catch-all", "show who gets mail for unknown addresses, or change that")
+    caught = add_domain_verb(
+        verbs, "catch-all", "show who gets mail for unknown addresses, or change that"
+    )
     change = caught.add_mutually_exclusive_group()
     change.add_argument("--to", metavar="ENTITY", help="user, group or resource: id, address, name")
     change.add_argument("--off", action="store_true", help="unknown addresses are refused")
     caught.set_defaults(run=catch_all)
     domain_dkim.add_verbs(verbs)
-
-
-def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.add_argument("organization", metavar="ORG", help="m- and 32 hexadecimal digits")
-    parser.add_argument("domain", metavar="DOMAIN")
-    add_settings(parser)
-    return parser
 
 
 def show(args: argparse.Namespace) -> int:

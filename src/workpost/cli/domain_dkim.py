@@ -23,21 +23,24 @@ def add_verbs(verbs: Any) -> None:
     """Add `dkim show` and `dkim rotate` to the verbs of `workpost domain`."""
     parser = verbs.add_parser("dkim", help="show and rotate DKIM keys", description=__doc__)
     inner = parser.add_subparsers(metavar="VERB", required=True)
-    shown = _verb(inner, "show", "show the keys, their states, and what is published for them")
+    shown = add_domain_verb(
+        inner, "show", "show the keys, their states, and what is published for them"
+    )
     shown.add_argument(
         "--zone",
         action="store_true",
         help="print the server's records as lines of a zone file instead",
     )
     shown.set_defaults(run=show)
-    rotated = _verb(inner, "rotate", "make a key; it signs when the DNS shows it")
+    rotated = add_domain_verb(inner, "rotate", "make a key; it signs when the DNS shows it")
     rotated.add_argument(
         "--algorithm", choices=(RSA, ED25519), default="", help="the key to replace; the oldest"
     )
     rotated.set_defaults(run=rotate)
 
 
-def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+def add_domain_verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a verb on a domain of an organization."""
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     parser.add_argument("organization", metavar="ORG", help="m- and 32 hexadecimal digits")
     parser.add_argument("domain", metavar="DOMAIN")

@@ -24,6 +24,9 @@ class WorkpostError(Exception):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if cls.__name__ in WorkpostError.registry:
+            # The writer's answer would come out as the other one.
+            raise TypeError(f"there are two errors {cls.__name__}")
         WorkpostError.registry[cls.__name__] = cls
 
 
@@ -226,7 +229,7 @@ class TryLater(WorkpostError):
 
 
 class Busy(TryLater):
-    """The write queue is full or the server is stopping."""
+    """There is no room for more at this moment, or the server is stopping."""
 
 
 class Conflict(WorkpostError):

@@ -18,17 +18,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.support.directories import CHEAP, Directory, new_directory
 from tests.support.mailboxes import assert_numbers_are_true, log_in, message
+from tests.support.stores import make_core
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import removing
 from workpost.domain.messages import shell as messages
-from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.errors import QuotaExceeded
 from workpost.kernel.settings import Settings
-from workpost.store.content.facade import open_contents
-from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.keys.build import open_keys
 
 R = TypeVar("R")
 FOLDERS = ("INBOX", "Archive", "Sent Items")
@@ -54,15 +52,7 @@ class MailboxMachine(RuleBasedStateMachine):
     async def open(self) -> None:
         config = Settings(data_dir=self.folder.name, passwords=CHEAP)
         env = SystemEnvironment()
-        store = await open_store(config, env)
-        self.core = Core(
-            store=store,
-            keys=open_keys(config, env),
-            contents=open_contents(config, store),
-            resolver=MemoryResolver(),
-            env=env,
-            settings=config,
-        )
+        self.core = make_core(await open_store(config, env), config, env)
         self.house: Directory = await new_directory(self.core)
         await self.house.user("ada")
         self.grant = await log_in(self.core, "ada@demo.test")
@@ -139,7 +129,7 @@ class MailboxMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(FOLDERS))
     def expunge(self, name: str) -> None:
-        removed = self.run(messages.expunge(self.core, self.grant, self.ids[name]))
+        removed = self.run(removing.expunge(self.core, self.grant, self.ids[name]))
         marked = [uid for uid, (flags, _) in self.expected[name].items() if flags & bits.DELETED]
         assert sorted(removed) == sorted(marked)
         for uid in marked:

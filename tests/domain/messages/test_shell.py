@@ -17,6 +17,7 @@ from tests.support.mailboxes import (
 from workpost.domain.directory import shell as directory
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import removing
 from workpost.domain.messages import shell as messages
 from workpost.formats.mime.summary import Summary, packed_envelope, summarize
 from workpost.kernel.errors import FolderNotFound, QuotaExceeded, StaleGrant
@@ -60,7 +61,7 @@ async def test_uids_rise_and_are_never_reused(house: Directory, ada: Grant) -> N
         house.core, ada, folder, first, action="add", flags=bits.DELETED
     ):
         pass
-    assert await messages.expunge(house.core, ada, folder) == first
+    assert await removing.expunge(house.core, ada, folder) == first
     second = await fill(house.core, ada, 2)
     assert min(second) > max(first)
     await assert_numbers_are_true(house)
@@ -151,7 +152,7 @@ async def test_a_copy_is_found_by_its_message_id_after_the_original_has_gone(
     raw = message(headers="Message-ID: <one@demo.test>\r\n")
     first = await messages.append(house.core, ada, folder, raw, flags=bits.DELETED)
     await messages.copy(house.core, ada, folder, [first.uid], archive.id)
-    await messages.expunge(house.core, ada, folder)
+    await removing.expunge(house.core, ada, folder)
     answer = message(headers="In-Reply-To: <one@demo.test>\r\n")
     await messages.append(house.core, ada, folder, answer)
     assert len({row[0] for row in await house.run("SELECT thread FROM item")}) == 1
@@ -202,7 +203,7 @@ async def test_changes_since_tells_each_change_once_and_only_later_ones(
         house.core, ada, folder, uids[2:3], action="set", flags=bits.DELETED
     ):
         pass
-    await messages.expunge(house.core, ada, folder)
+    await removing.expunge(house.core, ada, folder)
     later = await messages.changes_since(house.core, ada, folder, first.modseq)
     assert (later.rows, later.gone) == ([], uids[2:3])
 
@@ -218,7 +219,7 @@ async def test_a_full_mailbox_takes_nothing_more(house: Directory, ada: Grant) -
 async def test_a_deleted_folder_takes_its_messages_along(house: Directory, ada: Grant) -> None:
     folder = await mailboxes.create_folder(house.core, ada, "Projects/Apollo")
     await fill(house.core, ada, 3, folder.id)
-    await messages.delete_folder(house.core, ada, "Projects/Apollo")
+    await removing.delete_folder(house.core, ada, "Projects/Apollo")
     assert await house.run("SELECT id FROM item") == []
     assert len(await house.run("SELECT id FROM content_garbage")) == 3
     with pytest.raises(FolderNotFound):

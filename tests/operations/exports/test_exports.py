@@ -12,7 +12,7 @@ from tests.operations.exports.conftest import Exporter, Gate
 from tests.operations.jobs.conftest import MovedClock
 from tests.support.mailboxes import fill, inbox, message
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.messages import exporting
+from workpost.domain.messages import exporting, removing
 from workpost.domain.messages import shell as messages
 from workpost.integrations.s3.depot import PART_BYTES
 from workpost.kernel.clock import SystemEnvironment
@@ -105,7 +105,7 @@ async def test_what_stays_is_exported_once_while_others_move_and_delete(
     working_on = asyncio.create_task(exporter.work())
     await gate.reached.wait()
     # The first four are read. One of them goes, one of the others, too; two move, one comes.
-    await messages.withdraw(core, ada, box, [2, 6])
+    await removing.withdraw(core, ada, box, [2, 6])
     async for _ in messages.move(core, ada, box, [3, 7], archive):
         pass
     async for _ in messages.move(core, ada, archive, [kept], junk):

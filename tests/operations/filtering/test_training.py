@@ -9,8 +9,7 @@ from tests.operations.filtering.corpus import Corpus
 from tests.operations.jobs.conftest import MovedClock
 from tests.support.directories import Directory, new_directory
 from tests.support.mailboxes import log_in
-from workpost.domain.messages import across, lessons
-from workpost.domain.messages import shell as messages
+from workpost.domain.messages import across, lessons, removing
 from workpost.domain.messages.lessons import TRAIN, lesson_of
 from workpost.kernel.errors import Conflict
 from workpost.operations.filtering import model, status, training
@@ -81,7 +80,7 @@ async def test_moves_that_were_not_learned_yet_are_learned_in_their_order(pupil:
 async def test_copying_and_removing_is_moving(pupil: Pupil) -> None:
     uid = await pupil.put("inbox", CORPUS.unwanted())
     await pupil.copy("inbox", uid, "junk")
-    await messages.withdraw(pupil.core, pupil.grant, pupil.folders["inbox"], [uid])
+    await removing.withdraw(pupil.core, pupil.grant, pupil.folders["inbox"], [uid])
     assert await pupil.known() == (1, 0)
 
 
@@ -130,7 +129,7 @@ async def test_filing_says_nothing_against_what_was_said(pupil: Pupil) -> None:
 async def test_a_message_that_is_gone_teaches_nothing_and_holds_nobody_up(pupil: Pupil) -> None:
     first = await pupil.move("inbox", await pupil.put("inbox", CORPUS.unwanted()), "junk")
     await pupil.move("inbox", await pupil.put("inbox", CORPUS.unwanted()), "junk")
-    await messages.withdraw(pupil.core, pupil.grant, pupil.folders["junk"], [first])
+    await removing.withdraw(pupil.core, pupil.grant, pupil.folders["junk"], [first])
     assert await pupil.known() == (1, 0)
 
 

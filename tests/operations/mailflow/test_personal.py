@@ -20,7 +20,7 @@ from workpost.kernel.errors import MessageRefused
 from workpost.kernel.principal import Grant
 from workpost.operations.filtering import scan as filtering
 from workpost.operations.filtering.verdicts import FAIL
-from workpost.operations.mailflow import filing, personal, pipeline
+from workpost.operations.mailflow import filing, pipeline, ruling
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.runner import deliver_one
@@ -91,7 +91,7 @@ class House:
     async def actions(self) -> list[dict[str, Any]]:
         return [
             action
-            for story in await stories(self.house, personal.APPLIED)
+            for story in await stories(self.house, ruling.APPLIED)
             for action in story["ruleActions"]
         ]
 
@@ -337,7 +337,7 @@ async def test_redirect_to_other_servers_is_forwarding(grace: House) -> None:
     assert row["recipient"] == "grace@home.example"
     assert str(row["sender"]).upper().startswith("SRS0=")
     assert len(await grace.folder("INBOX")) == 1
-    [story] = await stories(grace.house, personal.APPLIED)
+    [story] = await stories(grace.house, ruling.APPLIED)
     assert story["targetRecipient"] == ["grace@home.example"]
     assert (story["ruleType"], story["recipient"]) == ("MAILBOX_RULE", GRACE)
 

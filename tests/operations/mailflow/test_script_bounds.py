@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
+from contextlib import AsyncExitStack
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.operations.mailflow.test_personal import BOB, GRACE, House, grace, mail
 from workpost.domain.messages import flags as bits
+from workpost.formats.sieve.actions import Result
+from workpost.formats.sieve.interpreter import run_script
 from workpost.kernel.errors import TryLater
-from workpost.operations.mailflow import pipeline, script_threads, scripted
+from workpost.operations.mailflow import pipeline, scripted
 from workpost.operations.mailflow.envelope import Envelope
 from workpost.operations.mailflow.runner import deliver_one
 
@@ -64,24 +67,23 @@ async def test_what_cannot_be_sent_on_stays_with_its_flags(grace: House) -> None
     assert (flags & bits.FLAGGED, keywords) == (bits.FLAGGED, (b"$Sent",))
 
 
-async def test_scripts_of_one_organization_leave_room_for_others(
+async def test_scripts_have_threads_of_their_own_and_mail_waits_for_room(
     grace: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, going = threading.Event(), threading.Semaphore(0)
+    names = []
 
-    def burn() -> None:
-        going.release()
-        held.wait(60)
+    def running(*args: Any) -> Result:
+        names.append(threading.current_thread().name)
+        return run_script(*args)
 
-    burning = [
-        asyncio.create_task(script_threads.beside(grace.core, "m-burning", burn)) for _ in range(10)
-    ]
-    for _ in range(script_threads.EACH):
-        assert await asyncio.to_thread(going.acquire, True, 60)
-    assert await script_threads.beside(grace.core, "m-other", lambda: "ran") == "ran"
-    assert not going.acquire(blocking=False)
-    monkeypatch.setattr(script_threads, "PATIENCE_SECONDS", 0.01)
-    with pytest.raises(TryLater):
-        await script_threads.beside(grace.core, "m-burning", burn)
-    held.set()
-    await asyncio.gather(*burning)
+    monkeypatch.setattr(scripted, "run_script", running)
+    await grace.rules("keep;")
+    await grace.bring(mail())
+    assert [name.partition("_")[0] for name in names] == ["sieve"]
+    monkeypatch.setattr(scripted, "PATIENCE_SECONDS", 0.01)
+    async with AsyncExitStack() as held:
+        for _ in range(scripted.EACH):
+            await held.enter_async_context(scripted.ROOMS.enter(grace.house.organization, 60.0))
+        with pytest.raises(TryLater):
+            await grace.bring(mail())
+    assert len(names) == len(await grace.folder("INBOX")) == 1

@@ -33,7 +33,7 @@ from workpost.operations.mailflow.queueing import lease_due
 from workpost.operations.mailflow.runner import deliver_one
 from workpost.operations.mailflow.settling import open_leased
 from workpost.operations.upkeep import rotation
-from workpost.store.tables.queue import LOCAL
+from workpost.store.tables.queue_kinds import LOCAL
 
 BOUNCED = bounces.BOUNCED
 

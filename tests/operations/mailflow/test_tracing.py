@@ -8,7 +8,7 @@ import pytest
 from tests.operations.mailflow.mails import envelope
 from tests.support.directories import Directory, new_directory
 from tests.support.mailboxes import log_in, message
-from workpost.domain.messages import shell as messages
+from workpost.domain.messages import removing
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.runner import deliver_one
@@ -66,7 +66,7 @@ async def test_a_message_that_was_deleted_lies_nowhere(house: Directory, ada: Gr
     [(folder,)] = await house.run(
         "SELECT id FROM folder WHERE mailbox = ? AND role = 'inbox'", ada.mailbox
     )
-    await messages.withdraw(house.core, ada, folder, [1])
+    await removing.withdraw(house.core, ada, folder, [1])
     assert [step.kind for step in await told(house, ID)][-1] == "LIES_NOWHERE"
 
 

@@ -17,7 +17,8 @@ from workpost.operations.mailflow.turns import Turns
 from workpost.operations.outbound.leasing import Leased, Patience, look, take_due
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables.queue import LOCAL, NewQueueEntry, NewQueueRecipient, insert_entry
+from workpost.store.tables.queue import NewQueueEntry, NewQueueRecipient, insert_entry
+from workpost.store.tables.queue_kinds import LOCAL
 
 __all__ = ["ada", "house", "mail_core"]
 

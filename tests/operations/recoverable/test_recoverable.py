@@ -13,7 +13,7 @@ from tests.support.mailboxes import assert_numbers_are_true, fill, inbox, log_in
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.mailboxes.registration import deregister_from_workmail
 from workpost.domain.messages import flags as bits
-from workpost.domain.messages import recovering
+from workpost.domain.messages import recovering, removing
 from workpost.domain.messages import shell as messages
 from workpost.domain.organizations.recoverable import (
     describe_recoverable_period,
@@ -43,7 +43,7 @@ async def throw_away(house: Directory, grant: Grant, count: int) -> None:
         house.core, grant, trash, uids, action="add", flags=bits.DELETED
     ):
         pass
-    assert await messages.expunge(house.core, grant, trash) == uids
+    assert await removing.expunge(house.core, grant, trash) == uids
 
 
 async def numbers(house: Directory, grant: Grant) -> list[int]:
@@ -123,12 +123,12 @@ async def test_restoring_to_a_folder_that_is_gone_is_the_inbox_unless_somebody_c
     ):
         pass
     _ = [moved async for moved in messages.move(house.core, ada, folder, uids, trash)]
-    await messages.expunge(house.core, ada, trash)
+    await removing.expunge(house.core, ada, trash)
     first, second = await numbers(house, ada)
     [restored] = await recovering.restore(house.core, ada, [first, first, 999])
     assert (restored.number, restored.folder) == (first, folder)
     assert await uids_in(house, ada, "Projects") == [restored.uid]
-    await messages.delete_folder(house.core, ada, "Projects")
+    await removing.delete_folder(house.core, ada, "Projects")
     with pytest.raises(FolderNotFound):
         await recovering.restore(house.core, ada, [second], folder=folder)
     [restored] = await recovering.restore(house.core, ada, [second])
@@ -195,11 +195,11 @@ async def test_a_deletion_under_deleted_items_that_was_cut_short_still_keeps(
 ) -> None:
     path = "Deleted Items/Old"
     await fill(house.core, ada, 3, (await mailboxes.create_folder(house.core, ada, path)).id)
-    monkeypatch.setattr(messages, "SLICE", 2)
+    monkeypatch.setattr(removing, "SLICE", 2)
     with pytest.MonkeyPatch.context() as patch:
         Power(house.core, 1, patch)
         with pytest.raises(SystemError):
-            await messages.delete_folder(house.core, ada, path)
+            await removing.delete_folder(house.core, ada, path)
     assert await finish_folders(house.core) == 1
     assert len(await numbers(house, ada)) == 3
     await assert_all_is_well(house)

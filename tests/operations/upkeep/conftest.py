@@ -10,16 +10,14 @@ import msgspec
 import pytest
 
 from tests.support.directories import CHEAP, Directory, new_directory
-from tests.support.stores import Run
+from tests.support.stores import Run, make_core
 from workpost.domain.messages import shell as messages
-from workpost.integrations.dns.memory import MemoryResolver
+from workpost.domain.messages.removing import withdraw
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
-from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.store import Store
-from workpost.store.keys.build import open_keys
 
 
 class MovedClock(SystemEnvironment):
@@ -51,17 +49,9 @@ def settings(store_settings: Settings) -> Settings:
 
 @pytest.fixture
 def core(run: Run[Any], store: Store, settings: Settings, env: MovedClock) -> Iterator[Core]:
-    keys = open_keys(settings, env)
-    contents = open_contents(settings, store)
-    yield Core(
-        store=store,
-        keys=keys,
-        contents=contents,
-        resolver=MemoryResolver(),
-        env=env,
-        settings=settings,
-    )
-    run(keys.close())
+    made = make_core(store, settings, env)
+    yield made
+    run(made.keys.close())
 
 
 class Mail:
@@ -99,7 +89,7 @@ class Mail:
 
     async def remove(self, name: str, uids: list[int]) -> None:
         folder = await self.folder(name)
-        await messages._remove(self.core, self.grant(name), folder, uids, only_deleted=False)
+        await withdraw(self.core, self.grant(name), folder, uids)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.directories import Directory
 from tests.support.mailboxes import fill, inbox, message
 from workpost.domain.messages import flags as bits
+from workpost.domain.messages import removing
 from workpost.domain.messages import shell as messages
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import pipeline
@@ -18,7 +19,7 @@ async def expunge_all(house: Directory, grant: Grant, uids: list[int]) -> None:
         house.core, grant, folder, uids, action="add", flags=bits.DELETED
     ):
         pass
-    assert await messages.expunge(house.core, grant, folder) == uids
+    assert await removing.expunge(house.core, grant, folder) == uids
 
 
 async def test_an_old_token_gets_the_full_resync_answer(house: Directory, ada: Grant) -> None:

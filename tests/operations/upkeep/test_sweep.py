@@ -12,6 +12,7 @@ import pytest
 from tests.operations.upkeep.conftest import Mail, MovedClock, message
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import shell as messages
+from workpost.domain.messages.removing import withdraw
 from workpost.kernel.errors import KeyDestroyed
 from workpost.kernel.settings import Content
 from workpost.operations.upkeep import sweep as sweeper
@@ -70,7 +71,7 @@ async def test_a_content_released_again_meanwhile_waits_for_its_later_candidate(
     await mail.remove("ada", [uid])
     env.advance(DAY_MS // 2)
     [(_, copy)] = copied.pairs
-    await messages._remove(core, mail.grant("ada"), archive, [copy], only_deleted=False)
+    await withdraw(core, mail.grant("ada"), archive, [copy])
     env.advance(DAY_MS // 2 + 1)
     assert await sweep(core) == Swept()
     env.advance(DAY_MS // 2)
@@ -277,4 +278,4 @@ async def test_whatever_people_do_every_message_keeps_its_content(
 
 
 async def _remove(core: Core, mail: Mail, folder: int, uid: int) -> None:
-    await messages._remove(core, mail.grant("ada"), folder, [uid], only_deleted=False)
+    await withdraw(core, mail.grant("ada"), folder, [uid])

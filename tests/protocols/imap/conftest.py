@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from tests.support.directories import CHEAP, PASSWORD, Directory, new_directory
+from tests.support.stores import make_core
 from workpost.domain.access import shell as access
-from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.principal import Grant
 from workpost.kernel.settings import Settings
@@ -27,10 +27,8 @@ from workpost.protocols.imap.server import ImapServer, ListenerOptions
 from workpost.protocols.listening.guard import Guard, GuardLimits
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates, ensure_self_signed
-from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.keys.build import open_keys
 
 LIMITS = Limits(message=1_000_000, tick=0.05, errors=5)
 MESSAGE = (
@@ -135,16 +133,7 @@ class World:
         self._stopping = asyncio.Event()
         env = self._env
         store = await open_store(self._settings, env)
-        keys = open_keys(self._settings, env)
-        contents = open_contents(self._settings, store)
-        self.core = Core(
-            store=store,
-            keys=keys,
-            contents=contents,
-            resolver=MemoryResolver(),
-            env=env,
-            settings=self._settings,
-        )
+        self.core = make_core(store, self._settings, env)
         self.demo = await new_directory(self.core)
         certificates = Certificates(self._certificate)
         shared = Shared(guard=Guard(GuardLimits(peer_free=1_000)))
@@ -164,7 +153,7 @@ class World:
         for server in self.servers.values():
             await server.stop(1)
         await store.close()
-        await keys.close()
+        await self.core.keys.close()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.protocols.imap.conftest import MESSAGE
-from workpost.domain.messages import shell as messages
+from workpost.domain.messages import removing
 from workpost.kernel.errors import StaleGrant
 
 
@@ -132,7 +132,7 @@ class TestTree:
         wire = log_in()
         wire.ok("CREATE Short")
         wire.append(MESSAGE, "Short")
-        monkeypatch.setattr(messages, "finish_deletion", refuse)
+        monkeypatch.setattr(removing, "finish_deletion", refuse)
         wire.ok("DELETE Short")
         assert wire.do("SELECT Short")[-1].startswith(b"NO [NONEXISTENT]")
 

@@ -10,6 +10,7 @@ from tests.protocols.imap.conftest import MESSAGE, World, message
 from tests.protocols.imap.test_session import wait_until
 from tests.support.directories import PASSWORD
 from workpost.domain.access import shell as access
+from workpost.domain.messages import removing
 from workpost.domain.messages import shell as messages
 from workpost.kernel.errors import AccessDenied, Fault, TryLater
 from workpost.protocols.imap.errors import refusal
@@ -237,7 +238,7 @@ class TestFailures:
         async def fail(*args):
             raise error
 
-        monkeypatch.setattr(messages, "expunge", fail)
+        monkeypatch.setattr(removing, "expunge", fail)
         assert wire.do("EXPUNGE")[-1] == answer
         wire.ok("NOOP")
 

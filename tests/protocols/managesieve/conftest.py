@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.directories import CHEAP, Directory, new_directory
 from tests.support.managesieve import Wire, plain
+from tests.support.stores import make_core
 from workpost.domain.access import shell as access
-from workpost.integrations.dns.memory import MemoryResolver
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.settings import Settings
 from workpost.protocols.listening.guard import Guard, GuardLimits
@@ -24,10 +24,8 @@ from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates, ensure_self_signed
 from workpost.protocols.managesieve.limits import Limits
 from workpost.protocols.managesieve.server import ListenerOptions, ManageSieveServer
-from workpost.store.content.facade import open_contents
 from workpost.store.core import Core
 from workpost.store.database.build import open_store
-from workpost.store.keys.build import open_keys
 
 LIMITS = Limits(script=10_000, tick=0.05, authentications=3, errors=5)
 
@@ -56,15 +54,7 @@ class World:
         self._stopping = asyncio.Event()
         env = SystemEnvironment()
         store = await open_store(self._settings, env)
-        keys = open_keys(self._settings, env)
-        self.core = Core(
-            store=store,
-            keys=keys,
-            contents=open_contents(self._settings, store),
-            resolver=MemoryResolver(),
-            env=env,
-            settings=self._settings,
-        )
+        self.core = make_core(store, self._settings, env)
         self.demo = await new_directory(self.core)
         shared = Shared(guard=Guard(GuardLimits(peer_free=1_000)))
         certificates = Certificates(self._certificate)
@@ -85,7 +75,7 @@ class World:
         for server in self.servers.values():
             await server.stop(1)
         await store.close()
-        await keys.close()
+        await self.core.keys.close()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

@@ -330,7 +330,7 @@ def reading_nothing(buckets: Buckets) -> Iterator[None]:
     url = urlsplit(client.generate_presigned_url("get_object", Params=place, ExpiresIn=60))
     head = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n"
     with ExitStack() as clients:
-        for _ in range(server.EACH_AT_ONCE):
+        for _ in range(threads.EACH_AT_ONCE):
             stuck = clients.enter_context(socket.create_connection((url.hostname, url.port)))
             stuck.sendall(head.encode())
             assert stuck.recv(12) == b"HTTP/1.1 200"

@@ -19,6 +19,7 @@ from tests.support.api import (
     unsigned,
 )
 from workpost.protocols.signing import signature
+from workpost.protocols.signing.authorization import parse_authorization
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.protocols.signing.signature import (
     AuthenticationMissing,
@@ -34,7 +35,7 @@ GOOD = f"Credential={SCOPE}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}
 
 
 def parse(request: ApiRequest) -> Authorization:
-    return signature.parse_authorization(request, index_headers(request.headers))
+    return parse_authorization(request, index_headers(request.headers))
 
 
 def verify(request: ApiRequest, *, now: int = NOW, keys: SigningKeys | None = None) -> None:

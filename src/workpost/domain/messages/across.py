@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from workpost.domain.messages import changes, delivery, lessons, prepare, queries
+from workpost.domain.messages import changes, lessons, placement, prepare, queries
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import SLICE
@@ -63,7 +63,7 @@ def transfer(
     ]
     if not rows:
         return Transferred(0, [])
-    placed = delivery.place_items(
+    placed = placement.place_items(
         tx, folder=target, new=[_with_flags(made[row.id], row.flags) for row in rows]
     )
     changes.remove_rows(tx, mailbox=grant.mailbox, folder=folder, rows=rows)
@@ -97,7 +97,7 @@ async def copy(
             if not new:
                 continue
             placed = await core.store.write(
-                delivery.append,
+                placement.append,
                 grant=to,
                 folder=target,
                 content=None,

@@ -10,13 +10,13 @@ import msgspec
 
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages import lessons
-from workpost.domain.messages.delivery import take_counter
 from workpost.domain.messages.keeping import Keep, is_thrown_away, keep_rows
+from workpost.domain.messages.placement import relocate, take_counter
 from workpost.domain.organizations.policy import check_grant
-from workpost.kernel.errors import FolderNotFound, LimitExceeded, MailboxNotFound
+from workpost.kernel.errors import LimitExceeded, MailboxNotFound
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import contents, folders, items, mailboxes
+from workpost.store.tables import contents, folders, gone, items, mailboxes
 from workpost.store.tables.items import ItemRow
 
 SLICE = 250
@@ -185,7 +185,7 @@ def remove_rows(
     if lost:
         items.delete_items(tx, lost)
         contents.release_contents(tx, sorted({row.content for row in lost}))
-    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
+    gone.insert(tx, rows, modseq=modseq, at=tx.env.now())
 
 
 @command
@@ -216,38 +216,17 @@ def move(tx: Tx, *, grant: Grant, folder: int, uids: list[int], target: int) -> 
 def move_rows(tx: Tx, *, mailbox: int, folder: int, rows: list[ItemRow], target: int) -> Moved:
     """Move items (at least one) of a folder of a locked mailbox. Raises FolderNotFound."""
     modseq = take_counter(tx, mailbox, grow=0, count=0)
-    size = sum(row.size for row in rows)
-    unread = _unread(rows)
-    taken = folders.take_uids(
-        tx,
-        mailbox=mailbox,
-        folder=target,
-        count=len(rows),
-        unread=unread,
-        grow=size,
-        modseq=modseq,
+    pairs, uidvalidity = relocate(
+        tx, rows, mailbox=mailbox, folder=folder, target=target, modseq=modseq
     )
-    if taken is None:
-        raise FolderNotFound("The folder does not exist.")
-    first, uidvalidity = taken
-    pairs = [(row.uid, first + position) for position, row in enumerate(rows)]
-    items.replace_place(
-        tx,
-        mailbox=mailbox,
-        folder=folder,
-        target=target,
-        saved=tx.env.now(),
-        modseq=modseq,
-        pairs=pairs,
-    )
-    items.insert_gone(tx, rows, modseq=modseq, at=tx.env.now())
+    gone.insert(tx, rows, modseq=modseq, at=tx.env.now())
     folders.adjust_folder(
         tx,
         mailbox=mailbox,
         folder=folder,
         total=-len(rows),
-        unread=-unread,
-        grow=-size,
+        unread=-_unread(rows),
+        grow=-sum(row.size for row in rows),
         modseq=modseq,
     )
     return Moved(uidvalidity, pairs, modseq)

@@ -1,23 +1,18 @@
-"""Placing items in folders: the one way in, for delivery, APPEND and COPY.
+"""Delivery of a message: what one transaction writes of it, or of a row of the queue.
 
-One transaction holds the content, every placement, the queue rows of the other recipients and the
-event that proves it (invariant 3). Mailboxes are taken in ascending id.
+It holds the content, every placement, the queue rows of the other recipients and the event that
+proves it (invariant 3).
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from workpost.domain.mailboxes.folders import ensure_folders
-from workpost.domain.messages import flags as bits
-from workpost.domain.messages import lessons
+from workpost.domain.messages.placement import Placement, place_each
 from workpost.domain.messages.prepare import NewItem
 from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import (
-    FolderNotFound,
     LimitExceeded,
-    MailboxNotFound,
-    QuotaExceeded,
     StaleGrant,
 )
 from workpost.kernel.principal import Grant, Right
@@ -25,10 +20,7 @@ from workpost.store.content.types import Placed
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import (
     contents,
-    folders,
     in_force,
-    items,
-    mailboxes,
     queue,
     sending,
     sieve_memory,
@@ -36,17 +28,8 @@ from workpost.store.tables import (
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
 from workpost.store.tables.queue import WAITING, NewQueueEntry, NewQueueRecipient
+from workpost.store.tables.queue_kinds import is_for_function
 from workpost.store.tables.sieve_memory import Memory
-
-
-class Placement(msgspec.Struct, frozen=True):
-    """Where items came to lie: consecutive uids from `first_uid`, all with one modseq."""
-
-    mailbox: int
-    folder: int
-    uidvalidity: int
-    first_uid: int
-    modseq: int
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -148,7 +131,7 @@ def deliver(
             _check_unruled(tx, grant.organization, unruled)
     # What may be refused comes first: a command that wrote nothing is cheap to take back.
     items = [*deliveries, *(item for one in also for item in one.deliveries)]
-    placed = _place_each(tx, items)
+    placed = place_each(tx, items)
     _insert_content_and_queue(tx, Outgoing(content, deliveries, queued))
     for one in also:
         _insert_content_and_queue(tx, one)
@@ -171,7 +154,7 @@ def insert_outgoing(tx: Tx, message: Outgoing) -> None:
 
     Raises QuotaExceeded or MailboxNotFound when one mailbox cannot take it.
     """
-    _place_each(tx, message.deliveries)
+    place_each(tx, message.deliveries)
     _insert_content_and_queue(tx, message)
 
 
@@ -226,60 +209,10 @@ def _insert_queue(tx: Tx, queued: list[Queued]) -> None:
     functions = False
     for waiting in queued:
         queue.insert_entry(tx, waiting.entry, waiting.recipients, created=tx.env.now())
-        functions |= any(each.route.startswith(queue.RULES) for each in waiting.recipients)
+        functions |= any(is_for_function(each.route) for each in waiting.recipients)
     if queued:
         # Whoever hears the whole kind hears both.
         tx.announce(queue.HINTS, queue.FUNCTIONS if functions else "")
-
-
-def _place_each(tx: Tx, new: list[NewItem]) -> list[Placement]:
-    """Place items in their folders, mailboxes in ascending id."""
-    if len(new) > 1:
-        new = sorted(new, key=lambda item: item.mailbox)
-    return [_place(tx, item) for item in new]
-
-
-def _place(tx: Tx, item: NewItem) -> Placement:
-    """Place an item in the folder that it names, made where that is asked for, else by its role."""
-    mailbox, size = item.mailbox, item.size
-    modseq = take_counter(tx, mailbox, grow=size, count=1)
-    folder = item.folder
-    if item.chain:
-        folder = ensure_folders(tx, mailbox=mailbox, chain=item.chain)
-        # A folder that was made has taken a number of its own; the item's comes after it.
-        modseq = take_counter(tx, mailbox, grow=0, count=0)
-    unread = 0 if item.flags & bits.SEEN else 1
-    taken = _take_uid(tx, item, folder, unread, modseq)
-    if taken is None:
-        raise MailboxNotFound("The mailbox does not exist.")
-    folder, uid, uidvalidity = taken
-    _insert(tx, item, folder=folder, uid=uid, modseq=modseq, now=tx.env.now())
-    return Placement(mailbox, folder, uidvalidity, uid, modseq)
-
-
-def _take_uid(
-    tx: Tx, item: NewItem, folder: int, unread: int, modseq: int
-) -> tuple[int, int, int] | None:
-    """(folder, uid, uidvalidity) in the folder if it is there, by the role, or in the INBOX."""
-    if folder:
-        there = folders.take_uids(
-            tx,
-            mailbox=item.mailbox,
-            folder=folder,
-            count=1,
-            unread=unread,
-            grow=item.size,
-            modseq=modseq,
-        )
-        if there is not None:
-            return folder, *there
-    for role in (item.role, folders.INBOX):
-        taken = folders.take_uid_of_role(
-            tx, mailbox=item.mailbox, role=role, unread=unread, grow=item.size, modseq=modseq
-        )
-        if taken is not None:
-            return taken
-    return None
 
 
 def _write_answers(tx: Tx, answers: list[Answer], memories: list[Memory]) -> None:
@@ -310,7 +243,7 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
     for report in done.reports:
         _insert_content_and_queue(tx, report)
         items += report.deliveries
-    _place_each(tx, items)
+    place_each(tx, items)
     _insert_queue(tx, done.queued)
     _write_answers(tx, done.answers, done.memories)
     for event in done.events:
@@ -326,109 +259,3 @@ def settle_queued(tx: Tx, *, settlement: Settlement) -> bool:
     if content is not None:
         contents.release_content(tx, content)
     return True
-
-
-@command
-def append(
-    tx: Tx,
-    *,
-    grant: Grant,
-    folder: int,
-    content: Placed | None,
-    new: list[NewItem],
-    source: tuple[int, int] | None = None,
-) -> Placement:
-    """Place items in one folder of the grant's mailbox (APPEND with a new content, COPY without).
-
-    `source` is the mailbox and folder that COPY takes them from. Raises StaleGrant, AccessDenied,
-    FolderNotFound, QuotaExceeded, MailboxNotFound.
-    """
-    check_grant(tx, grant, Right.WRITE)
-    if content is not None:
-        contents.insert_content(tx, content)
-    if any(item.mailbox != grant.mailbox for item in new):
-        raise MailboxNotFound("The mailbox does not exist.")
-    placed = place_items(tx, folder=folder, new=new)
-    if source is not None:
-        # Clients without MOVE copy, and remove what they have copied.
-        lessons.note_move(
-            tx,
-            org=grant.organization,
-            source=source,
-            target=(grant.mailbox, folder),
-            items=[(item.id, item.content) for item in new],
-        )
-    return placed
-
-
-def take_counter(tx: Tx, mailbox: int, *, grow: int, count: int) -> int:
-    """Raise a mailbox's counter and sizes, telling a full mailbox from one that is not there."""
-    modseq = mailboxes.take_modseq(tx, mailbox=mailbox, grow=grow, items=count)
-    if modseq is None:
-        row = mailboxes.get_mailbox(tx, mailbox=mailbox)
-        if row is None or row.state != mailboxes.ACTIVE:
-            raise MailboxNotFound("The mailbox is not available.")
-        raise QuotaExceeded("The mailbox is full.")
-    tx.announce("mailbox", str(mailbox), modseq)
-    return modseq
-
-
-def place_items(tx: Tx, *, folder: int, new: list[NewItem]) -> Placement:
-    """Give items (of one mailbox, at least one) the next uids of a folder."""
-    mailbox = new[0].mailbox
-    grow = sum(item.size for item in new)
-    modseq = take_counter(tx, mailbox, grow=grow, count=len(new))
-    taken = folders.take_uids(
-        tx,
-        mailbox=mailbox,
-        folder=folder,
-        count=len(new),
-        unread=sum(1 for item in new if not item.flags & bits.SEEN),
-        grow=grow,
-        modseq=modseq,
-    )
-    if taken is None:
-        raise FolderNotFound("The folder does not exist.")
-    first_uid, uidvalidity = taken
-    now = tx.env.now()
-    for position, item in enumerate(new):
-        _insert(tx, item, folder=folder, uid=first_uid + position, modseq=modseq, now=now)
-    return Placement(mailbox, folder, uidvalidity, first_uid, modseq)
-
-
-def _insert(tx: Tx, new: NewItem, *, folder: int, uid: int, modseq: int, now: int) -> None:
-    thread = new.thread
-    if not thread:
-        found = items.thread_of(tx, mailbox=new.mailbox, tags=new.reference_tags)
-        thread = found if found is not None else new.object
-    items.insert_message(
-        tx,
-        mailbox=new.mailbox,
-        folder=folder,
-        uid=uid,
-        item=new.id,
-        object=new.object,
-        thread=thread,
-        flags=new.flags,
-        size=new.size,
-        received=new.received,
-        now=now,
-        modseq=modseq,
-        content=new.content,
-        message_tag=new.message_tag,
-    )
-    items.insert_summary(
-        tx,
-        mailbox=new.mailbox,
-        item=new.id,
-        sealed=new.sealed_summary,
-        wrapped_content_key=new.wrapped_key,
-        gen=new.gen,
-    )
-    if new.keywords:
-        items.insert_tags(
-            tx,
-            mailbox=new.mailbox,
-            kind=items.KEYWORD_TAG,
-            pairs=[(keyword, new.id) for keyword in new.keywords],
-        )

@@ -10,6 +10,7 @@ from workpost.domain.organizations.policy import check_grant
 from workpost.kernel.errors import MailboxNotFound
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Reader, Row, quick
+from workpost.store.tables import gone as gone_rows
 from workpost.store.tables import items, mailboxes
 
 
@@ -151,7 +152,7 @@ def changes_page(
     rows = items.changed_flags(
         tx, mailbox=grant.mailbox, folder=folder, modseq=since[0], uid=since[1], limit=limit
     )
-    gone = items.gone_uids(
+    gone = gone_rows.page_uids(
         tx,
         mailbox=grant.mailbox,
         folder=folder,

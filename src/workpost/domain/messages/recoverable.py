@@ -11,11 +11,11 @@ import msgspec
 from workpost.domain.mailboxes.provision import NewFolder
 from workpost.domain.messages import flags as bits
 from workpost.domain.messages.changes import lock
-from workpost.domain.messages.delivery import take_counter
 from workpost.domain.messages.keeping import SWEEP_MS
+from workpost.domain.messages.placement import relocate, take_counter
 from workpost.domain.organizations.policy import check_grant
 from workpost.domain.organizations.recoverable import longest
-from workpost.kernel.errors import FolderNotFound, MailboxNotFound
+from workpost.kernel.errors import MailboxNotFound
 from workpost.kernel.principal import Grant, Right
 from workpost.store.database.unit import Reader, Row, Tx, command
 from workpost.store.tables import contents, folders, items, jobs, mailboxes, recoverable
@@ -141,38 +141,11 @@ def restore(tx: Tx, *, grant: Grant, targets: list[tuple[int, int]], exact: bool
     for target, group in groups.items():
         size = sum(row.size for row in group)
         modseq = take_counter(tx, mailbox, grow=size, count=len(group))
-        restored += _put_back(tx, mailbox, place, target, group, size, modseq)
+        pairs, _ = relocate(tx, group, mailbox=mailbox, folder=place, target=target, modseq=modseq)
+        recoverable.clear_flags(tx, group, bits=bits.DELETED)
+        _shrink(tx, mailbox, place, group, modseq)
+        restored += [Restored(number, target, uid) for number, uid in pairs]
     return restored
-
-
-def _put_back(
-    tx: Tx, mailbox: int, place: int, target: int, rows: list[ItemRow], size: int, modseq: int
-) -> list[Restored]:
-    unread = bits.count_unread(row.flags for row in rows)
-    taken = folders.take_uids(
-        tx,
-        mailbox=mailbox,
-        folder=target,
-        count=len(rows),
-        unread=unread,
-        grow=size,
-        modseq=modseq,
-    )
-    if taken is None:
-        raise FolderNotFound("The folder does not exist.")
-    pairs = [(row.uid, taken[0] + position) for position, row in enumerate(rows)]
-    items.replace_place(
-        tx,
-        mailbox=mailbox,
-        folder=place,
-        target=target,
-        saved=tx.env.now(),
-        modseq=modseq,
-        pairs=pairs,
-    )
-    recoverable.clear_flags(tx, rows, bits=bits.DELETED)
-    _shrink(tx, mailbox, place, rows, modseq)
-    return [Restored(number, target, uid) for number, uid in pairs]
 
 
 @command

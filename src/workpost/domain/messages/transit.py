@@ -54,14 +54,12 @@ async def wrap_content_key(
 
     Raises KeyDestroyed, TryLater.
     """
-    key = await core.keys.organization(organization)
-    return sealing.seal(key.key, content_key, place(organization, id)), key.gen
+    return await core.keys.seal(organization, content_key, place(organization, id))
 
 
 async def open_content_key(core: Core, row: TransitRow) -> bytes:
     """The key of the row's content. Raises Fault, KeyDestroyed, TryLater."""
-    key = await core.keys.organization(row.org, row.gen)
-    return sealing.unseal(key.key, row.wrapped_key, place(row.org, row.id))
+    return await core.keys.unseal(row.org, row.gen, row.wrapped_key, place(row.org, row.id))
 
 
 def runs(row: TransitRow, function: str) -> bool:

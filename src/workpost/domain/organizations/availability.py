@@ -79,9 +79,9 @@ def _domain(given: str) -> str:
 async def _seal(core: Core, organization: str, domain: str, provider: Provider) -> ProviderRow:
     if isinstance(provider, LambdaProvider):
         return ProviderRow(LAMBDA, provider.arn, "", b"", 0)
-    key = await core.keys.organization(organization)
-    sealed = sealing.seal(key.key, provider.password.encode(), place(organization, domain))
-    return ProviderRow(EWS, provider.url, provider.username, sealed, key.gen)
+    bound = place(organization, domain)
+    sealed, gen = await core.keys.seal(organization, provider.password.encode(), bound)
+    return ProviderRow(EWS, provider.url, provider.username, sealed, gen)
 
 
 @command
@@ -206,6 +206,6 @@ async def open_provider(core: Core, grant: Grant, given: str) -> Provider:
     row = (await core.store.read(get_configuration, grant=grant, domain=domain)).provider
     if row.kind == LAMBDA:
         return LambdaProvider(row.target)
-    key = await core.keys.organization(grant.organization, row.gen)
-    password = sealing.unseal(key.key, row.sealed, place(grant.organization, domain))
+    bound = place(grant.organization, domain)
+    password = await core.keys.unseal(grant.organization, row.gen, row.sealed, bound)
     return EwsProvider(row.target, row.username, password.decode())

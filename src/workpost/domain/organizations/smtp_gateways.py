@@ -80,8 +80,8 @@ def _host(given: str) -> str:
 
 
 async def _seal(core: Core, organization: str, gateway_id: str, gateway: Gateway) -> GatewayRow:
-    key = await core.keys.organization(organization)
-    sealed = sealing.seal(key.key, gateway.password.encode(), place(organization, gateway_id))
+    bound = place(organization, gateway_id)
+    sealed, gen = await core.keys.seal(organization, gateway.password.encode(), bound)
     return GatewayRow(
         id=gateway_id,
         name=gateway.name,
@@ -89,7 +89,7 @@ async def _seal(core: Core, organization: str, gateway_id: str, gateway: Gateway
         port=gateway.port,
         username=gateway.username,
         sealed=sealed,
-        gen=key.gen,
+        gen=gen,
     )
 
 
@@ -191,8 +191,8 @@ async def open_gateway(core: Core, organization: str, gateway_id: str) -> Gatewa
     row = await core.store.read(table.get_gateway, org=organization, id=gateway_id)
     if row is None:
         raise gateway_not_found(gateway_id)
-    key = await core.keys.organization(organization, row.gen)
-    password = sealing.unseal(key.key, row.sealed, place(organization, gateway_id))
+    bound = place(organization, gateway_id)
+    password = await core.keys.unseal(organization, row.gen, row.sealed, bound)
     return Gateway(
         name=row.name,
         host=row.host,

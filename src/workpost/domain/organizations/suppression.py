@@ -58,10 +58,9 @@ async def _tag(core: Core, organization: str, address: str) -> bytes:
 async def prepare(core: Core, organization: str, new: Suppressed) -> NewSuppression:
     """Seal an address for the transaction that suppresses it. Raises KeyDestroyed, TryLater."""
     tag = await _tag(core, organization, new.address)
-    key = await core.keys.organization(organization)
-    sealed = _encode(_Sealed(new.address, new.source, new.reason))
-    ad = place(organization, tag)
-    return NewSuppression(organization, tag, new.until, key.gen, sealing.seal(key.key, sealed, ad))
+    told = _encode(_Sealed(new.address, new.source, new.reason))
+    sealed, gen = await core.keys.seal(organization, told, place(organization, tag))
+    return NewSuppression(organization, tag, new.until, gen, sealed)
 
 
 async def find(core: Core, organization: str, addresses: Sequence[str]) -> dict[str, Suppressed]:
@@ -88,8 +87,9 @@ async def list_suppressed(core: Core, organization: str) -> list[Suppressed]:
 
 
 async def _open(core: Core, organization: str, row: SuppressionRow) -> Suppressed:
-    key = await core.keys.organization(organization, row.gen)
-    opened = _decode(sealing.unseal(key.key, row.sealed, place(organization, row.tag)))
+    opened = _decode(
+        await core.keys.unseal(organization, row.gen, row.sealed, place(organization, row.tag))
+    )
     return Suppressed(
         address=opened.address,
         source=opened.source,

@@ -20,7 +20,7 @@ from ldap3.core.exceptions import LDAPException
 from pyasn1.error import PyAsn1Error
 
 from workpost.integrations.ldap.base import Found, Values
-from workpost.kernel.configuration import parse_ldap_url
+from workpost.kernel.configuration_checks import parse_ldap_url
 from workpost.kernel.directory_settings import Directory
 from workpost.kernel.errors import DirectoryAuthenticationFailed, DirectoryUnavailable
 from workpost.kernel.logging import logger

@@ -30,7 +30,7 @@ class TooLarge(Refused):
     """The object is larger than whoever reads it can take."""
 
 
-class QuotaExceeded(Refused):
+class BucketFull(Refused):
     """The bucket holds as much as it may."""
 
 

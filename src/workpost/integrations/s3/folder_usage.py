@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from workpost.integrations.s3.depot import QuotaExceeded
+from workpost.integrations.s3.depot import BucketFull
 from workpost.integrations.s3.folder_files import UNFINISHED
 
 RECOUNT_SECONDS = 3600
@@ -56,7 +56,7 @@ class Usage:
         """Count something more; `objects` makes it, and tells how many it has made.
 
         It is called under the lock, so that a walk finds all that was counted. Raises
-        QuotaExceeded, OSError.
+        BucketFull, OSError.
         """
         if self._bounds is None:
             objects()
@@ -111,9 +111,7 @@ class Usage:
                 _write(held, count)
             if count.octets + octets <= bounds.octets and count.objects < bounds.objects:
                 return count
-        raise QuotaExceeded(
-            f"The bucket may hold {bounds.octets} bytes in {bounds.objects} objects."
-        )
+        raise BucketFull(f"The bucket may hold {bounds.octets} bytes in {bounds.objects} objects.")
 
     def _walk(self, bounds: Bounds) -> Count:
         now = time.time()

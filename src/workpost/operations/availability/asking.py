@@ -6,7 +6,6 @@ import asyncio
 import base64
 import enum
 from collections.abc import Sequence
-from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -21,6 +20,7 @@ from workpost.formats.availability.values import (
 from workpost.integrations.egress.client import Bounds, EgressFailed, Problem, Response, post
 from workpost.integrations.lambda_.base import FunctionFailed, Trouble
 from workpost.kernel.errors import TryLater
+from workpost.kernel.rooms import Rooms
 from workpost.kernel.trail import tell_availability
 from workpost.operations.functions.invoking import invoke
 from workpost.store.core import Core
@@ -31,6 +31,7 @@ AT_ONCE = 64
 """Requests of one process at the same time; answers are held in memory."""
 OF_ORGANIZATION = 8
 """Those of one organization: nobody takes all of them."""
+ROOMS = Rooms("availability", AT_ONCE, OF_ORGANIZATION, "Too many providers are being asked.")
 PARSE_INLINE = 64 * 1024
 """Larger answers are read in a thread."""
 
@@ -99,17 +100,6 @@ _TROUBLES = {
 }
 
 
-_gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-"""Held by whoever is inside or waits, and gone with the last of them."""
-
-
-def _gate(name: str, size: int) -> asyncio.Semaphore:
-    gate = _gates.get(name)
-    if gate is None:
-        gate = _gates[name] = asyncio.Semaphore(size)
-    return gate
-
-
 async def ask(core: Core, provider: Provider, question: Question) -> list[MailboxAnswer]:
     """Ask a provider: an answer for each mailbox, in their order.
 
@@ -137,9 +127,8 @@ async def ask(core: Core, provider: Provider, question: Question) -> list[Mailbo
 
 
 async def _ask(core: Core, provider: Provider, question: Question) -> list[MailboxAnswer]:
-    own, shared = _gate(question.organization, OF_ORGANIZATION), _gate("", AT_ONCE)
     try:
-        async with asyncio.timeout(SECONDS), own, shared:
+        async with asyncio.timeout(SECONDS), ROOMS.enter(question.organization, None):
             if isinstance(provider, EwsProvider):
                 return await _ask_ews(core, provider, question)
             return await _ask_function(core, provider.arn, question)

@@ -18,15 +18,14 @@ def place(organization: str) -> bytes:
 
 async def open_key(core: Core, organization: str, row: ModelRow) -> bytes:
     """The key of an organization's words. Raises KeyDestroyed, TryLater."""
-    key = await core.keys.organization(organization, row.gen)
-    return sealing.unseal(key.key, row.sealed, place(organization))
+    return await core.keys.unseal(organization, row.gen, row.sealed, place(organization))
 
 
 async def new_key(core: Core, organization: str) -> tuple[int, bytes]:
     """A key for an organization's words, (gen, sealed). Raises KeyDestroyed, TryLater."""
-    key = await core.keys.organization(organization)
     fresh = core.env.random_bytes(KEY_BYTES)
-    return key.gen, sealing.seal(key.key, fresh, place(organization))
+    sealed, gen = await core.keys.seal(organization, fresh, place(organization))
+    return gen, sealed
 
 
 async def ready_model(core: Core, organization: str) -> ModelRow | None:

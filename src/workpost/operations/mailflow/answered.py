@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workpost.domain.organizations.flow_rules import BOUNCE, DROP
+from workpost.domain.organizations.flow_rules import BOUNCE, DROP, JUNK, NEVER_JUNK
 from workpost.formats.addresses import AddressError, fold, parse_mailbox
 from workpost.formats.flow_functions import Response, Verdict
 from workpost.formats.mime.summary import Summary
@@ -36,6 +36,17 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     replaced: bool = False
 
+    @property
+    def organization(self) -> str:
+        """Whose rule it is."""
+        return self.lease.leased.org
+
+    @property
+    def submitter(self) -> tuple[str, str]:
+        """The organization and the entity that sent it; "" for mail from outside."""
+        organization, _, entity = self.held.submitter.partition("/")
+        return organization, entity
+
 
 class Answer(msgspec.Struct, frozen=True):
     """The function's response; None with the `failure` because of which it falls back."""
@@ -52,6 +63,17 @@ class Answered(msgspec.Struct, frozen=True):
     """By folded address: as it is written, and what is done for it."""
     ignored: list[str] = []
     """What an answer names that is no address, or one too many."""
+
+    def verdict(self, folded: str) -> Verdict:
+        """What is done for somebody who waited, or who is added."""
+        found = self.verdicts.get(folded)
+        return found if found is not None else self.added[folded][1]
+
+    def is_junk(self, held: Held, folded: str) -> bool:
+        """Whether it goes to Junk E-mail, by what the function or, before it, a filter has said."""
+        action = self.verdict(folded).action
+        spam = held.spam and action != NEVER_JUNK
+        return held.quarantined or action == JUNK or spam
 
 
 def resolve(held: Held, waiting: Sequence[StoredRecipient], response: Response | None) -> Answered:

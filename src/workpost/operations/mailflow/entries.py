@@ -23,14 +23,8 @@ from workpost.operations.mailflow.trace import Stamped
 from workpost.store.content.types import Placed
 from workpost.store.core import Core
 from workpost.store.keys import sealing
-from workpost.store.tables.queue import (
-    HELD,
-    LOCAL,
-    RULES,
-    WAITING,
-    NewQueueEntry,
-    NewQueueRecipient,
-)
+from workpost.store.tables.queue import HELD, WAITING, NewQueueEntry, NewQueueRecipient
+from workpost.store.tables.queue_kinds import LOCAL, gateway_route, rule_route
 
 YIELD = 20
 """Queue rows sealed before the loop gets its turn."""
@@ -66,6 +60,24 @@ def stored_envelope(message: Message) -> StoredEnvelope:
         owner=message.envelope.owner,
         forged=message.envelope.forged,
         claimed=message.envelope.claimed,
+    )
+
+
+def reopen_envelope(stored: StoredEnvelope, recipients: list[str]) -> Envelope:
+    """The envelope of a message that goes on from the queue to `recipients`.
+
+    It does not say what they or their sender still wish of it.
+    """
+    return Envelope(
+        sender=stored.sender,
+        recipients=recipients,
+        smtputf8=stored.smtputf8,
+        body=stored.body,
+        requiretls=stored.requiretls,
+        ret=stored.ret,
+        envid=stored.envid,
+        forged=stored.forged,
+        claimed=stored.claimed,
     )
 
 
@@ -112,27 +124,6 @@ async def seal_entry(
             await asyncio.sleep(0)
         rows.append(_row(core, key.key, organization, queue, number, batch, due, stored))
     return Queued(entry, rows)
-
-
-GATEWAY = "gateway:"
-
-
-def gateway_route(organization: str, gateway: str) -> str:
-    """The route of all mail through an SMTP gateway; no domain looks like it."""
-    return f"{GATEWAY}{organization}:{gateway}"
-
-
-def gateway_of(route: str) -> tuple[str, str] | None:
-    """(organization, gateway) of a route that leads through one."""
-    if not route.startswith(GATEWAY):
-        return None
-    organization, _, gateway = route.removeprefix(GATEWAY).partition(":")
-    return organization, gateway
-
-
-def rule_route(organization: str, function: str) -> str:
-    """The route of all mail of an organization that a function is to be told of."""
-    return f"{RULES}{organization}:{function}"
 
 
 def _route(organization: str, stored: StoredEnvelope, first: StoredRecipient) -> str:

@@ -29,7 +29,8 @@ from workpost.store.keys import sealing
 from workpost.store.tables import contents, queue, queue_orders, queue_routes
 from workpost.store.tables.events import NewEvent, insert_event
 from workpost.store.tables.jobs import database_now
-from workpost.store.tables.queue import HELD, LEASED, LOCAL, WAITING, LeasedEntry
+from workpost.store.tables.queue import HELD, LEASED, WAITING, LeasedEntry
+from workpost.store.tables.queue_kinds import LOCAL
 from workpost.store.tables.queue_orders import Choice
 
 PAGE = 200

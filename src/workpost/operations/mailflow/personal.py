@@ -10,7 +10,7 @@ lies in Junk E-mail by the judgement of filters has no rules applied to it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -44,13 +44,13 @@ from workpost.operations.mailflow import (
     trace,
 )
 from workpost.operations.mailflow.entries import Message
+from workpost.operations.mailflow.ruling import APPLIED
 from workpost.operations.mailflow.scripted import Mailbox
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
 from workpost.store.tables.folders import INBOX
 from workpost.store.tables.sieve_memory import Memory
 
-APPLIED = "RULE_APPLIED"
 KIND = "MAILBOX_RULE"
 NAME = "Sieve"
 _TAKING = (Keep, FileInto, Redirect)
@@ -103,23 +103,21 @@ async def apply(
     direction: str,
     redirects: bool = True,
     alone: bool = False,
-    plain: Collection[int] = (),
-) -> Handled | None:
-    """Apply the rules of those to whom `items` are delivered; None when nobody has any.
+) -> Handled:
+    """Apply the rules of those to whom `items` are delivered; who has none has them as they are.
 
     Without `redirects` messages stay here that rules would send on: their owners have sent enough
     today. `direction` is the queue's, "incoming" for mail whose author is a stranger. `alone`:
-    there is no other recipient, so the message may be refused in SMTP. `plain` are mailboxes that
-    were found without rules just now. Raises TryLater.
+    there is no other recipient, so the message may be refused in SMTP. Raises TryLater.
     """
+    handled = Handled(list(items))
     kept = {item.mailbox: item for item in items if item.role == INBOX}
-    concerned = [one for one in people if one.mailbox in kept and one.mailbox not in plain]
+    concerned = [one for one in people if one.mailbox in kept]
     if not concerned:
-        return None
+        return handled
     rules = await core.store.read(read_rules, wanted=[one.mailbox for one in concerned])
     if rules is None:
-        return None
-    handled = Handled(list(items))
+        return handled
     for person in concerned:
         owner = rules.owners.get(person.mailbox)
         if owner is None:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from workpost.domain.directory.routing import Expansion
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.prepare import NewItem
-from workpost.domain.organizations.flow_rules import BOUNCE, LAMBDA, OUTBOUND
-from workpost.formats.addresses import fold, split
-from workpost.formats.flow_functions import Verdict
+from workpost.domain.organizations.flow_rules import BOUNCE, LAMBDA
+from workpost.formats.addresses import fold
 from workpost.operations.mailflow import (
     arrivals,
     bounces,
     journaling,
-    reports,
     routes,
+    rule_telling,
     ruling,
     trace,
 )
-from workpost.operations.mailflow.answered import Answer, Waiting
-from workpost.operations.mailflow.entries import Message, stored_envelope
+from workpost.operations.mailflow.answered import Answer, Answered, Waiting
+from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import StoredRecipient
-from workpost.operations.mailflow.reports import FAILED, About, Told
+from workpost.operations.mailflow.reports import FAILED, Told
+from workpost.operations.mailflow.rule_telling import about_ours
 from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
@@ -36,13 +36,14 @@ UNTOLD = "none: a function has added the recipient"
 class Telling:
     """Collects `also`, the reports, and `events` of one message that goes on now."""
 
-    def __init__(self, core: Core, waiting: Waiting, message: Message) -> None:
+    def __init__(self, core: Core, waiting: Waiting, answered: Answered, message: Message) -> None:
         self.core = core
         self.waiting = waiting
         self.held = waiting.held
+        self.verdict = answered.verdict
         self.message = message
-        self.organization = waiting.lease.leased.org
-        self.submitted, _, self.entity = waiting.held.submitter.partition("/")
+        self.organization = waiting.organization
+        self.submitted, self.entity = waiting.submitter
         self.also: list[Outgoing] = []
         self.events: list[NewEvent] = []
 
@@ -51,50 +52,34 @@ class Telling:
         self.also += told[0]
         self.events += told[1]
 
-    def _about(self, ours: str) -> About:
-        return About(
-            organization=self.organization,
-            envelope=stored_envelope(self.message),
-            raw=self.message.stamped.raw,
-            summary=self.message.summary,
-            arrival=self.message.received,
-            domain=split(ours)[1],
-        )
-
-    async def bounce(self, verdict: Callable[[str], Verdict]) -> None:
+    async def bounce(self) -> None:
         """The reports about those whom the function, or the fallback, bounces; one a reason."""
         by_reason: dict[str, list[StoredRecipient]] = {}
         for one in self.waiting.recipients:
-            said = verdict(fold(one.address))
+            said = self.verdict(fold(one.address))
             if said.action == BOUNCE:
                 reason = said.reason or ruling.REASONS[self.held.direction]
                 by_reason.setdefault(reason, []).append(one)
-        out = self.held.direction == OUTBOUND
-        kind = ruling.SENT_BOUNCED if out else bounces.BOUNCED
         for reason, people in by_reason.items():
-            told = [
-                Told(
-                    address=one.address,
-                    action=FAILED,
-                    status=ruling.REFUSED,
-                    reason=reason,
-                    wish=one.wish,
+            self.add(
+                await rule_telling.tell_bounced(
+                    self.core,
+                    self.organization,
+                    self.held.direction,
+                    self.message,
+                    [(one.address, one.wish) for one in people],
+                    reason,
+                    proven=self.held.proven,
                 )
-                for one in people
-            ]
-            about = self._about(self.message.envelope.sender if out else people[0].address)
-            report, outcome = None, {one.address: ruling.UNPROVEN for one in told}
-            if self.held.proven:
-                report, outcome = await reports.make_report(self.core, about, told)
-            if report is not None:
-                self.also.append(report)
-            self.events += await bounces.seal_bounces(self.core, kind, about, told, outcome)
+            )
 
     async def too_many(self, people: Sequence[str]) -> None:
-        """The events of those whom the function adds in vain."""
+        """The events of those whom the function adds in vain, if there are any."""
+        if not people:
+            return
         status, reason = ADDED_MANY
         told = [Told(address=one, action=FAILED, status=status, reason=reason) for one in people]
-        about = self._about(self.message.envelope.sender)
+        about = about_ours(self.message, self.organization, self.message.envelope.sender)
         outcome = dict.fromkeys(people, UNTOLD)
         kind = ruling.SENT_BOUNCED
         self.events += await bounces.seal_bounces(self.core, kind, about, told, outcome)
@@ -102,17 +87,16 @@ class Telling:
     async def applied(
         self,
         answer: Answer,
-        verdict: Callable[[str], Verdict],
         added: Mapping[str, str],
         ignored: Sequence[str],
     ) -> None:
         """RULE_APPLIED, with the actions that the function has led to."""
         by_action: dict[str, list[str]] = {}
         for one in self.waiting.recipients:
-            action = verdict(fold(one.address)).action
+            action = self.verdict(fold(one.address)).action
             by_action.setdefault(action, []).append(one.address)
         for folded, address in added.items():
-            by_action.setdefault(verdict(folded).action, []).append(address)
+            by_action.setdefault(self.verdict(folded).action, []).append(address)
         everyone = [one.address for one in self.waiting.recipients]
         actions: list[dict[str, object]] = [{"action": LAMBDA, "recipients": everyone}]
         actions += [{"action": one, "recipients": people} for one, people in by_action.items()]
@@ -143,6 +127,13 @@ class Telling:
             self.message.summary,
             self.entity if organization == self.submitted else "",
             more=more,
+        )
+
+    async def unreached(self, routed: Expansion) -> None:
+        """What the sender hears of those who cannot have it."""
+        inside = self.submitted == self.organization
+        self.add(
+            await routes.reports(self.core, self.organization, self.message, routed, inside=inside)
         )
 
     async def journal(self, ruled: Ruled) -> None:

@@ -19,7 +19,8 @@ from workpost.operations.mailflow.renewing import Held, keep_renewing
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
-from workpost.store.tables.queue import HELD, HINTS, LOCAL, WAITING
+from workpost.store.tables.queue import HELD, HINTS, WAITING
+from workpost.store.tables.queue_kinds import LOCAL
 
 IDLE_SECONDS = 5.0
 FIRST_DELAY_MS = 60_000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
 from hashlib import blake2b
 from typing import ParamSpec, TypeVar
 
@@ -26,8 +25,8 @@ from workpost.formats.sieve.interpreter import run_script
 from workpost.kernel.errors import InvalidParameter, TryLater
 from workpost.kernel.logging import logger
 from workpost.kernel.queue_settings import time_zone
+from workpost.kernel.rooms import Rooms
 from workpost.operations.mailflow.entries import Message
-from workpost.operations.mailflow.script_threads import beside
 from workpost.store.core import Core
 from workpost.store.database.unit import Reader, quick
 from workpost.store.keys import sealing
@@ -39,6 +38,12 @@ SECONDS = 2.0
 """Time of one run, all of its rounds together; ordinary scripts take a millisecond."""
 ROUNDS = 8
 """How often a run is repeated because it asked for more ids."""
+THREADS = 4
+EACH = 2
+"""Those of one organization."""
+PATIENCE_SECONDS = 60.0
+"""How long a message waits until scripts of its organization are done with others; this is no time
+of its own."""
 KEPT_SCRIPTS = 200
 KEPT_OCTETS = 4 * 1024 * 1024
 """Compiled scripts that a process remembers, and octets of their texts."""
@@ -54,6 +59,8 @@ USES = {
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+ROOMS = Rooms("sieve", THREADS, EACH, "The scripts of this organization take too long.")
 
 log = logger("mailflow")
 
@@ -155,11 +162,8 @@ async def run(core: Core, message: Message, mailbox: Mailbox, source: bytes) -> 
         )
         raw = message.stamped.raw
         try:
-            result = await beside(
-                core,
-                mailbox.owner.organization,
-                partial(watch.run, run_script, script, raw, world, message.summary),
-            )
+            async with ROOMS.enter(mailbox.owner.organization, PATIENCE_SECONDS) as room:
+                result = await room.run(watch.run, run_script, script, raw, world, message.summary)
         except TryLater:
             raise
         except Exception:

@@ -34,8 +34,8 @@ from workpost.kernel.logging import logger
 from workpost.operations.mailflow import arrivals, bounces, confirming, personal, trace
 from workpost.operations.mailflow.bounces import GivenUp
 from workpost.operations.mailflow.counting import count as count_mail
-from workpost.operations.mailflow.entries import Message, seal_batch
-from workpost.operations.mailflow.envelope import Envelope, StoredEnvelope, StoredRecipient
+from workpost.operations.mailflow.entries import Message, reopen_envelope, seal_batch
+from workpost.operations.mailflow.envelope import StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import open_entry
 from workpost.operations.mailflow.personal import Handled, Person
 from workpost.operations.mailflow.queueing import Lease
@@ -170,24 +170,14 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
     entry, envelope = opened.lease.leased, opened.envelope
     message = Message(
         Stamped(envelope.trace, opened.raw, envelope.skip),
-        Envelope(
-            sender=envelope.sender,
-            recipients=[one.address for one in found.delivered],
-            smtputf8=envelope.smtputf8,
-            body=envelope.body,
-            requiretls=envelope.requiretls,
-            ret=envelope.ret,
-            envid=envelope.envid,
-            forged=envelope.forged,
-            claimed=envelope.claimed,
-        ),
+        reopen_envelope(envelope, [one.address for one in found.delivered]),
         opened.summary,
         found.stored,
         Placed(entry.content, len(opened.raw), 0, None),
         opened.content_key,
         entry.since,
     )
-    ruled = await personal.apply(
+    return await personal.apply(
         core,
         message,
         found.ready,
@@ -195,7 +185,6 @@ async def _rule(core: Core, opened: Opened, found: _Sorted, *, redirects: bool) 
         direction=entry.direction,
         redirects=redirects,
     )
-    return ruled or Handled(found.ready)
 
 
 async def _delivered(

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from workpost.domain.directory.routing import Expansion
 from workpost.domain.directory.sending_limits import Standing
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Charge, Outgoing
@@ -21,19 +20,17 @@ from workpost.operations.filtering.verdicts import Scan
 from workpost.operations.mailflow import (
     arrivals,
     charging,
-    confirming,
+    delivering,
     holding,
     journaling,
-    personal,
-    placing,
     routes,
-    ruling,
+    rule_telling,
     trace,
 )
 from workpost.operations.mailflow.counting import count
 from workpost.operations.mailflow.enforcing import Enforcement
 from workpost.operations.mailflow.entries import Message
-from workpost.operations.mailflow.personal import Handled, Person
+from workpost.operations.mailflow.personal import Handled
 from workpost.operations.mailflow.routes import Results
 from workpost.operations.mailflow.ruling import Kept, Ruled
 from workpost.store.core import Core
@@ -76,7 +73,7 @@ async def send(
     charges = await charging.charges_for(core, grant, standing, routed.counted, named)
     also, events = await routes.reports(core, home, message, kept, inside=True)
     await _apply(core, message, ruled, also, events, proven=True)
-    made = await placing.make_outgoing(
+    given = await delivering.deliver(
         core,
         message,
         kept,
@@ -85,24 +82,23 @@ async def send(
         roles=ruled.roles(kept),
         gateways=ruled.gateways,
         hold_until=hold_until,
+        redirects=redirects,
+        plain=ruled.plain,
     )
-    handled = await _rule(
-        core, message, kept, made, direction="outgoing", redirects=redirects, plain=ruled.plain
-    )
-    items = handled.placed if handled is not None else made.deliveries
-    paths = handled.paths if handled is not None else arrivals.NO_PATHS
+    made, handled = given.made, given.handled
+    items, paths = handled.placed, handled.paths
     told = arrivals.delivered(items, arrivals.people_of(kept, home), paths)
     if hold_until is not None:
         told["heldUntil"] = format_date(hold_until / 1000)
     elif inside := arrivals.arrived(message, kept, home):
         told["arrived"] = inside
-    results = ruling.results_of(ruled, kept, home, sent=True)
+    results = rule_telling.results_of(ruled, kept, home, sent=True)
     if virus:
         told["virusVerdict"] = virus
     submitted = await _event(core, home, SUBMITTED, message, results, grant.entity, told)
     others = await arrivals.tell_others(core, home, message, items, kept, paths)
     events = [submitted, *others, *events]
-    also += await _confirmations(core, message, kept, without_rejected(made, handled), home)
+    also += await delivering.confirm(core, message, kept, given, home)
     known = holding.Known(
         submitter=f"{home}/{grant.entity}",
         redirects=redirects,
@@ -126,33 +122,31 @@ async def take_in(core: Core, message: Message, arrival: Arrival) -> str:
     await _apply(core, message, ruled, also, events, proven=_is_proven(arrival, message))
     charges = await charging.charges_for(core, None, None, counted, 0)
     roles = {**ruled.roles(kept, scanned), **enforcement.roles(kept)}
-    made = await placing.make_outgoing(
-        core, message, kept, home=home, direction="incoming", roles=roles
-    )
-    handled = await _rule(
+    given = await delivering.deliver(
         core,
         message,
         kept,
-        made,
+        home=home,
         direction="incoming",
+        roles=roles,
         redirects=arrival.redirects,
-        plain=ruled.plain,
         alone=len(message.envelope.recipients) == 1 and len(kept.local) == 1,
+        plain=ruled.plain,
     )
-    items = handled.placed if handled is not None else made.deliveries
-    paths = handled.paths if handled is not None else arrivals.NO_PATHS
+    made, handled = given.made, given.handled
+    items, paths = handled.placed, handled.paths
     for one in arrival.organizations:
-        results = ruling.results_of(ruled, kept, one, sent=False)
+        results = rule_telling.results_of(ruled, kept, one, sent=False)
         placed = arrivals.delivered(items, arrivals.people_of(kept, one), paths)
         more = {**arrival.told, **scanned.story(one), **placed}
         own = arrivals.reached(kept, one)
         events.append(await _event(core, one, RECEIVED, message, results, "", more, own))
-    if handled is not None and handled.refused:
+    if handled.refused:
         # What is refused is not journaled: its report is not written, either.
         events = [one for one in events if one.kind != journaling.INITIATED]
         await core.store.write(delivery.record, events=[*events, *handled.events])
         raise MessageRefused(handled.refused)
-    also += await _confirmations(core, message, kept, without_rejected(made, handled), home)
+    also += await delivering.confirm(core, message, kept, given, home)
     known = holding.Known(
         spam=scanned.spam,
         quarantined=enforcement.junked,
@@ -169,47 +163,6 @@ def _is_proven(arrival: Arrival, message: Message) -> bool:
     return not (arrival.enforcement.enforced or message.envelope.forged)
 
 
-async def _rule(
-    core: Core,
-    message: Message,
-    routed: Expansion,
-    made: Outgoing,
-    *,
-    direction: str,
-    redirects: bool,
-    plain: frozenset[int],
-    alone: bool = False,
-) -> Handled | None:
-    """What the rules of those say who are delivered to now; the queue asks for the others."""
-    if not made.deliveries:
-        return None
-    people = [
-        Person(one.organization, one.mailbox, one.rcpt, one.quota - one.bytes)
-        for one in routed.local
-        if one.mailbox not in plain
-    ]
-    if not people:
-        return None
-    return await personal.apply(
-        core,
-        message,
-        made.deliveries,
-        people,
-        direction=direction,
-        redirects=redirects,
-        alone=alone and not made.queued,
-        plain=plain,
-    )
-
-
-def without_rejected(made: Outgoing, handled: Handled | None) -> Outgoing:
-    """What was delivered, in the eyes of its sender."""
-    if handled is None or not handled.rejected:
-        return made
-    left = [item for item in made.deliveries if item.mailbox not in handled.rejected]
-    return msgspec.structs.replace(made, deliveries=left)
-
-
 async def _apply(
     core: Core,
     message: Message,
@@ -223,19 +176,11 @@ async def _apply(
     if not ruled.policies:
         return
     for step in (
-        await ruling.tell(core, message, ruled, proven=proven),
+        await rule_telling.tell(core, message, ruled, proven=proven),
         await journaling.journal(core, message, ruled),
     ):
         also += step[0]
         events += step[1]
-
-
-async def _confirmations(
-    core: Core, message: Message, routed: Expansion, made: Outgoing, home: str
-) -> list[Outgoing]:
-    if not message.envelope.wishes:
-        return []
-    return await confirming.confirm_delivered(core, message, routed, made, home)
 
 
 async def _event(
@@ -269,11 +214,10 @@ async def _write(
     events: list[NewEvent],
     charges: list[Charge],
     also: list[Outgoing],
-    handled: Handled | None,
+    handled: Handled,
     *,
     unruled: list[int] | None = None,
 ) -> str:
-    handled = handled or Handled(made.deliveries)
     await core.store.write(
         delivery.deliver,
         grant=grant,

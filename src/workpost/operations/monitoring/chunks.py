@@ -25,17 +25,16 @@ def _place(organization: str, chunk: int) -> bytes:
 
 async def seal_chunk(core: Core, organization: str, kind: str, lines: Sequence[Line]) -> LogChunk:
     """Lines as a row. Raises KeyDestroyed, TryLater."""
-    key = await core.keys.organization(organization)
     chunk = core.env.new_id()
     packed = zlib.compress(_encode(lines), 1)
-    sealed = sealing.seal(key.key, packed, _place(organization, chunk))
-    return LogChunk(organization, lines[0][0], chunk, kind, len(lines), key.gen, sealed)
+    sealed, gen = await core.keys.seal(organization, packed, _place(organization, chunk))
+    return LogChunk(organization, lines[0][0], chunk, kind, len(lines), gen, sealed)
 
 
 async def open_chunk(core: Core, chunk: LogChunk) -> list[Line]:
     """The lines of a row. Raises Fault for one that does not open, KeyDestroyed, TryLater."""
-    key = await core.keys.organization(chunk.org, chunk.gen)
-    packed = sealing.unseal(key.key, chunk.sealed, _place(chunk.org, chunk.id))
+    place = _place(chunk.org, chunk.id)
+    packed = await core.keys.unseal(chunk.org, chunk.gen, chunk.sealed, place)
     try:
         return _decode(zlib.decompress(packed))
     except (zlib.error, msgspec.DecodeError) as error:

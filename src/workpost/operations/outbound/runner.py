@@ -17,7 +17,6 @@ from workpost.kernel import metrics
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.waiting import happened
-from workpost.operations.mailflow.entries import gateway_of
 from workpost.operations.mailflow.turns import Turns
 from workpost.operations.outbound import schedule
 from workpost.operations.outbound.budget import Budget
@@ -30,6 +29,7 @@ from workpost.operations.outbound.settling import patience_of
 from workpost.store.core import Core
 from workpost.store.tables import queue_orders
 from workpost.store.tables.queue import HINTS
+from workpost.store.tables.queue_kinds import gateway_of
 
 RENEW_AGAIN_SECONDS = 1.0
 IDLE_SECONDS = 5.0

@@ -16,7 +16,6 @@ from workpost.integrations.smtp.opening import HostFailed, Login, Server
 from workpost.kernel.errors import ResourceNotFound, TryLater
 from workpost.kernel.listeners import parse_address
 from workpost.kernel.outbound_settings import Outbound
-from workpost.operations.mailflow.entries import gateway_of
 from workpost.operations.outbound.hosts import (
     Exchange,
     NoRoute,
@@ -37,6 +36,7 @@ from workpost.operations.outbound.tls_policy import (
 )
 from workpost.operations.outbound.tlsrpt import Failure, TlsReports
 from workpost.store.core import Core
+from workpost.store.tables.queue_kinds import gateway_of
 
 IMPLICIT_TLS = 465
 """The port of gateways where TLS comes first (RFC 8314)."""

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
-from functools import partial
-
 import msgspec
 
 from workpost.domain.messages import transit
@@ -15,13 +10,12 @@ from workpost.formats.mime.replacing import ReplacementRefused
 from workpost.integrations.s3.depot import Depot, Refused, TooLarge
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import (
-    Busy,
     ContentRejected,
     ContentUnreachable,
     KeyDestroyed,
 )
 from workpost.kernel.logging import logger
-from workpost.kernel.rooms import Rooms
+from workpost.kernel.rooms import Room, Rooms
 from workpost.operations.transit.reading import find, not_found
 from workpost.store.content.types import content_key
 from workpost.store.core import Core
@@ -35,8 +29,9 @@ PATIENCE_SECONDS = 10.0
 """How long a call waits for its turn."""
 UNREACHABLE = "The object cannot be accessed in the bucket {}."
 
-# Threads of their own: a bucket that does not answer keeps none of those that read and write mail.
-_bringing = ThreadPoolExecutor(AT_ONCE, "message-flow")
+ROOMS = Rooms(
+    "message-flow", AT_ONCE, EACH_AT_ONCE, "Too many messages are being replaced at this moment."
+)
 
 log = logger("message flow")
 
@@ -51,7 +46,6 @@ class ObjectPlace(msgspec.Struct, frozen=True):
 
 async def put_message(
     core: Core,
-    rooms: Rooms,
     depots: Depots,
     *,
     account: str,
@@ -62,19 +56,15 @@ async def put_message(
     """Replace a message's content by an object of one of the account's mapped buckets.
 
     It goes on in the message's stead only while a function runs that the mail flow waits for.
-    `rooms` and `depots` are those of the process. Raises ResourceNotFound,
+    `depots` are those of the process. Raises ResourceNotFound,
     ContentUnreachable, ContentRejected, TryLater.
     """
-    async with AsyncExitStack() as room:
-        try:
-            await room.enter_async_context(rooms.enter(account, PATIENCE_SECONDS))
-        except TimeoutError:
-            raise Busy("Too many messages are being replaced at this moment.") from None
-        await _put(core, depots, account, id, place, function)
+    async with ROOMS.enter(account, PATIENCE_SECONDS) as room:
+        await _put(core, room, depots, account, id, place, function)
 
 
 async def _put(
-    core: Core, depots: Depots, account: str, id: str, place: ObjectPlace, function: str
+    core: Core, room: Room, depots: Depots, account: str, id: str, place: ObjectPlace, function: str
 ) -> None:
     row = await find(core, account=account, id=id, function=function)
     try:
@@ -89,9 +79,7 @@ async def _put(
     # What came in with the largest size, and with trace fields since, may go back as it is.
     limit = max(_limit(core, row), len(original))
     outgoing = row.direction == OUTGOING
-    content = await asyncio.get_running_loop().run_in_executor(
-        _bringing, partial(_bring, depot, place, original, limit=limit, outgoing=outgoing)
-    )
+    content = await room.run(_bring, depot, place, original, limit=limit, outgoing=outgoing)
     if content != original:
         await _write(core, row, before + content)
 

@@ -21,7 +21,7 @@ from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import (
     access_tokens,
     events,
-    items,
+    gone,
     mailboxes,
     queue_routes,
     service_logs,
@@ -44,7 +44,7 @@ def mailboxes_with_old_tombstones(
 
 
 def _oldest(tx: Reader, mailbox: int) -> int:
-    rows = items.oldest_gone(tx, mailbox=mailbox, limit=1)
+    rows = gone.oldest(tx, mailbox=mailbox, limit=1)
     return int(rows[0][3]) if rows else 1 << 62
 
 
@@ -53,11 +53,11 @@ def drop_tombstones(tx: Tx, *, mailbox: int, before: int) -> bool:
     """Drop one slice of a mailbox's tombstones; True when there may be more."""
     if mailboxes.lock_mailbox(tx, mailbox=mailbox) is None:
         return False
-    rows = items.oldest_gone(tx, mailbox=mailbox, limit=SLICE)
+    rows = gone.oldest(tx, mailbox=mailbox, limit=SLICE)
     old = [row for row in rows if row[3] < before]
     if not old:
         return False
-    items.delete_gone(tx, mailbox=mailbox, places=[(row[0], row[1], row[2]) for row in old])
+    gone.delete(tx, mailbox=mailbox, places=[(row[0], row[1], row[2]) for row in old])
     mailboxes.raise_floor(tx, mailbox=mailbox, modseq=max(row[0] for row in old))
     return len(old) == SLICE
 

@@ -13,31 +13,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
 
 from workpost.domain.mailboxes import out_of_office as away
 from workpost.domain.mailboxes import script_shell
 from workpost.domain.messages import transit
-from workpost.domain.organizations import availability as configurations
-from workpost.domain.organizations import dkim, smtp_gateways, suppression
+from workpost.domain.organizations import availability, dkim, smtp_gateways, suppression
 from workpost.operations.filtering import model
 from workpost.store.core import Core
-from workpost.store.database.unit import Row
 from workpost.store.keys import sealing
 from workpost.store.keys.hierarchy import START, Cursor
 from workpost.store.keys.records import SYSTEM, org_scope
-from workpost.store.tables import (
-    availability,
-    dkim_keys,
-    in_transit,
-    out_of_office,
-    rewrap,
-    service_logs,
-    sieve_scripts,
-    spam,
-    suppressions,
-)
-from workpost.store.tables import smtp_gateways as gateway_rows
+from workpost.store.tables import out_of_office, rewrap, sieve_scripts, spam
+from workpost.store.tables.sealed_columns import Key, page_sealed, rewrap_sealed
 
 PAGE = 250
 CHILDREN = 100
@@ -194,8 +181,8 @@ async def rewrap_organization(core: Core, organization: str) -> int:
     moved = await rewrap_children(core, org_scope(organization))
     moved += await _rewrap_spam_model(core, organization)
     moved += await _rewrap_queue(core, organization)
-    for column in COLUMNS:
-        moved += await _rewrap_column(core, organization, column)
+    for table in PLACES:
+        moved += await _rewrap_column(core, organization, table)
     return moved
 
 
@@ -215,55 +202,42 @@ async def rewrap_children(core: Core, parent: str) -> int:
     return moved
 
 
-class Column(NamedTuple):
-    """A sealed column of an organization: `page` gives rows (key ..., gen, sealed) after a key.
-
-    `rewrap` takes rows (key ..., old value, new value); `start` is before all keys; `place` is the
-    additional data of a value, from the organization and its key.
-    """
-
-    page: Callable[..., list[Row]]
-    rewrap: Callable[..., None]
-    start: object
-    place: Callable[..., bytes]
-
-
 def _place_of(table: str) -> Callable[..., bytes]:
     """The place of a row that is keyed by time and id."""
     return lambda organization, _, row: sealing.place(table, "sealed", organization, table, row)
 
 
-COLUMNS = (
-    Column(dkim_keys.page_keys, dkim_keys.rewrap_keys, ("", ""), dkim.place),
-    Column(availability.page_passwords, availability.rewrap_passwords, "", configurations.place),
-    Column(gateway_rows.page_passwords, gateway_rows.rewrap_passwords, "", smtp_gateways.place),
-    Column(in_transit.page_wraps, in_transit.rewrap_keys, "", transit.place),
-    Column(suppressions.page_sealed, suppressions.rewrap_suppressions, b"", suppression.place),
-    Column(service_logs.page_sealed, service_logs.rewrap_chunks, (0, 0), _place_of("service_log")),
-    Column(rewrap.page_events, rewrap.rewrap_events, (0, 0), _place_of("event")),
-)
+PLACES: dict[str, Callable[..., bytes]] = {
+    "dkim_key": dkim.place,
+    "availability": availability.place,
+    "smtp_gateway": smtp_gateways.place,
+    "in_transit": transit.place,
+    "suppression": suppression.place,
+    "service_log": _place_of("service_log"),
+    "event": _place_of("event"),
+}
+"""By table of `sealed_columns`, what a value is bound to: from the organization and its key."""
 
 
-async def _rewrap_column(core: Core, organization: str, column: Column) -> int:
+async def _rewrap_column(core: Core, organization: str, table: str) -> int:
     current = await core.keys.organization(organization)
     moved = 0
-    after = column.start
+    after: Key | None = None
     while page := await core.store.read(
-        column.page, organization=organization, after=after, limit=PAGE
+        page_sealed, table=table, organization=organization, after=after, limit=PAGE
     ):
-        last = tuple(page[-1][:-2])
-        after = last if isinstance(column.start, tuple) else last[0]
-        rows = []
+        rows: list[tuple[Key, bytes, bytes]] = []
         for *key, gen, sealed in page:
             if gen < current.gen:
                 old = await core.keys.organization(organization, gen)
-                ad = column.place(organization, *key)
-                rows.append((*key, sealed, _reseal(old.key, current.key, sealed, ad)))
+                ad = PLACES[table](organization, *key)
+                rows.append((tuple(key), sealed, _reseal(old.key, current.key, sealed, ad)))
         if rows:
             await core.store.write_background(
-                column.rewrap, organization=organization, gen=current.gen, rows=rows
+                rewrap_sealed, table=table, organization=organization, gen=current.gen, rows=rows
             )
         moved += len(rows)
+        after = tuple(page[-1][:-2])
     return moved
 
 

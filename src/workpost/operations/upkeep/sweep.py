@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import msgspec
 
-from workpost.domain.messages import shell as messages
+from workpost.domain.messages import removing
 from workpost.kernel.errors import KeyDestroyed, MailboxNotFound, WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.operations.upkeep import rotation
@@ -264,7 +264,7 @@ async def finish_folders(core: Core) -> int:
     for organization, mailbox, folder in begun:
         grant = Grant.system("upkeep", organization, mailbox)
         try:
-            await messages.finish_deletion(core, grant, folder)
+            await removing.finish_deletion(core, grant, folder)
         except MailboxNotFound:
             continue  # a disabled mailbox: it comes back as it is, or goes as a whole
     return len(begun)

@@ -35,6 +35,7 @@ from workpost.protocols.api.model import MESSAGE_FLOW, STS, Operation, Service
 from workpost.protocols.api.routing import Route, Router
 from workpost.protocols.api.wire.body import MAX_BODY, MalformedBody, parse_body
 from workpost.protocols.signing import signature
+from workpost.protocols.signing.authorization import parse_authorization
 from workpost.protocols.signing.messages import ApiRequest, ApiResponse, index_headers
 
 log = logging.getLogger(__name__)
@@ -248,7 +249,7 @@ class Dispatcher:
         self, request: ApiRequest, headers: Headers, operation: Operation, request_id: str
     ) -> Call:
         now = self._environment.now()
-        claims = signature.parse_authorization(request, headers)
+        claims = parse_authorization(request, headers)
         token = claims.session_token
         credential = await self._credentials.lookup(claims.access_key_id, token)
         if credential is None or not credential.active:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from workpost.integrations.s3.depot import (
+    BucketFull,
     Gone,
     NoObject,
     PartsRefused,
-    QuotaExceeded,
     Refused,
     TooLarge,
 )
@@ -78,7 +78,7 @@ _DEPOTS = {
         "NoSuchUpload",
         "The specified multipart upload does not exist. It may have been aborted or completed.",
     ),
-    QuotaExceeded: ("QuotaExceeded", ""),
+    BucketFull: ("QuotaExceeded", ""),
     TooLarge: ("EntityTooLarge", ""),
 }
 """What the refusals of buckets are called, and what is said of them if not their own words."""

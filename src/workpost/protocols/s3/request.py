@@ -14,6 +14,7 @@ from workpost.domain.access.sessions import find_credential
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.wire import chunked
 from workpost.protocols.signing import signature
+from workpost.protocols.signing.authorization import parse_authorization
 from workpost.protocols.signing.canonical import split_query
 from workpost.protocols.signing.messages import ApiRequest
 from workpost.store.core import Core
@@ -69,7 +70,7 @@ async def prove(
     Raises S3Error, SignatureRefused, TryLater.
     """
     now = core.env.now()
-    claims = signature.parse_authorization(request, headers)
+    claims = parse_authorization(request, headers)
     caller = await find_credential(core, claims.access_key_id, claims.session_token)
     secret = caller.secret if caller is not None else signature.DUMMY_SECRET
     hashed = UNSIGNED if claims.presigned else _declared(headers)

@@ -12,15 +12,15 @@ from email.utils import formatdate
 from typing import Any
 
 from workpost.integrations.s3.mapping import Depots
+from workpost.kernel.errors import Busy
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
-from workpost.kernel.rooms import Rooms
 from workpost.protocols.s3.documents import MAX_DOCUMENT
 from workpost.protocols.s3.errors import S3Error, translate
 from workpost.protocols.s3.objects import MAX_OBJECT, answer
 from workpost.protocols.s3.replies import XML, Reply
 from workpost.protocols.s3.request import open_body, prove, read
-from workpost.protocols.s3.threads import AT_ONCE, apart
+from workpost.protocols.s3.threads import ROOM, ROOMS, apart
 from workpost.protocols.s3.wire import answers
 from workpost.protocols.signing.messages import ApiRequest, index_headers
 from workpost.protocols.signing.signature import SigningKeys
@@ -35,8 +35,6 @@ BODIES = frozenset({"PUT", "POST"})
 BODY_SECONDS = 60.0
 MOST_BODY = MAX_OBJECT + (MAX_OBJECT >> 6)
 """Bytes of a body with the heads of its chunks."""
-EACH_AT_ONCE = 2
-"""Those of one account: a function that dawdles leaves room for others' functions."""
 PATIENCE_SECONDS = 10.0
 """How long a request waits for room."""
 STALLED_SECONDS = 30.0
@@ -78,21 +76,20 @@ class S3Application:
         self._core = core
         self._keys = SigningKeys()
         self._depots = Depots()
-        self._rooms = Rooms(AT_ONCE, EACH_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
         # What is answered takes room until it is sent.
-        async with AsyncExitStack() as room:
-            await self._serve(scope, receive, send, room)
+        async with AsyncExitStack() as held:
+            await self._serve(scope, receive, send, held)
 
     async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, room: AsyncExitStack
+        self, scope: Scope, receive: Receive, send: Send, held: AsyncExitStack
     ) -> None:
         request_id = self._core.env.new_hex()[:16].upper()
         closing = False
         try:
-            reply = await self._answer(scope, receive, room)
+            reply = await self._answer(scope, receive, held)
         except Exception as error:
             fault = translate(error)
             if fault.code == "InternalError":
@@ -120,7 +117,7 @@ class S3Application:
             # The server closes after an answer that is not complete.
             log.warning("a function has stopped to take its answer", request=request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, room: AsyncExitStack) -> Reply:
+    async def _answer(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> Reply:
         request = ApiRequest(
             method=scope["method"].encode("latin-1"),
             path=scope.get("raw_path") or scope["path"].encode(),
@@ -133,9 +130,9 @@ class S3Application:
         proven = await prove(self._core, request, headers, self._keys)
         account = proven.caller.account
         try:
-            await room.enter_async_context(self._rooms.enter(account, PATIENCE_SECONDS))
-        except TimeoutError:
-            raise S3Error("SlowDown", "Please reduce your request rate.") from None
+            ROOM.set(await held.enter_async_context(ROOMS.enter(account, PATIENCE_SECONDS)))
+        except Busy as error:
+            raise S3Error("SlowDown", error.message) from None
         body = b""
         if asked.method in BODIES:
             most = MOST_BODY if asked.method == "PUT" else MAX_DOCUMENT

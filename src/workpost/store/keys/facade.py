@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from workpost.store.keys import sealing
 from workpost.store.keys.cache import SECONDS
 from workpost.store.keys.hierarchy import Hierarchy
 from workpost.store.keys.records import (
@@ -61,6 +62,16 @@ class Keys:
         """An organization's data key; without `gen` the current generation."""
         scope = org_scope(organization)
         return self._clear.get(scope, gen or 0) or await self._open(scope, gen, "")
+
+    async def seal(self, organization: str, value: bytes, place: bytes) -> tuple[bytes, int]:
+        """A value sealed for its place under an organization's key, and the generation of that."""
+        key = await self.organization(organization)
+        return sealing.seal(key.key, value, place), key.gen
+
+    async def unseal(self, organization: str, gen: int, sealed: bytes, place: bytes) -> bytes:
+        """What was sealed. Raises Fault for a value of another place, or a damaged one."""
+        key = await self.organization(organization, gen)
+        return sealing.unseal(key.key, sealed, place)
 
     async def mailbox(self, organization: str, mailbox: int, gen: int | None = None) -> DataKey:
         """A mailbox's key; without `gen` the current generation."""

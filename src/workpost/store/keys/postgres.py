@@ -15,6 +15,7 @@ import psycopg
 
 from workpost.kernel.errors import Conflict, KeyDestroyed, TryLater
 from workpost.store.keys.records import KeyRow, Shred
+from workpost.store.keys.statements import INSERT, Params, Statements, values
 
 MIGRATIONS = (
     """
@@ -38,14 +39,12 @@ MIGRATIONS = (
     """,
 )
 MIGRATION_LOCK = 0x776F726B_6B657973
-COLUMNS = "scope, gen, parent, parent_gen, wrapped, created, retired_at, destroyed_at"
-INSERT = f"INSERT INTO keys ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-ZERO = "wrapped = decode(repeat('00', octet_length(wrapped)), 'hex'), destroyed_at = %s"
-Params = tuple[Any, ...]
 
 
-class PostgresKeyStore:
+class PostgresKeyStore(Statements):
     """`KeyStore` on PostgreSQL; creates and migrates its tables."""
+
+    zeroed = "wrapped = decode(repeat('00', octet_length(wrapped)), 'hex')"
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -53,14 +52,6 @@ class PostgresKeyStore:
         self._open: list[psycopg.Connection[Any]] = []
         self._lock = threading.Lock()
         self._migrate()
-
-    def load(self, scope: str, gen: int | None = None) -> KeyRow | None:
-        which, params = ("gen = %s", (scope, gen)) if gen is not None else ("TRUE", (scope,))
-        rows = self._rows(
-            f"SELECT {COLUMNS} FROM keys WHERE scope = %s AND {which} ORDER BY gen DESC LIMIT 1",
-            params,
-        )
-        return rows[0] if rows else None
 
     def add(self, rows: Sequence[KeyRow], alive: Sequence[KeyRow] = ()) -> None:
         with self._transaction() as cursor:
@@ -73,72 +64,18 @@ class PostgresKeyStore:
                 if cursor.fetchone() is None:
                     raise KeyDestroyed(f"the key {row.scope} was destroyed")
             try:
-                cursor.executemany(INSERT, [_values(row) for row in rows])
+                cursor.executemany(_marked(INSERT), [values(row) for row in rows])
             except psycopg.errors.UniqueViolation as error:
                 raise Conflict(f"the key {rows[0].scope} exists already") from error
 
-    def rewrap(self, row: KeyRow, parent: str, parent_gen: int, wrapped: bytes) -> bool:
-        changed = self._run(
-            "UPDATE keys SET parent = %s, parent_gen = %s, wrapped = %s WHERE scope = %s"
-            " AND gen = %s AND wrapped = %s AND destroyed_at IS NULL",
-            (parent, parent_gen, wrapped, row.scope, row.gen, row.wrapped),
-        )
-        return changed == 1
-
-    def children(
-        self, parent: str, *, below: int, after: tuple[str, int], limit: int
-    ) -> list[KeyRow]:
-        return self._rows(
-            f"SELECT {COLUMNS} FROM keys WHERE parent = %s AND parent_gen < %s"
-            " AND destroyed_at IS NULL AND (scope, gen) > (%s, %s) ORDER BY scope, gen LIMIT %s",
-            (parent, below, *after, limit),
-        )
-
-    def has_children(self, parent: str, gen: int | None = None) -> bool:
-        which, params = ("= %s", (parent, gen)) if gen is not None else (">= 0", (parent,))
-        return bool(
-            self._rows(
-                f"SELECT {COLUMNS} FROM keys WHERE parent = %s AND parent_gen {which}"
-                " AND destroyed_at IS NULL LIMIT 1",
-                params,
-            )
-        )
-
-    def superseded(self, *, after: tuple[str, int], limit: int) -> list[KeyRow]:
-        return self._rows(
-            f"SELECT {COLUMNS} FROM keys k WHERE destroyed_at IS NULL AND (scope, gen) > (%s, %s)"
-            " AND EXISTS (SELECT 1 FROM keys n WHERE n.scope = k.scope AND n.gen > k.gen)"
-            " ORDER BY scope, gen LIMIT %s",
-            (*after, limit),
-        )
-
-    def page(self, *, after: tuple[str, int], limit: int) -> list[KeyRow]:
-        return self._rows(
-            f"SELECT {COLUMNS} FROM keys WHERE (scope, gen) > (%s, %s)"
-            " ORDER BY scope, gen LIMIT %s",
-            (*after, limit),
-        )
-
-    def retire(self, scope: str, gen: int, at: int | None) -> None:
-        self._run("UPDATE keys SET retired_at = %s WHERE scope = %s AND gen = %s", (at, scope, gen))
-
-    def destroy(self, scope: str, gen: int | None, at: int) -> int:
-        which, params = ("gen = %s", (at, scope, gen)) if gen is not None else ("TRUE", (at, scope))
-        return self._run(
-            f"UPDATE keys SET {ZERO} WHERE scope = %s AND {which} AND destroyed_at IS NULL", params
-        )
-
-    def destroy_family(self, parent: str, at: int) -> int:
-        return self._run(
-            f"UPDATE keys SET {ZERO} WHERE parent = %s AND destroyed_at IS NULL", (at, parent)
-        )
-
     def restore(self, rows: Sequence[KeyRow]) -> None:
         with self._transaction() as cursor:
-            cursor.executemany(f"{INSERT} ON CONFLICT DO NOTHING", [_values(row) for row in rows])
+            cursor.executemany(
+                _marked(f"{INSERT} ON CONFLICT DO NOTHING"), [values(row) for row in rows]
+            )
 
     def append_shred(self, entry: Shred) -> None:
-        self._run("INSERT INTO shred (at, scope) VALUES (%s, %s)", (entry.at, entry.scope))
+        self._run("INSERT INTO shred (at, scope) VALUES (?, ?)", (entry.at, entry.scope))
 
     def shred_list(self) -> list[Shred]:
         with self._transaction() as cursor:
@@ -162,12 +99,12 @@ class PostgresKeyStore:
 
     def _rows(self, sql: str, params: Params) -> list[KeyRow]:
         with self._transaction() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(_marked(sql), params)
             return [KeyRow(*row) for row in cursor.fetchall()]
 
     def _run(self, sql: str, params: Params) -> int:
         with self._transaction() as cursor:
-            cursor.execute(sql, params)
+            cursor.execute(_marked(sql), params)
             return cursor.rowcount
 
     @contextmanager
@@ -209,5 +146,6 @@ class PostgresKeyStore:
                 cursor.execute("INSERT INTO keys_schema (version) VALUES (%s)", (number,))
 
 
-def _values(row: KeyRow) -> Params:
-    return tuple(getattr(row, name) for name in KeyRow.__struct_fields__)
+def _marked(sql: str) -> str:
+    """With the marks of psycopg; no text of ours has a question mark."""
+    return sql.replace("?", "%s")

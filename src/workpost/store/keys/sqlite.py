@@ -19,6 +19,7 @@ import msgspec
 
 from workpost.kernel.errors import Conflict, KeyDestroyed, TryLater
 from workpost.store.keys.records import KeyRow, Shred
+from workpost.store.keys.statements import INSERT, Params, Statements, values
 
 BUSY_MS = 5_000
 
@@ -38,13 +39,12 @@ MIGRATIONS = (
     CREATE INDEX keys_parent ON keys (parent, parent_gen) WHERE destroyed_at IS NULL;
     """,
 )
-COLUMNS = "scope, gen, parent, parent_gen, wrapped, created, retired_at, destroyed_at"
-INSERT = f"INSERT INTO keys ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-ZERO = "wrapped = zeroblob(length(wrapped)), destroyed_at = ?"
 
 
-class SqliteKeyStore:
+class SqliteKeyStore(Statements):
     """`KeyStore` on SQLite; creates and migrates its file."""
+
+    zeroed = "wrapped = zeroblob(length(wrapped))"
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,14 +60,6 @@ class SqliteKeyStore:
         """The file of the shred list."""
         return self._path.with_name("shred.log")
 
-    def load(self, scope: str, gen: int | None = None) -> KeyRow | None:
-        which, params = ("gen = ?", (scope, gen)) if gen is not None else ("1 = 1", (scope,))
-        rows = self._rows(
-            f"SELECT {COLUMNS} FROM keys WHERE scope = ? AND {which} ORDER BY gen DESC LIMIT 1",
-            params,
-        )
-        return rows[0] if rows else None
-
     def add(self, rows: Sequence[KeyRow], alive: Sequence[KeyRow] = ()) -> None:
         with self._transaction() as connection:
             for row in alive:
@@ -77,78 +69,14 @@ class SqliteKeyStore:
                 ).fetchall():
                     raise KeyDestroyed(f"the key {row.scope} was destroyed")
             try:
-                connection.executemany(INSERT, [_values(row) for row in rows])
+                connection.executemany(INSERT, [values(row) for row in rows])
             except apsw.ConstraintError as error:
                 raise Conflict(f"the key {rows[0].scope} exists already") from error
-
-    def rewrap(self, row: KeyRow, parent: str, parent_gen: int, wrapped: bytes) -> bool:
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE keys SET parent = ?, parent_gen = ?, wrapped = ? WHERE scope = ?"
-                " AND gen = ? AND wrapped = ? AND destroyed_at IS NULL",
-                (parent, parent_gen, wrapped, row.scope, row.gen, row.wrapped),
-            )
-            return connection.changes() == 1
-
-    def children(
-        self, parent: str, *, below: int, after: tuple[str, int], limit: int
-    ) -> list[KeyRow]:
-        return self._rows(
-            f"SELECT {COLUMNS} FROM keys WHERE parent = ? AND parent_gen < ?"
-            " AND destroyed_at IS NULL AND (scope, gen) > (?, ?) ORDER BY scope, gen LIMIT ?",
-            (parent, below, *after, limit),
-        )
-
-    def has_children(self, parent: str, gen: int | None = None) -> bool:
-        which, params = ("= ?", (parent, gen)) if gen is not None else (">= 0", (parent,))
-        return bool(
-            self._rows(
-                f"SELECT {COLUMNS} FROM keys WHERE parent = ? AND parent_gen {which}"
-                " AND destroyed_at IS NULL LIMIT 1",
-                params,
-            )
-        )
-
-    def superseded(self, *, after: tuple[str, int], limit: int) -> list[KeyRow]:
-        return self._rows(
-            f"SELECT {COLUMNS} FROM keys k WHERE destroyed_at IS NULL AND (scope, gen) > (?, ?)"
-            " AND EXISTS (SELECT 1 FROM keys n WHERE n.scope = k.scope AND n.gen > k.gen)"
-            " ORDER BY scope, gen LIMIT ?",
-            (*after, limit),
-        )
-
-    def page(self, *, after: tuple[str, int], limit: int) -> list[KeyRow]:
-        return self._rows(
-            f"SELECT {COLUMNS} FROM keys WHERE (scope, gen) > (?, ?) ORDER BY scope, gen LIMIT ?",
-            (*after, limit),
-        )
-
-    def retire(self, scope: str, gen: int, at: int | None) -> None:
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE keys SET retired_at = ? WHERE scope = ? AND gen = ?", (at, scope, gen)
-            )
-
-    def destroy(self, scope: str, gen: int | None, at: int) -> int:
-        which, params = ("gen = ?", (at, scope, gen)) if gen is not None else ("1 = 1", (at, scope))
-        with self._transaction() as connection:
-            connection.execute(
-                f"UPDATE keys SET {ZERO} WHERE scope = ? AND {which} AND destroyed_at IS NULL",
-                params,
-            )
-            return connection.changes()
-
-    def destroy_family(self, parent: str, at: int) -> int:
-        with self._transaction() as connection:
-            connection.execute(
-                f"UPDATE keys SET {ZERO} WHERE parent = ? AND destroyed_at IS NULL", (at, parent)
-            )
-            return connection.changes()
 
     def restore(self, rows: Sequence[KeyRow]) -> None:
         with self._transaction() as connection:
             connection.executemany(
-                f"{INSERT} ON CONFLICT DO NOTHING", [_values(row) for row in rows]
+                f"{INSERT} ON CONFLICT DO NOTHING", [values(row) for row in rows]
             )
 
     def append_shred(self, entry: Shred) -> None:
@@ -188,9 +116,14 @@ class SqliteKeyStore:
             self._open.clear()
             self._local = threading.local()
 
-    def _rows(self, sql: str, params: tuple[str | int | None, ...]) -> list[KeyRow]:
+    def _rows(self, sql: str, params: Params) -> list[KeyRow]:
         with self._connected() as connection:
             return [KeyRow(*row) for row in connection.execute(sql, params)]
+
+    def _run(self, sql: str, params: Params) -> int:
+        with self._transaction() as connection:
+            connection.execute(sql, params)
+            return connection.changes()
 
     @contextmanager
     def _connected(self) -> Iterator[apsw.Connection]:
@@ -232,10 +165,6 @@ class SqliteKeyStore:
             for script in MIGRATIONS[version:]:
                 connection.execute(script)
             connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
-
-
-def _values(row: KeyRow) -> tuple[str | int | bytes | None, ...]:
-    return tuple(getattr(row, name) for name in KeyRow.__struct_fields__)
 
 
 def _shred_of(line: bytes) -> Shred | None:

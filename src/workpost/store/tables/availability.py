@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command, quick
+from workpost.store.database.unit import Reader, Row, Tx, quick
 
 EWS = "EWS"
 LAMBDA = "LAMBDA"
@@ -97,25 +97,3 @@ def count_configurations(tx: Reader, *, org: str) -> int:
     """How many configurations the organization has."""
     row = tx.row("SELECT COUNT(*) FROM availability WHERE org = ?", org)
     return int(row[0]) if row is not None else 0
-
-
-def page_passwords(tx: Reader, *, organization: str, after: str, limit: int) -> list[Row]:
-    """Rows (domain, gen, sealed) of an organization's passwords after a domain."""
-    return tx.rows(
-        "SELECT domain, gen, sealed FROM availability"
-        " WHERE org = ? AND domain > ? AND kind = 'EWS' ORDER BY domain LIMIT ?",
-        organization,
-        after,
-        limit,
-    )
-
-
-@command
-def rewrap_passwords(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[str, bytes, bytes]]
-) -> None:
-    """Replace sealed passwords: (domain, old value, new value)."""
-    tx.many(
-        "UPDATE availability SET sealed = ?, gen = ? WHERE org = ? AND domain = ? AND sealed = ?",
-        [(new, gen, organization, domain, old) for domain, old, new in rows],
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command, quick
+from workpost.store.database.unit import Reader, Tx, quick
 
 RSA = "rsa"
 ED25519 = "ed25519"
@@ -122,29 +122,3 @@ def due_domains(tx: Reader, *, now: int, old: int, limit: int) -> list[tuple[str
         )
         found.update(dict.fromkeys((str(org), str(domain)) for org, domain in rows))
     return list(found)[:limit]
-
-
-def page_keys(tx: Reader, *, organization: str, after: tuple[str, str], limit: int) -> list[Row]:
-    """Rows (domain, selector, gen, sealed) of an organization after (domain, selector).
-
-    Those without a private part are left out.
-    """
-    return tx.rows(
-        "SELECT domain, selector, gen, sealed FROM dkim_key WHERE org = ? AND state <> 'RETIRING'"
-        " AND (domain, selector) > (?, ?) ORDER BY domain, selector LIMIT ?",
-        organization,
-        *after,
-        limit,
-    )
-
-
-@command
-def rewrap_keys(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[str, str, bytes, bytes]]
-) -> None:
-    """Replace sealed private keys: (domain, selector, old value, new value)."""
-    tx.many(
-        "UPDATE dkim_key SET sealed = ?, gen = ?"
-        " WHERE org = ? AND domain = ? AND selector = ? AND sealed = ?",
-        [(new, gen, organization, domain, name, old) for domain, name, old, new in rows],
-    )

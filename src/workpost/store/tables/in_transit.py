@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command
+from workpost.store.database.unit import Reader, Row, Tx
 
 INCOMING = "incoming"
 OUTGOING = "outgoing"
@@ -79,25 +79,3 @@ def delete_expired(tx: Tx, *, now: int, limit: int) -> list[bytes]:
         limit,
     )
     return [bytes(row[0]) for row in rows]
-
-
-def page_wraps(tx: Reader, *, organization: str, after: str, limit: int) -> list[Row]:
-    """Rows (id, gen, wrapped key) of an organization's messages after an id."""
-    return tx.rows(
-        "SELECT id, gen, wrapped_key FROM in_transit WHERE org = ? AND id > ? ORDER BY id LIMIT ?",
-        organization,
-        after,
-        limit,
-    )
-
-
-@command
-def rewrap_keys(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[str, bytes, bytes]]
-) -> None:
-    """Replace wrapped content keys: (id, old value, new value)."""
-    tx.many(
-        "UPDATE in_transit SET wrapped_key = ?, gen = ?"
-        " WHERE org = ? AND id = ? AND wrapped_key = ?",
-        [(new, gen, organization, id, old) for id, old, new in rows],
-    )

@@ -1,4 +1,4 @@
-"""Rows of `item`, `summary`, `item_tag` and `gone`: what lies in folders, and what has left them.
+"""Rows of `item`, `summary` and `item_tag`: what lies in folders (what has left them: `gone.py`).
 
 `item` is narrow and hot; FETCH FLAGS reads a range of it and nothing else. `summary` is touched
 neither by STORE nor by MOVE. `item_tag` holds keywords.
@@ -285,21 +285,6 @@ def changed_flags(
     )
 
 
-def gone_uids(
-    tx: Reader, *, mailbox: int, folder: int, modseq: int, uid: int, limit: int
-) -> list[Row]:
-    """Rows (modseq, uid) of what left the folder after (modseq, uid), in that order."""
-    return tx.rows(
-        "SELECT modseq, uid FROM gone WHERE mailbox = ? AND folder = ?"
-        " AND (modseq, uid) > (?, ?) ORDER BY modseq, uid LIMIT ?",
-        mailbox,
-        folder,
-        modseq,
-        uid,
-        limit,
-    )
-
-
 def items_by_uid(tx: Reader, *, mailbox: int, folder: int, uids: Sequence[int]) -> list[ItemRow]:
     """Whole item rows for these uids, ascending; uids that are not there are left out."""
     if not uids:
@@ -406,30 +391,3 @@ def delete_items(tx: Tx, rows: Sequence[ItemRow]) -> None:
     pairs = [(row.mailbox, row.id) for row in rows]
     tx.many("DELETE FROM summary WHERE mailbox = ? AND item = ?", pairs)
     tx.many("DELETE FROM item_tag WHERE mailbox = ? AND item = ?", pairs)
-
-
-def insert_gone(tx: Tx, rows: Sequence[ItemRow], *, modseq: int, at: int) -> None:
-    """Leave a tombstone for each place that was left (RFC 7162 3.2.7)."""
-    tx.many(
-        "INSERT INTO gone (mailbox, modseq, folder, uid, item, kind, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(row.mailbox, modseq, row.folder, row.uid, row.id, row.kind, at) for row in rows],
-    )
-
-
-def oldest_gone(tx: Reader, *, mailbox: int, limit: int) -> list[Row]:
-    """Rows (modseq, folder, uid, at) of the oldest tombstones of a mailbox."""
-    return tx.rows(
-        "SELECT modseq, folder, uid, at FROM gone WHERE mailbox = ?"
-        " ORDER BY modseq, folder, uid LIMIT ?",
-        mailbox,
-        limit,
-    )
-
-
-def delete_gone(tx: Tx, *, mailbox: int, places: Sequence[tuple[int, int, int]]) -> None:
-    """Delete tombstones by (modseq, folder, uid)."""
-    tx.many(
-        "DELETE FROM gone WHERE mailbox = ? AND modseq = ? AND folder = ? AND uid = ?",
-        [(mailbox, *place) for place in places],
-    )

@@ -20,10 +20,6 @@ from workpost.store.tables.queue_turns import flow_of
 WAITING = "waiting"
 LEASED = "leased"
 HELD = "held"
-LOCAL = "local"
-"""Route of recipients in our own mailboxes; others are routed by destination domain."""
-RULES = "rule:"
-"""What the routes of messages that wait for a function of a rule begin with; no domain does."""
 HINTS = "queue"
 """Kind of the hints that something waits."""
 FUNCTIONS = "functions"
@@ -48,7 +44,10 @@ class NewQueueEntry(msgspec.Struct, frozen=True):
 
 
 class NewQueueRecipient(msgspec.Struct, frozen=True):
-    """One row of a queue entry: a recipient elsewhere, or a batch of those who live here."""
+    """One row of a queue entry: a recipient elsewhere, or a batch of those who live here.
+
+    `route` is one of `queue_kinds`.
+    """
 
     n: int
     route: str

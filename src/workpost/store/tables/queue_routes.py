@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.store.database.unit import Reader, Tx
-from workpost.store.tables.queue_turns import ELSEWHERE, FUNCTION, OUT
+from workpost.store.tables.queue_kinds import ELSEWHERE, FUNCTION, OUT
 
 _SINCE = "COALESCE(q.hold_until, q.created)"
 """What the age of an entry counts from; of what is due it is never later than now."""
@@ -42,7 +42,7 @@ def has_expired(tx: Reader, *, now: int, functions: bool = False) -> bool:
     """Whether somebody let a lease on a row for elsewhere, or for `functions`, run out."""
     row = tx.row(
         "SELECT 1 FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
-        f" AND route <> 'local' AND {FUNCTION if functions else OUT} LIMIT 1",
+        f" AND {ELSEWHERE} AND {FUNCTION if functions else OUT} LIMIT 1",
         now,
     )
     return row is not None
@@ -53,7 +53,7 @@ def release_expired(tx: Tx, *, now: int, limit: int, functions: bool = False) ->
     skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
     rows = tx.rows(
         "SELECT queue, n FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
-        f" AND route <> 'local' AND {FUNCTION if functions else OUT}"
+        f" AND {ELSEWHERE} AND {FUNCTION if functions else OUT}"
         f" ORDER BY lease_until LIMIT ?{skip}",
         now,
         limit,
@@ -69,7 +69,8 @@ def release_expired(tx: Tx, *, now: int, limit: int, functions: bool = False) ->
 def next_due(tx: Reader, *, now: int) -> int | None:
     """When the next row for elsewhere becomes due after `now`; None when nothing waits for that."""
     row = tx.row(
-        f"SELECT due FROM queue_rcpt WHERE {ELSEWHERE} AND {OUT} AND due > ? ORDER BY due LIMIT 1",
+        f"SELECT due FROM queue_rcpt WHERE state = 'waiting' AND {ELSEWHERE} AND {OUT} AND due > ?"
+        " ORDER BY due LIMIT 1",
         now,
     )
     return int(row[0]) if row is not None else None

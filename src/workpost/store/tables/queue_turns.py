@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.store.database.unit import Reader
+from workpost.store.tables.queue_kinds import ELSEWHERE, FUNCTION, OUT
 
 SENDERS = 8
 """Lanes that the senders of an organization share; who sends much delays only those in his own."""
@@ -24,13 +25,6 @@ EACH = 4
 """Due rows of each flow that one look sees, at least."""
 FIRST = 50
 """Rows of an entry that wait in their sender's lane; those after them wait in lanes for many."""
-
-
-ELSEWHERE = "state = 'waiting' AND route <> 'local'"
-"""Rows for other servers, or for functions, in the words of the index."""
-OUT = "substr(route, 1, 5) <> 'rule:'"
-FUNCTION = "substr(route, 1, 5) = 'rule:'"
-"""Routes that begin with `queue.RULES` are no destinations."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -74,7 +68,7 @@ def due_in_turn(
     most overdue. Also the flow to go on after.
     """
     without = f" AND route NOT IN ({', '.join('?' * len(busy))})" if busy else ""
-    kind = f"{ELSEWHERE} AND {FUNCTION if functions else OUT}"
+    kind = f"state = 'waiting' AND {ELSEWHERE} AND {FUNCTION if functions else OUT}"
     where = f"{kind} AND due <= ?{without}"
     oldest = _due(tx, where, (now, *busy), "", limit)
     if len(oldest) < limit:

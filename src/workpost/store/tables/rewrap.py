@@ -139,28 +139,6 @@ def rewrap_queue(
     return bool(changed)
 
 
-def page_events(tx: Reader, *, organization: str, after: tuple[int, int], limit: int) -> list[Row]:
-    """Rows (at, id, gen, sealed) after (at, id)."""
-    return tx.rows(
-        "SELECT at, id, gen, sealed FROM event"
-        " WHERE org = ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?",
-        organization,
-        *after,
-        limit,
-    )
-
-
-@command
-def rewrap_events(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[int, int, bytes, bytes]]
-) -> None:
-    """Replace sealed events: (at, id, old value, new value)."""
-    tx.many(
-        "UPDATE event SET sealed = ?, gen = ? WHERE org = ? AND at = ? AND id = ? AND sealed = ?",
-        [(new, gen, organization, at, event, old) for at, event, old, new in rows],
-    )
-
-
 def page_access_keys(tx: Reader, *, after: str, limit: int) -> list[Row]:
     """Rows (id, account, gen, sealed secret), by id."""
     return tx.rows(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command
+from workpost.store.database.unit import Reader, Tx
 
 
 class LogChunk(msgspec.Struct, frozen=True, array_like=True):
@@ -68,27 +68,4 @@ def delete_old_chunks(tx: Tx, *, before: int, limit: int) -> int:
         " (SELECT org, at, id FROM service_log WHERE at < ? LIMIT ?)",
         before,
         limit,
-    )
-
-
-def page_sealed(tx: Reader, *, organization: str, after: tuple[int, int], limit: int) -> list[Row]:
-    """Rows (at, id, gen, sealed) after (at, id), for rotation."""
-    return tx.rows(
-        "SELECT at, id, gen, sealed FROM service_log"
-        " WHERE org = ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?",
-        organization,
-        *after,
-        limit,
-    )
-
-
-@command
-def rewrap_chunks(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[int, int, bytes, bytes]]
-) -> None:
-    """Replace sealed chunks: (at, id, old value, new value)."""
-    tx.many(
-        "UPDATE service_log SET sealed = ?, gen = ?"
-        " WHERE org = ? AND at = ? AND id = ? AND sealed = ?",
-        [(new, gen, organization, at, chunk, old) for at, chunk, old, new in rows],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command, quick
+from workpost.store.database.unit import Reader, Row, Tx, quick
 
 
 class GatewayRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,24 +88,3 @@ def count_gateways(tx: Reader, *, org: str) -> int:
     """How many gateways the organization has."""
     row = tx.row("SELECT COUNT(*) FROM smtp_gateway WHERE org = ?", org)
     return int(row[0]) if row is not None else 0
-
-
-def page_passwords(tx: Reader, *, organization: str, after: str, limit: int) -> list[Row]:
-    """Rows (id, gen, sealed) of an organization's gateways after an id."""
-    return tx.rows(
-        "SELECT id, gen, sealed FROM smtp_gateway WHERE org = ? AND id > ? ORDER BY id LIMIT ?",
-        organization,
-        after,
-        limit,
-    )
-
-
-@command
-def rewrap_passwords(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[str, bytes, bytes]]
-) -> None:
-    """Replace sealed passwords: (id, old value, new value)."""
-    tx.many(
-        "UPDATE smtp_gateway SET sealed = ?, gen = ? WHERE org = ? AND id = ? AND sealed = ?",
-        [(new, gen, organization, id, old) for id, old, new in rows],
-    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workpost.store.database.unit import Reader, Row, Tx, command, quick
+from workpost.store.database.unit import Reader, Tx, quick
 
 
 class NewSuppression(msgspec.Struct, frozen=True):
@@ -89,25 +89,4 @@ def expire_suppressions(tx: Tx, *, now: int, limit: int) -> int:
         " WHERE until > 0 AND until <= ? LIMIT ?)",
         now,
         limit,
-    )
-
-
-def page_sealed(tx: Reader, *, organization: str, after: bytes, limit: int) -> list[Row]:
-    """Rows (tag, gen, sealed) after a tag, for rotation."""
-    return tx.rows(
-        "SELECT tag, gen, sealed FROM suppression WHERE org = ? AND tag > ? ORDER BY tag LIMIT ?",
-        organization,
-        after,
-        limit,
-    )
-
-
-@command
-def rewrap_suppressions(
-    tx: Tx, *, organization: str, gen: int, rows: list[tuple[bytes, bytes, bytes]]
-) -> None:
-    """Replace sealed addresses: (tag, old value, new value)."""
-    tx.many(
-        "UPDATE suppression SET sealed = ?, gen = ? WHERE org = ? AND tag = ? AND sealed = ?",
-        [(new, gen, organization, tag, old) for tag, old, new in rows],
     )

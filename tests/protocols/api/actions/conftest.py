@@ -3,28 +3,24 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from tests.support.api_server import ApiServer, Tenant
+from tests.support.api_server import ApiServer, Tenant, serving
 from tests.support.exports import Exporter
 from tests.support.identity import Center, configure
 from tests.support.log_groups import LogGroups
 from tests.support.message_flow import Flow
 from tests.support.outside_directory import Outside
 from tests.support.slapd import Slapd
-from tests.support.stores import ENGINES, settings_of
+from tests.support.stores import ENGINES
 
 
 @pytest.fixture(scope="package", params=ENGINES)
 def api_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiServer]:
-    data: Path = tmp_path_factory.mktemp("api") / "data"
-    with settings_of(request, request.param, data) as settings:
-        server = ApiServer(settings)
+    with serving(request, tmp_path_factory, request.param) as server:
         yield server
-        server.close()
 
 
 @pytest.fixture
@@ -56,33 +52,27 @@ def center(api: ApiServer, demo: Tenant) -> Iterator[Center]:
 
 
 @pytest.fixture
-def exporter(api: ApiServer, demo: Tenant) -> Iterator[Exporter]:
+def exporter(api: ApiServer, demo: Tenant) -> Exporter:
     """The organization `demo`, whose account has a bucket for exports."""
-    settings = api.core.settings
     made = Exporter(api, demo)
     made.map()
-    yield made
-    msgspec.structs.force_setattr(api.core, "settings", settings)
+    return made
 
 
 @pytest.fixture
-def flow(api: ApiServer, demo: Tenant) -> Iterator[Flow]:
+def flow(api: ApiServer, demo: Tenant) -> Flow:
     """The organization `demo`, whose account has a bucket for what functions put."""
-    settings = api.core.settings
     made = Flow(api, demo)
     made.map()
-    yield made
-    msgspec.structs.force_setattr(api.core, "settings", settings)
+    return made
 
 
 @pytest.fixture
-def log_groups(api: ApiServer, demo: Tenant, tmp_path: Path) -> Iterator[LogGroups]:
+def log_groups(api: ApiServer, demo: Tenant, tmp_path: Path) -> LogGroups:
     """The organization `demo`, whose account has log groups in folders."""
-    settings = api.core.settings
     made = LogGroups(api, demo, tmp_path / "data")
     made.map()
-    yield made
-    msgspec.structs.force_setattr(api.core, "settings", settings)
+    return made
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import base64
 import json
 from typing import Any
 
-import msgspec
-
 from tests.support.api_server import ApiServer
 from tests.support.outside import Asked, OutsideServer, Reply
 from workpost.kernel.outside_settings import Egress, Function, Lambda
@@ -62,9 +60,7 @@ def allow(
     """Let the server connect to loopback, trust a CA, and map the function to a server."""
     url = f"http://127.0.0.1:{server.port}/" if server is not None else "http://127.0.0.1:1/"
     mapped = Function(arn=ARN, accounts=(account,), kind="http", url=url)
-    settings = msgspec.structs.replace(
-        api.core.settings,
+    api.set(
         egress=Egress(allow=("127.0.0.0/8", "::1/128"), ca_file=ca_file, seconds=5),
         lambda_=Lambda(functions=(mapped,)),
     )
-    msgspec.structs.force_setattr(api.core, "settings", settings)

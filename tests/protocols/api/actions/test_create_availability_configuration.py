@@ -54,17 +54,12 @@ def test_what_is_not_acceptable(demo: Tenant, wrong: dict[str, object]) -> None:
 
 
 def test_a_limit(api: ApiServer, demo: Tenant) -> None:
-    before = api.core.settings
-    limits = msgspec.structs.replace(before.limits, availability_configurations=1)
-    scarce = msgspec.structs.replace(before, limits=limits)
-    msgspec.structs.force_setattr(api.core, "settings", scarce)
-    try:
-        demo(CREATE, DomainName=DOMAIN, **FUNCTION)
-        code, _ = refused(demo, CREATE, DomainName="second.example", **FUNCTION)
-        assert code == "LimitExceededException"
-        assert listed(demo) == [DOMAIN]
-    finally:
-        msgspec.structs.force_setattr(api.core, "settings", before)
+    limits = api.core.settings.limits
+    api.set(limits=msgspec.structs.replace(limits, availability_configurations=1))
+    demo(CREATE, DomainName=DOMAIN, **FUNCTION)
+    code, _ = refused(demo, CREATE, DomainName="second.example", **FUNCTION)
+    assert code == "LimitExceededException"
+    assert listed(demo) == [DOMAIN]
 
 
 def test_a_call_that_is_repeated(demo: Tenant) -> None:

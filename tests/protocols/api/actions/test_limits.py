@@ -1,6 +1,5 @@
 """Reserved names, and limits that refuse without an effect."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -11,19 +10,16 @@ from tests.support.api_server import ApiServer, Tenant, refused
 
 
 @pytest.fixture
-def small(api: ApiServer) -> Iterator[Tenant]:
+def small(api: ApiServer) -> Tenant:
     """An organization of an installation where everything is scarce."""
-    settings = api.core.settings
     limits = msgspec.structs.replace(
-        settings.limits,
+        api.core.settings.limits,
         organizations_per_account=2,
         users_per_organization=2,
         aliases_per_entity=2,
     )
-    scarce = msgspec.structs.replace(settings, limits=limits)
-    msgspec.structs.force_setattr(api.core, "settings", scarce)
-    yield api.tenant("demo")
-    msgspec.structs.force_setattr(api.core, "settings", settings)
+    api.set(limits=limits)
+    return api.tenant("demo")
 
 
 def test_names_of_the_system(demo: Tenant) -> None:

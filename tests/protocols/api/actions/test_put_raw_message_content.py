@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,6 @@ from tests.support.api_server import ApiServer, Tenant
 from tests.support.message_flow import BUCKET, KEY, Flow, refused, s3
 from tests.support.moto import MotoServer
 from tests.support.transit import RAW, RETURN_PATH
-from workpost.kernel.rooms import Rooms
 from workpost.operations.transit import putting
 
 NEW = RAW.replace(b"Subject: Hello", b"Subject: [outside] Hello")
@@ -136,15 +134,13 @@ def test_a_process_brings_a_bounded_number_of_contents_at_once(
     flow: Flow, api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(putting, "PATIENCE_SECONDS", 0.1)
-    handler: Any = api.front.dispatcher._handlers["PutRawMessageContent"]
-    rooms: Rooms = handler.args[0].puts
     id = flow.begin()
     for tenants in (("a", "b") * putting.EACH_AT_ONCE, (flow.demo.account,) * putting.EACH_AT_ONCE):
         held = AsyncExitStack()
 
         async def fill(tenants: tuple[str, ...] = tenants, held: AsyncExitStack = held) -> None:
             for tenant in tenants:
-                await held.enter_async_context(rooms.enter(tenant, 1.0))
+                await held.enter_async_context(putting.ROOMS.enter(tenant, 1.0))
 
         api.run(fill())
         assert refused(lambda: flow.put(id, NEW), 503)[0] == "ServiceUnavailableException"

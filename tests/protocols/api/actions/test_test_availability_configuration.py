@@ -48,15 +48,13 @@ def plain() -> Iterator[OutsideServer]:
 @pytest.fixture
 def open_demo(
     api: ApiServer, demo: Tenant, authority: Authority, secure: OutsideServer, plain: OutsideServer
-) -> Iterator[Tenant]:
+) -> Tenant:
     """The organization `demo` where the tests' servers may be asked."""
-    before = api.core.settings
     allow(api, ca_file=str(authority.file), account=demo.account, server=plain)
     secure.answer, plain.answer = exchange, function
     secure.asked.clear()
     plain.asked.clear()
-    yield demo
-    msgspec.structs.force_setattr(api.core, "settings", before)
+    return demo
 
 
 def reason(tenant: Tenant, **provider: Any) -> str:
@@ -111,25 +109,19 @@ def test_what_is_wrong_with_an_exchange_server(
     secure.answer = lambda asked: (302, {"Location": moved}, b"")
     assert "certificate of 127.0.0.1" in reason(open_demo, **provider)
     plain_settings = msgspec.structs.replace(api.core.settings.egress, plain_http=True)
-    settings = msgspec.structs.replace(api.core.settings, egress=plain_settings)
-    msgspec.structs.force_setattr(api.core, "settings", settings)
+    api.set(egress=plain_settings)
     secure.answer = lambda asked: (307, {"Location": f"http://localhost:{plain.port}/"}, b"")
     plain.answer = exchange
     assert "redirects to localhost" in reason(open_demo, **provider)
 
 
 def test_addresses_of_ones_own_are_refused(api: ApiServer, demo: Tenant, plain: Any) -> None:
-    before = api.core.settings
-    settings = msgspec.structs.replace(before, egress=Egress(plain_http=True))
-    msgspec.structs.force_setattr(api.core, "settings", settings)
+    api.set(egress=Egress(plain_http=True))
     plain.asked.clear()
-    try:
-        for host in ("127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "127.1"):
-            endpoint = f"http://{host}:{plain.port}/"
-            told = reason(demo, **ews(1, EwsEndpoint=endpoint))
-            assert "no address that may be connected to" in told
-    finally:
-        msgspec.structs.force_setattr(api.core, "settings", before)
+    for host in ("127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "127.1"):
+        endpoint = f"http://{host}:{plain.port}/"
+        told = reason(demo, **ews(1, EwsEndpoint=endpoint))
+        assert "no address that may be connected to" in told
     assert plain.asked == []
 
 

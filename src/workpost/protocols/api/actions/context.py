@@ -12,8 +12,6 @@ from workpost.domain.directory.listing import EntityFilter
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
-from workpost.kernel.rooms import Rooms
-from workpost.operations.transit.putting import AT_ONCE, EACH_AT_ONCE
 from workpost.protocols.api.call import Call
 from workpost.protocols.api.pagination import PageTokens, Position
 from workpost.store.core import Core
@@ -29,8 +27,6 @@ class Api(msgspec.Struct, frozen=True):
 
     core: Core
     tokens: PageTokens
-    puts: Rooms = msgspec.field(default_factory=lambda: Rooms(AT_ONCE, EACH_AT_ONCE))
-    """Held while a message in transit is replaced."""
     depots: Depots = msgspec.field(default_factory=Depots)
 
 

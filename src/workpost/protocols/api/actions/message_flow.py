@@ -28,7 +28,6 @@ async def PutRawMessageContent(api: Api, call: Call, document: Document) -> dict
     reference = document["content"]["s3Reference"]
     await putting.put_message(
         api.core,
-        api.puts,
         api.depots,
         account=call.account,
         id=document["messageId"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workpost.domain.messages import shell as messages
+from workpost.domain.messages import removing
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.telling import tell_selected
 from workpost.protocols.imap.wire import commands
@@ -22,7 +22,7 @@ async def close(session: Session, _command: commands.Close) -> Done:
     """RFC 3501 6.4.2: expunge without telling, unless the folder was opened read-only."""
     selection = session.selected
     if not selection.read_only:
-        removed = await session.ask_selected(messages.expunge, selection.folder)
+        removed = await session.ask_selected(removing.expunge, selection.folder)
         await tell_selected(session, "delete", removed)
     session.deselect()
     return Done("CLOSE completed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from workpost.domain.messages import across
+from workpost.domain.messages import across, removing
 from workpost.domain.messages import shell as messages
 from workpost.domain.messages.changes import SLICE
 from workpost.domain.messages.shell import Copied
@@ -55,7 +55,7 @@ async def _copy(session: Session, uids: list[int], target: Found) -> Copied:
                 done = Copied(copied.uidvalidity, done.pairs + copied.pairs)
     except WorkpostError:
         placed = [new for _, new in done.pairs]
-        await session.ask_in(target.owner, messages.withdraw, target.folder.id, placed)
+        await session.ask_in(target.owner, removing.withdraw, target.folder.id, placed)
         raise
     return done
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workpost.domain.mailboxes import shell as mailboxes
-from workpost.domain.messages import shell as messages
+from workpost.domain.messages import removing
 from workpost.protocols.imap.handler import Done
 from workpost.protocols.imap.resolve import require_writable
 from workpost.protocols.imap.telling import tell_selected
@@ -23,7 +23,7 @@ async def expunge(session: Session, command: commands.Expunge) -> Done:
     if command.uids is not None:
         ranges = selection.tracker.numbers(command.uids, by_uid=True)
         uids = list(selection.tracker.uids(ranges))
-    removed = await session.ask_selected(messages.expunge, selection.folder, uids)
+    removed = await session.ask_selected(removing.expunge, selection.folder, uids)
     await tell_selected(session, "delete", removed)
     if not session.condstore:
         return Done("EXPUNGE completed")
