@@ -99,5 +99,12 @@ def test_operators_set_the_period_of_an_organization(
 
     assert run() == {"Days": 30, "Default": True}
     assert run("--days", "0") == {"Days": 0, "Default": False}
+    # To destroy at once is a change, too.
+    assert main(["audit", "--json", "--data", str(data)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [
+        each["serviceEventDetails"] for each in lines if each["eventName"] == "PutRecoverablePeriod"
+    ]
+    assert [each["days"] for each in told] == [0, 0]
     assert run("--days", "366", code=1) is None
     assert run("--default") == {"Days": 30, "Default": True}

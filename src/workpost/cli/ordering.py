@@ -68,10 +68,15 @@ def begin(args: argparse.Namespace) -> None:
     order = ORDERS.get(command)
     given = None
     if order is not None and (
-        not order.when or any(getattr(args, name) not in (None, False) for name in order.when)
+        not order.when or any(_is_given(getattr(args, name)) for name in order.when)
     ):
         given = _Given(order, command, args, _operator())
     _given.set(given)
+
+
+def _is_given(value: object) -> bool:
+    """Whether an argument was on the command line; a 0 was."""
+    return value is not None and value is not False
 
 
 async def carry_out(core: Core, work: Callable[..., Awaitable[T]]) -> T:
