@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workpost.integrations.dns.base import Answer
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.operations.authentication import dmarc, dmarc_records
 from workpost.operations.authentication.dkim import DkimResult
@@ -239,6 +240,36 @@ async def test_a_check_of_the_author_that_may_still_pass_is_no_failure(
     made = resolver(REJECT)
     found = await check_dmarc(made, author_domains=["example.test"], spf=spf, dkim=dkim)
     assert (found.result, found.policy) == (expected, "reject")
+
+
+@pytest.mark.parametrize("trouble", ["fails", "is too slow", "has too much to ask"])
+async def test_what_only_a_report_asks_for_takes_no_pass_away(
+    trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = resolver({"example.test": "v=DMARC1; p=reject; rua=mailto:in@example.test"})
+    monkeypatch.setattr(dmarc, "SECONDS", 0.2)
+    if trouble == "fails":
+        asked.failing = {"_dmarc.sub.example.test"}
+    elif trouble == "is too slow":
+        answer = asked.txt
+
+        async def txt(name: str) -> Answer[str]:
+            if name == "_dmarc.sub.example.test":
+                await asyncio.Event().wait()
+            return await answer(name)
+
+        monkeypatch.setattr(asked, "txt", txt)
+    else:
+        monkeypatch.setattr(dmarc_records, "MAX_QUESTIONS", 2)
+    for reported in (False, True):
+        found = await check_dmarc(
+            asked,
+            author_domains=["example.test"],
+            spf=SpfResult("pass", "example.test"),
+            dkim=[DkimResult("pass", "sub.example.test")],
+            reported=reported,
+        )
+        assert found == DmarcResult("pass", "example.test", "reject")
 
 
 # --- a second opinion ---

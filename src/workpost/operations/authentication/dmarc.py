@@ -161,7 +161,12 @@ async def _check_in_time(
     except TimeoutError:
         reason = LATE
     except TooManyError:
-        return DmarcResult("permerror", domain, QUARANTINE, "there is too much to ask the DNS")
+        if not author.passed:
+            return DmarcResult("permerror", domain, QUARANTINE, "there is too much to ask the DNS")
+        reason = ""
+    if author.passed:
+        # Only a report wanted to know more; it is not told of what is not known.
+        return DmarcResult("pass", domain, author.policy)
     return DmarcResult(
         "temperror", domain, author.policy or await _ask_above(walks, domain), reason
     )
@@ -188,12 +193,16 @@ async def _ask_above(walks: Walks, domain: str) -> str:
 
 
 class _Author:
-    """A domain of From; `policy` as soon as it is known. `reported` as in `check_dmarc`."""
+    """A domain of From; `policy` and the methods that `passed` in alignment as soon as known.
+
+    `reported` as in `check_dmarc`.
+    """
 
     def __init__(self, domain: str, reported: bool) -> None:
         self.domain = domain
         self.reported = reported
         self.policy = ""
+        self.passed: set[str] = set()
 
 
 async def _check(
@@ -214,7 +223,7 @@ async def _check(
     # A check that was cut short tells no domain: it might have been the author's.
     unsure = any(each.result == "temperror" and not each.domain for each in dkim)
     told = author.reported and record.reports
-    passed: set[str] = set()
+    passed = author.passed
     for method, identity, result in _identities(spf, dkim):
         is_strict = record.strict_spf if method == SPF else record.strict_dkim
         if not await _is_aligned(walks, domain, identity, is_strict=is_strict):
