@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -17,20 +18,24 @@ from tests.support.mailboxes import house, mail_core
 from tests.support.post_office import HOST, PostOffice, post_office
 from tests.support.stores import Run
 from workpost.domain.organizations import inbound_dmarc
-from workpost.formats.dmarc_feedback import NAMESPACE
+from workpost.formats.dmarc_feedback import NAMESPACE, Seen
+from workpost.integrations.dns.base import Answer
 from workpost.kernel.clock import Environment, SystemEnvironment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.mail_settings import Dmarc
 from workpost.operations.authentication import tallies
 from workpost.operations.authentication.tallies import DAY
 from workpost.operations.jobs.build import build_jobs
+from workpost.operations.jobs.runner import JobRunner
 from workpost.operations.outbound import dmarc_reports
+from workpost.store.tables.dmarc_tallies import add_tallies
 
 __all__ = ["bare_core", "house", "mail_core"]
 
 GRACE = "mailto:grace@demo.test"
 CONSENT = {("TXT", "author.example._report._dmarc.demo.test"): ["v=DMARC1"]}
 IN = {"": NAMESPACE}
+SEEN = Seen("192.0.2.1", "a.example", "none", dkim=False, spf=False)
 
 
 class Ahead(SystemEnvironment):
@@ -213,6 +218,134 @@ async def test_a_dns_that_does_not_answer_is_asked_again_until_noon(office: Post
     ENV.ahead += dmarc_reports.AGAIN_MS
     await build_jobs(office.core).run_due()
     assert len(await reports(office)) == 1
+
+
+async def note_domains(office: PostOffice, *domains: str) -> int:
+    """Let a report be due to each domain, as if mail had come yesterday; returns that day."""
+    day = ENV.now() // DAY - 1
+    rows = [(day, each, b"h" * 16, msgspec.json.encode(SEEN), 1) for each in sorted(domains)]
+    await office.core.store.write(add_tallies, rows=rows)
+    for each in domains:
+        office.dns.records |= {
+            ("TXT", f"_dmarc.{each}"): [f"v=DMARC1; p=none; rua={GRACE}"],
+            ("TXT", f"{each}._report._dmarc.demo.test"): ["v=DMARC1"],
+        }
+    return day
+
+
+async def jobs_at_work(office: PostOffice) -> JobRunner:
+    """A runner to which the day's job is due."""
+    jobs = build_jobs(office.core)
+    await jobs.schedule()
+    ENV.ahead += dmarc_reports.FIRST_MS + dmarc_reports.WITHIN_MS
+    return jobs
+
+
+async def subjects(office: PostOffice) -> list[str]:
+    return sorted(each["Subject"].split()[2] for each in await reports(office))
+
+
+async def test_a_domain_with_a_slow_dns_holds_nobody_up(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await note_domains(office, "a.example", "b.example", "c.example")
+    resolver = office.core.resolver
+    answer = resolver.txt
+
+    async def txt(name: str) -> Answer[str]:
+        if name == "_dmarc.b.example":
+            await asyncio.Event().wait()
+        return await answer(name)
+
+    monkeypatch.setattr(resolver, "txt", txt)
+    monkeypatch.setattr(dmarc_reports, "LOOK_UP_SECONDS", 1.0)
+    await (await jobs_at_work(office)).run_due()
+    assert await subjects(office) == ["a.example", "c.example"]
+    monkeypatch.setattr(resolver, "txt", answer)
+    ENV.ahead += dmarc_reports.AGAIN_MS
+    await build_jobs(office.core).run_due()
+    assert await subjects(office) == ["a.example", "b.example", "c.example"]
+
+
+async def test_other_jobs_have_their_turn(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await note_domains(office, "a.example", "b.example", "c.example")
+    monkeypatch.setattr(dmarc_reports, "AT_ONCE", 1)
+    monkeypatch.setattr(dmarc_reports, "TURN_SECONDS", 0)
+    jobs = await jobs_at_work(office)
+    for told in (["a.example"], ["a.example", "b.example"]):
+        assert await jobs.work_one()
+        assert await subjects(office) == told
+        state = await office.house.run(
+            "SELECT state, progress FROM job WHERE kind = 'dmarc.report'"
+        )
+        assert state == [("waiting", len(told))]
+    await jobs.run_due()
+    assert await subjects(office) == ["a.example", "b.example", "c.example"]
+    assert await office.house.run("SELECT day FROM dmarc_tally") == []
+
+
+async def test_the_job_of_a_day_ends_however_many_domains_there_are(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await note_domains(office, "a.example", "b.example", "c.example")
+    monkeypatch.setattr(dmarc_reports, "AT_ONCE", 1)
+    monkeypatch.setattr(dmarc_reports, "TURN_SECONDS", 0)
+    monkeypatch.setattr(dmarc_reports, "MOST_TURNS", 2)
+    await (await jobs_at_work(office)).run_due()
+    assert await subjects(office) == ["a.example", "b.example"]
+    assert await office.house.run("SELECT day FROM dmarc_tally") == []
+    assert await office.house.run("SELECT id FROM job WHERE kind = 'dmarc.report'") == []
+
+
+async def test_who_was_late_is_not_forgotten_by_whoever_takes_the_job_over(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await note_domains(office, "a.example", "b.example")
+    office.dns.failing = {"_dmarc.a.example"}
+
+    def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    jobs = await jobs_at_work(office)
+    with monkeypatch.context() as patch:
+        # Behind the last domain, before it is decided whether to try again.
+        patch.setattr(dmarc_reports, "go_on", killed)
+        assert await jobs.work_one()
+    office.dns.failing = set()
+    ENV.ahead += dmarc_reports.AGAIN_MS
+    await jobs.run_due()
+    ENV.ahead += dmarc_reports.AGAIN_MS
+    await jobs.run_due()
+    assert await subjects(office) == ["a.example", "b.example"]
+
+
+async def test_a_domain_with_more_than_a_report_holds_is_told_once(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = await note_domains(office, "a.example", "b.example")
+    more = msgspec.json.encode(msgspec.structs.replace(SEEN, source="192.0.2.2"))
+    await office.core.store.write(add_tallies, rows=[(day, "a.example", b"i" * 16, more, 9)])
+    monkeypatch.setattr(dmarc_reports, "MOST_BYTES", len(more) + 1)
+    office.dns.failing = {"_dmarc.b.example"}
+    await (await jobs_at_work(office)).run_due()
+    ENV.ahead += dmarc_reports.AGAIN_MS
+    await build_jobs(office.core).run_due()
+    (report,) = await reports(office)
+    (record,) = records(report)
+    assert (facts(record)["source_ip"], facts(record)["count"]) == ("192.0.2.2", "9")
+
+
+async def test_a_stranger_who_is_named_is_asked_one_question(office: PostOffice) -> None:
+    await note_domains(office, "a.example")
+    rua = "mailto:in@a.b.c.victim.example"
+    office.dns.records["TXT", "_dmarc.a.example"] = [f"v=DMARC1; p=none; rua={rua}"]
+    office.dns.asked.clear()
+    await (await jobs_at_work(office)).run_due()
+    asked = [name for _, name in office.dns.asked if name.endswith("victim.example")]
+    assert asked == ["a.example._report._dmarc.a.b.c.victim.example"]
+    assert await office.house.run("SELECT route FROM queue_rcpt") == []
 
 
 async def test_counts_of_several_processes_are_one_report(office: PostOffice) -> None:

@@ -3,12 +3,17 @@
 The job goes through the domains in order. What a domain is told is put in the queue in the
 transaction that removes the counts and moves the job's cursor, so nobody is told twice. A domain
 whose DNS does not answer is tried again every hour, until noon.
+
+Strangers choose what the DNS is asked: domains are looked up side by side, each for a few seconds,
+and the job gives itself back after a while, so that other jobs have their turn. It has so many
+turns and no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,6 +22,7 @@ from workpost.domain.messages.delivery import Outgoing, insert_outgoing
 from workpost.formats import dmarc_feedback
 from workpost.formats.addresses import fold
 from workpost.formats.dmarc_feedback import Head, Seen, write_feedback
+from workpost.formats.mailauth.dmarc import DmarcRecord
 from workpost.formats.mailauth.dmarc_uris import ReportUri, consent_name, consented, report_uris
 from workpost.formats.mime.report_mail import ReportMail, make_message
 from workpost.kernel.errors import Conflict, TryLater, WorkpostError
@@ -39,9 +45,16 @@ WITHIN_MS = 7_200_000
 AGAIN_MS = 3_600_000
 UNTIL_MS = DAY // 2
 """How long into the next day a domain is tried again."""
-PAGE = 50
-MOST_RECORDS = 5_000
-"""What was seen of one domain, the most frequent first; a report has no more."""
+AT_ONCE = 20
+"""Domains that are looked up side by side."""
+LOOK_UP_SECONDS = 8.0
+"""For what the DNS has to say of one domain; much less than a lease."""
+TURN_SECONDS = 10.0
+"""After which other jobs come first."""
+MOST_TURNS = 3_000
+"""Of one day's job, hours of work; what is not told then is told to nobody."""
+MOST_BYTES = 4 << 20
+"""Of what one report tells, as it is kept: strangers choose how long the names in it are."""
 SLICE = 2_000
 
 ENDED = counter("workpost_dmarc_reports_total", "Reports to domains about their mail.", "outcome")
@@ -78,62 +91,70 @@ def begin_day(tx: Tx, *, day: int, id: int, after_ms: int) -> None:
 
 
 async def report_day(core: Core, lease: Lease) -> None:
-    """Handle `dmarc.report`. Raises Conflict when the lease is lost."""
+    """Handle `dmarc.report` for one turn. Raises Conflict when the lease is lost."""
     text, _, last = (lease.cursor or b"").decode().partition(" ")
     day = int(text)
     desk = await _open_desk(core, lease, day)
-    again = False
-    while desk is not None:
-        page = await core.store.read(
-            dmarc_tallies.list_told, before=day + 1, after=(day, last), limit=PAGE
-        )
-        for _, domain in page:
-            again |= not await desk.tell(domain)
-            last = domain
-        if not page:
-            break
-    late = core.env.now() >= (day + 1) * DAY + UNTIL_MS
-    if again and not late:
-        await core.store.write_background(
-            try_again, lease=lease, day=day, due=core.env.now() + AGAIN_MS
-        )
-        return
+    if desk is not None and lease.progress < MOST_TURNS:
+        end = core.env.monotonic() + TURN_SECONDS
+        while page := await _told(core, day, last, AT_ONCE):
+            await desk.tell(page)
+            last = page[-1]
+            if core.env.monotonic() >= end:
+                await core.store.write_background(
+                    go_on, lease=lease, day=day, last=last, due=core.env.now()
+                )
+                return
+        late = core.env.now() >= (day + 1) * DAY + UNTIL_MS
+        if not late and await _told(core, day, "", 1):
+            due = core.env.now() + AGAIN_MS
+            await core.store.write_background(go_on, lease=lease, day=day, last="", due=due)
+            return
     while not await core.store.write_background(end_day, lease=lease, day=day):
         pass
 
 
+async def _told(core: Core, day: int, last: str, limit: int) -> list[str]:
+    """The next domains of a day that have something to be told."""
+    found = await core.store.read(
+        dmarc_tallies.list_told, before=day + 1, after=(day, last), limit=limit
+    )
+    return [domain for _, domain in found]
+
+
 @command
-def tell_domain(
-    tx: Tx, *, lease: Lease, lease_ms: int, day: int, domain: str, mails: list[Outgoing]
-) -> None:
+def hold(tx: Tx, *, lease: Lease, day: int, last: str) -> None:
+    """Note how far the job is and hold its lease longer. Raises Conflict without it."""
+    _save(tx, lease, day, last, lease.progress)
+
+
+def _save(tx: Tx, lease: Lease, day: int, last: str, turns: int) -> None:
+    jobs.save_job(
+        tx,
+        id=lease.id,
+        fence=lease.fence,
+        cursor=f"{day} {last}".encode(),
+        progress=turns,
+        lease_ms=LEASE_MS,
+    )
+
+
+@command
+def tell_domain(tx: Tx, *, lease: Lease, day: int, domain: str, mails: list[Outgoing]) -> None:
     """Queue what a domain is told, and remove the counts. Raises Conflict without the lease.
 
     Raises QuotaExceeded or MailboxNotFound when a mailbox here cannot take it.
     """
-    jobs.save_job(
-        tx,
-        id=lease.id,
-        fence=lease.fence,
-        cursor=f"{day} {domain}".encode(),
-        progress=lease.progress,
-        lease_ms=lease_ms,
-    )
+    _save(tx, lease, day, domain, lease.progress)
     for mail in mails:
         insert_outgoing(tx, mail)
-    dmarc_tallies.delete_told(tx, day=day, domain=domain, limit=MOST_RECORDS)
+    dmarc_tallies.delete_told(tx, day=day, domain=domain)
 
 
 @command
-def try_again(tx: Tx, *, lease: Lease, day: int, due: int) -> None:
-    """Go through the day's domains once more at `due`. Raises Conflict without the lease."""
-    jobs.save_job(
-        tx,
-        id=lease.id,
-        fence=lease.fence,
-        cursor=f"{day} ".encode(),
-        progress=lease.progress,
-        lease_ms=LEASE_MS,
-    )
+def go_on(tx: Tx, *, lease: Lease, day: int, last: str, due: int) -> None:
+    """End this turn; the next goes on behind `last` at `due`. Raises Conflict without the lease."""
+    _save(tx, lease, day, last, lease.progress + 1)
     jobs.put_back_job(tx, id=lease.id, fence=lease.fence, due=due)
 
 
@@ -159,6 +180,13 @@ async def _open_desk(core: Core, lease: Lease, day: int) -> _Desk | None:
     return _Desk(core, lease, day, contact, holder.org)
 
 
+class _Wanted(msgspec.Struct, frozen=True):
+    """Where a domain wants its report, and its record of the moment."""
+
+    record: DmarcRecord
+    places: list[ReportUri]
+
+
 class _Desk:
     """Writes the reports of one day."""
 
@@ -169,43 +197,72 @@ class _Desk:
         self._contact = contact
         self._organization = organization
 
-    async def tell(self, domain: str) -> bool:
-        """Tell one domain; False where it has to be tried again. Raises Conflict."""
+    async def tell(self, domains: Sequence[str]) -> None:
+        """Tell domains, in their order; who has to be tried again keeps its counts.
+
+        Raises Conflict.
+        """
+        found = await asyncio.gather(*map(self._ask, domains))
+        for domain, wanted in zip(domains, found, strict=True):
+            if not isinstance(wanted, str):
+                wanted = await self._tell(domain, wanted)
+            if wanted:
+                log.info("a DMARC report is late", domain=domain, reason=wanted)
+                ENDED.labels("late").inc()
+                await self._core.store.write_background(
+                    hold, lease=self._lease, day=self._day, last=domain
+                )
+
+    async def _ask(self, domain: str) -> _Wanted | str | None:
+        """What the DNS says of a domain, None where it wants no report; a text: why it is late."""
         try:
-            mails = await self._write(domain)
-            await self._core.store.write_background(
-                tell_domain,
-                lease=self._lease,
-                lease_ms=LEASE_MS,
-                day=self._day,
-                domain=domain,
-                mails=mails,
-            )
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await self._look_up(domain)
+        except TryLater as error:
+            return error.message
+        except TimeoutError:
+            return "the DNS took too long"
+
+    async def _look_up(self, domain: str) -> _Wanted | None:
+        found = await find_record(self._core.resolver, domain)
+        if found is None:
+            return None
+        text, record = found
+        places = await self._places(domain, text)
+        return _Wanted(record, places) if places else None
+
+    async def _tell(self, domain: str, wanted: _Wanted | None) -> str:
+        """Tell one domain; returns why it is late, if it is. Raises Conflict."""
+        mails: list[Outgoing] = []
+        ended = "unwanted"
+        try:
+            if wanted is not None and (mails := await self._write(domain, wanted)):
+                ended = "sent"
+            await self._end(domain, mails)
         except Conflict:
             raise
         except TryLater as error:
-            log.info("a DMARC report is late", domain=domain, reason=error.message)
-            ENDED.labels("late").inc()
-            return False
+            return error.message
         except (WorkpostError, ValueError) as error:
             log.info("a DMARC report was not sent", domain=domain, reason=str(error))
-            ENDED.labels("failed").inc()
-            return True
-        ENDED.labels("sent" if mails else "unwanted").inc()
-        return True
+            ended = "failed"
+            await self._end(domain, [])
+        ENDED.labels(ended).inc()
+        return ""
 
-    async def _write(self, domain: str) -> list[Outgoing]:
-        """The messages that bring a domain's report; none where it wants none any more."""
+    async def _end(self, domain: str, mails: list[Outgoing]) -> None:
+        await self._core.store.write_background(
+            tell_domain, lease=self._lease, day=self._day, domain=domain, mails=mails
+        )
+
+    async def _write(self, domain: str, wanted: _Wanted) -> list[Outgoing]:
+        """The messages that bring a domain's report."""
         core = self._core
-        found = await find_record(core.resolver, domain)
-        if found is None:
-            return []
-        text, record = found
-        places = await self._places(domain, text)
-        if not places:
-            return []
         rows = await core.store.read(
-            dmarc_tallies.list_seen, day=self._day, domain=domain, limit=MOST_RECORDS
+            dmarc_tallies.list_seen,
+            day=self._day,
+            domain=domain,
+            limit=dmarc_tallies.MOST_OF_DOMAIN,
         )
         begin = self._day * DAY // 1000
         head = Head(
@@ -215,20 +272,17 @@ class _Desk:
             begin=begin,
             end=begin + DAY // 1000 - 1,
             domain=domain,
-            record=record,
+            record=wanted.record,
         )
-        seen = [(msgspec.json.decode(row, type=Seen), count) for row, count in rows]
-        report = await asyncio.to_thread(_compress, head, seen)
-        mails = [await self._mail(head, place, report) for place in places]
+        report = await asyncio.to_thread(_compress, head, rows)
+        mails = [await self._mail(head, place, report) for place in wanted.places]
         return [mail for mail in mails if mail is not None]
 
     async def _places(self, domain: str, text: str) -> list[ReportUri]:
         """Where a report goes: another organization's addresses have to consent."""
         found: list[ReportUri] = []
-        own = ""
         for uri in report_uris(text):
-            own = own or await organization_of(self._core.resolver, domain)
-            if uri.host == domain or await organization_of(self._core.resolver, uri.host) == own:
+            if await self._is_own(domain, uri.host):
                 found.append(uri)
                 continue
             name = consent_name(domain, uri.host)
@@ -236,8 +290,19 @@ class _Desk:
                 found += consented((await self._core.resolver.txt(name)).values, uri)
         return list(dict.fromkeys(found))
 
+    async def _is_own(self, domain: str, host: str) -> bool:
+        """Whether a host belongs to the domain's own organization."""
+        if host == domain:
+            return True
+        organization = await organization_of(self._core.resolver, domain)
+        # A stranger's tree is not walked: whoever publishes a record would have us ask for it.
+        if host != organization and not host.endswith(f".{organization}"):
+            return False
+        return await organization_of(self._core.resolver, host) == organization
+
     async def _mail(self, head: Head, place: ReportUri, report: bytes) -> Outgoing | None:
-        message = make_message(
+        raw = await asyncio.to_thread(
+            _message,
             ReportMail(
                 from_=self._contact,
                 to=place.address,
@@ -249,9 +314,8 @@ class _Desk:
                 media_type=dmarc_feedback.MEDIA_TYPE,
                 name=dmarc_feedback.file_name(head),
                 report=report,
-            )
+            ),
         )
-        raw = message.as_bytes()
         if place.most and len(raw) > place.most:
             log.info("a DMARC report is too large", domain=head.domain, size=len(raw))
             return None
@@ -264,5 +328,16 @@ class _Desk:
         )
 
 
-def _compress(head: Head, seen: list[tuple[Seen, int]]) -> bytes:
+def _message(mail: ReportMail) -> bytes:
+    return make_message(mail).as_bytes()
+
+
+def _compress(head: Head, rows: list[tuple[bytes, int]]) -> bytes:
+    seen = []
+    left = MOST_BYTES
+    for row, count in rows:
+        left -= len(row)
+        if left < 0:
+            break
+        seen.append((msgspec.json.decode(row, type=Seen), count))
     return gzip.compress(write_feedback(head, seen), mtime=0)

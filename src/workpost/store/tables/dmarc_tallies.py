@@ -10,12 +10,14 @@ from workpost.store.database.unit import Reader, Tx, command, quick
 
 MOST = 100_000
 """Rows of one day; what is seen for the first time after that is not told."""
+MOST_OF_DOMAIN = 5_000
+"""Of these, rows of one domain, about: none fills the day, and a report has no more."""
 
 
 @command
 def add_tallies(tx: Tx, *, rows: list[tuple[int, str, bytes, bytes, int]]) -> None:
     """Add counts: (day, domain, hash of what was seen, what was seen, how often)."""
-    full: dict[int, bool] = {}
+    room: dict[tuple[int, str], int] = {}
     for day, domain, hash, seen, count in rows:
         added = tx.run(
             "UPDATE dmarc_tally SET count = count + ? WHERE day = ? AND domain = ? AND hash = ?",
@@ -26,9 +28,15 @@ def add_tallies(tx: Tx, *, rows: list[tuple[int, str, bytes, bytes, int]]) -> No
         )
         if added:
             continue
-        if day not in full:
-            full[day] = _count(tx, day) >= MOST
-        if not full[day]:
+        of_day, of_domain = (day, ""), (day, domain)
+        if of_day not in room:
+            room[of_day] = MOST - _count(tx, "day = ?", day, limit=MOST)
+        if of_domain not in room:
+            own = _count(tx, "day = ? AND domain = ?", day, domain, limit=MOST_OF_DOMAIN)
+            room[of_domain] = MOST_OF_DOMAIN - own
+        if min(room[of_day], room[of_domain]) > 0:
+            room[of_day] -= 1
+            room[of_domain] -= 1
             tx.run(
                 "INSERT INTO dmarc_tally (day, domain, hash, seen, count) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (day, domain, hash)"
@@ -41,11 +49,11 @@ def add_tallies(tx: Tx, *, rows: list[tuple[int, str, bytes, bytes, int]]) -> No
             )
 
 
-def _count(tx: Reader, day: int) -> int:
+def _count(tx: Reader, which: str, *args: int | str, limit: int) -> int:
     row = tx.row(
-        "SELECT count(*) FROM (SELECT 1 FROM dmarc_tally WHERE day = ? LIMIT ?) AS counted",
-        day,
-        MOST,
+        f"SELECT count(*) FROM (SELECT 1 FROM dmarc_tally WHERE {which} LIMIT ?) AS counted",
+        *args,
+        limit,
     )
     assert row is not None
     return int(row[0])
@@ -61,11 +69,10 @@ def list_told(
     while len(found) < limit:
         # One lookup for each: a domain may have many rows.
         row = tx.row(
-            "SELECT day, domain FROM dmarc_tally WHERE (day = ? AND domain > ? OR day > ?)"
-            " AND day < ? ORDER BY day, domain LIMIT 1",
+            "SELECT day, domain FROM dmarc_tally WHERE (day, domain) > (?, ?) AND day < ?"
+            " ORDER BY day, domain LIMIT 1",
             day,
             domain,
-            day,
             before,
         )
         if row is None:
@@ -87,15 +94,9 @@ def list_seen(tx: Reader, *, day: int, domain: str, limit: int) -> list[tuple[by
     return [(bytes(row[0]), int(row[1])) for row in rows]
 
 
-def delete_told(tx: Tx, *, day: int, domain: str, limit: int) -> int:
-    """Remove up to `limit` rows of a domain and a day; returns how many."""
-    return tx.run(
-        "DELETE FROM dmarc_tally WHERE (day, domain, hash) IN (SELECT day, domain, hash"
-        " FROM dmarc_tally WHERE day = ? AND domain = ? LIMIT ?)",
-        day,
-        domain,
-        limit,
-    )
+def delete_told(tx: Tx, *, day: int, domain: str) -> None:
+    """Remove the rows of a domain and a day."""
+    tx.run("DELETE FROM dmarc_tally WHERE day = ? AND domain = ?", day, domain)
 
 
 def delete_day(tx: Tx, *, day: int, limit: int) -> int:
