@@ -18,6 +18,8 @@ from workpost.cli import ordering
 from workpost.cli.main import build_parser, main
 from workpost.cli.order_table import NO_ORDERS, ORDERS
 from workpost.kernel.errors import TryLater
+from workpost.kernel.settings import SettingsError
+from workpost.node import build
 from workpost.store.schema import migrate
 
 __all__ = ["data", "organization"]
@@ -190,9 +192,16 @@ def test_a_backup_leaves_data_of_another_version_as_it_is(
     assert operator.records() == []
 
 
-def test_keys_are_saved_though_nothing_can_be_told(
-    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "trouble", [TryLater("Not now."), SettingsError("no keys"), OSError(28, "No space left")]
+)
+def test_data_is_saved_though_nothing_can_be_told(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
-    monkeypatch.setattr(ordering, "record_order", _not_now)
-    operator.run("keys", "backup", str(tmp_path / "keys"))
-    assert (tmp_path / "keys").stat().st_size
+    def broken(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(build, "attached_core", broken)
+    for command in (("keys", "backup"), ("backup",)):
+        operator.run(*command, str(tmp_path / command[0]))
+        assert (tmp_path / command[0]).stat().st_size

@@ -101,8 +101,10 @@ def keeping_record(settings: Settings) -> Iterator[None]:
                 fail("the audit log does not hear of this: the data is of another version")
                 return
             _attached(settings, step)
-        except WorkpostError as error:
-            fail(f"the audit log does not hear of this: {error.message}")
+        except (WorkpostError, SettingsError, OSError) as error:
+            # A full disk and missing keys among them: just then data is to be saved.
+            reason = error.message if isinstance(error, WorkpostError) else str(error)
+            fail(f"the audit log does not hear of this: {reason}")
 
     tell(ordering.ordered)
     try:
