@@ -13,7 +13,10 @@ from tests.support.directories import Directory
 from tests.support.mailboxes import ada, house, mail_core, message
 from tests.support.smtp_sink import SmtpSink
 from tests.support.stores import Run
+from workpost.domain.messages.delivery import Outgoing, insert_outgoing
 from workpost.domain.organizations import suppression
+from workpost.operations.outbound.report_mailing import prepare_report
+from workpost.store.database.unit import Tx, command
 
 __all__ = ["ada", "house", "mail_core"]
 
@@ -274,3 +277,26 @@ async def test_a_report_shows_no_body_that_was_to_go_over_tls_alone_rfc8689_5(wo
     assert b"From: Mail delivery <postmaster@demo.test>\r\n" in report
     assert b"Subject: Lunch?" in report
     assert b"Good morning." not in report
+
+
+async def test_a_report_to_a_stranger_that_fails_brings_nobody_mail(world: World) -> None:
+    world.sink.script.always = {"RCPT": "550 5.1.1 No such person"}
+    made = await prepare_report(
+        world.core,
+        contact="ada@demo.test",
+        organization=world.house.organization,
+        to=THERE,
+        raw=message("Report"),
+    )
+    assert made is not None
+    await world.core.store.write(put, mail=made)
+    await world.work()
+    assert await world.waiting() == []
+    assert await received(world.house, "ada@demo.test") == []
+    [told] = await world.events("OUTGOING_EMAIL_BOUNCED")
+    assert told["bouncedRecipient"]["emailAddress"] == THERE
+
+
+@command
+def put(tx: Tx, *, mail: Outgoing) -> None:
+    insert_outgoing(tx, mail)

@@ -6,8 +6,11 @@ from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
 from workpost.operations.mailflow import placing, trace
-from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.envelope import Envelope, Wish
 from workpost.store.core import Core
+
+NEVER = Wish(("NEVER",))
+"""RFC 3461 4.1."""
 
 
 async def prepare_report(
@@ -15,9 +18,13 @@ async def prepare_report(
 ) -> Outgoing | None:
     """A report ready to be written; None where it can reach nobody.
 
-    `contact` is the address in `organization` that it comes from. Raises TryLater.
+    `contact` is the address in `organization` that it comes from. Nobody is told that a report did
+    not arrive, but the events of the organization: strangers choose the addresses, and how many
+    there are. Raises TryLater.
     """
-    envelope = Envelope(sender=contact, recipients=[to], helo=core.settings.host_name)
+    envelope = Envelope(
+        sender=contact, recipients=[to], wishes={to: NEVER}, helo=core.settings.host_name
+    )
     routed = await expand_envelope(core, [to])
     stamped = trace.stamp(core, envelope, raw)
     message = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
