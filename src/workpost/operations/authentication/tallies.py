@@ -70,6 +70,10 @@ def _add(core: Core, tally: _Tally, key: _Key, count: int) -> None:
         tally.counts[key] += count
     elif len(tally.counts) < MOST:
         tally.counts[key] = count
+    _wait(core, tally)
+
+
+def _wait(core: Core, tally: _Tally) -> None:
     if tally.timer is None:
         loop = asyncio.get_running_loop()
         tally.timer = loop.call_later(PAUSE, _write_later, core, tally)
@@ -100,6 +104,10 @@ def _seen(arrival: Arrival, found: Authentication, outcome: Outcome) -> Seen:
 
 def _write_later(core: Core, tally: _Tally) -> None:
     tally.timer = None
+    if tally.writing is not None and not tally.writing.done():
+        # A store that is slow: what is under way and what is gathered must not become ever more.
+        _wait(core, tally)
+        return
     tally.writing = asyncio.create_task(_write(core, tally))
 
 
@@ -116,8 +124,9 @@ async def _write(core: Core, tally: _Tally) -> None:
             await core.store.write_background(add_tallies, rows=[row for row, _ in part])
         except WorkpostError as error:
             log.warning("counts for DMARC reports wait", reason=error.message)
-            for _, key in part:
+            for _, key in rows[start:]:
                 _add(core, tally, key, counts[key])
+            return
 
 
 def _row(key: _Key, count: int) -> tuple[int, str, bytes, bytes, int]:

@@ -1,0 +1,122 @@
+"""What a process has counted for DMARC's reports is written in time, and never becomes too much."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.operations.authentication.test_check import arrival
+from tests.support.directories import bare_core
+from workpost.kernel.errors import TryLater
+from workpost.operations.authentication import tallies
+from workpost.operations.authentication.arc import ArcResult
+from workpost.operations.authentication.check import Authentication, Verdicts
+from workpost.operations.authentication.dmarc import DmarcResult, Standing
+from workpost.operations.authentication.spf import SpfResult
+from workpost.operations.authentication.tallies import DAY, Outcome, note, settle
+from workpost.store.core import Core
+from workpost.store.tables.dmarc_tallies import list_told
+
+__all__ = ["bare_core"]
+
+FOUND = Authentication(
+    spf=SpfResult("pass", "author.example"),
+    dkim=(),
+    dmarc=DmarcResult("pass", "author.example", "none"),
+    arc=ArcResult("none"),
+    verdicts=Verdicts("PASS", "GRAY", "PASS"),
+    field=b"",
+)
+
+
+def count(core: Core, *domains: str) -> None:
+    for domain in domains:
+        told = DmarcResult("pass", domain, "none", standing=Standing(domain, spf=True, dkim=False))
+        note(core, arrival(), msgspec.structs.replace(FOUND, dmarc=told), Outcome("none"))
+
+
+async def written(core: Core) -> list[str]:
+    tomorrow = core.env.now() // DAY + 1
+    found = await core.store.read(list_told, before=tomorrow, after=(0, ""), limit=1_000)
+    return [domain for _, domain in found]
+
+
+async def test_counts_are_written_after_a_while(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "PAUSE", 0.05)
+    count(bare_core, "a.example", "b.example", "a.example")
+    write, ended = bare_core.store.write_background, asyncio.Event()
+
+    async def seen(*args: Any, **kwargs: Any) -> None:
+        await write(*args, **kwargs)
+        ended.set()
+
+    monkeypatch.setattr(bare_core.store, "write_background", seen)
+    await asyncio.wait_for(ended.wait(), 20)
+    assert await written(bare_core) == ["a.example", "b.example"]
+
+
+async def test_a_message_of_a_domain_that_asks_for_nothing_is_not_counted(bare_core: Core) -> None:
+    note(bare_core, arrival(), FOUND, Outcome("none"))
+    await settle(bare_core)
+    assert await written(bare_core) == []
+
+
+async def test_a_store_that_is_slow_is_not_given_ever_more(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "PAUSE", 0.01)
+    write, begun = bare_core.store.write_background, 0
+    asked, free = asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any, **kwargs: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        asked.set()
+        await free.wait()
+        return await write(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bare_core.store, "write_background", slow)
+        count(bare_core, "a.example")
+        await asyncio.wait_for(asked.wait(), 20)
+        count(bare_core, "b.example")
+        await asyncio.sleep(0.2)
+        assert begun == 1
+        free.set()
+        await settle(bare_core)
+    assert await written(bare_core) == ["a.example", "b.example"]
+
+
+async def test_a_store_that_is_away_is_asked_once_and_loses_nothing(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "AT_ONCE", 1)
+    asked = 0
+
+    async def away(*_: object, **__: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise TryLater("The database is away.")
+
+    domains = [f"{letter}.example" for letter in "abcde"]
+    count(bare_core, *domains)
+    with monkeypatch.context() as patch:
+        patch.setattr(bare_core.store, "write_background", away)
+        await settle(bare_core)
+    assert asked == 1
+    await settle(bare_core)
+    assert await written(bare_core) == domains
+
+
+async def test_what_is_gathered_is_bounded(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "MOST", 2)
+    count(bare_core, "a.example", "b.example", "c.example", "a.example")
+    await settle(bare_core)
+    assert await written(bare_core) == ["a.example", "b.example"]
