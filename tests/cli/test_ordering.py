@@ -17,6 +17,7 @@ from tests.cli.test_routing import data, organization
 from workpost.cli import ordering
 from workpost.cli.main import build_parser, main
 from workpost.cli.order_table import NO_ORDERS, ORDERS
+from workpost.domain.access import accounts
 from workpost.kernel.errors import TryLater
 from workpost.kernel.settings import SettingsError
 from workpost.node import build
@@ -163,7 +164,7 @@ def test_what_concerns_all_is_told_under_an_account_of_its_own(
     operator.run("keys", "rotate", "--system")
     operator.run("keys", "backup", str(tmp_path / "keys"))
     operator.run("backup", str(tmp_path / "backup"))
-    shown = operator.run("audit", "--account", ordering.INSTALLATION, "--json")
+    shown = operator.run("audit", "--account", accounts.INSTALLATION, "--json")
     events = [json.loads(line)["eventName"] for line in shown.splitlines()]
     assert sorted(set(events)) == ["BackUpData", "BackUpKeys", "RepairData", "RotateKey"]
     assert len(events) == 8

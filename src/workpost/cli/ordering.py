@@ -20,14 +20,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from workpost.cli.order_table import ORDERS, Order
+from workpost.domain.access.accounts import INSTALLATION
 from workpost.kernel.errors import ResourceNotFound, WorkpostError
 from workpost.operations.audit.service_events import record_order
 from workpost.store.core import Core
 from workpost.store.tables import organizations
 
 T = TypeVar("T")
-INSTALLATION = "000000000000"
-"""The account of records that concern all of this installation."""
 ORDERED, DONE, FAILED = "ordered", "done", "failed"
 """The outcomes that records tell."""
 _ACCOUNT = re.compile(r"[0-9]{12}")

@@ -7,7 +7,12 @@ import msgspec
 import pytest
 
 from tests.support.directories import Directory
-from workpost.domain.access.accounts import create_access_key, create_account, credential
+from workpost.domain.access.accounts import (
+    INSTALLATION,
+    create_access_key,
+    create_account,
+    credential,
+)
 from workpost.kernel.errors import Conflict, InvalidParameter, ResourceNotFound
 from workpost.store.core import Core
 
@@ -22,7 +27,7 @@ async def test_accounts_have_twelve_digits(bare_core: Core) -> None:
     assert await create_account(bare_core, account="000000000012") == "000000000012"
     with pytest.raises(Conflict):
         await create_account(bare_core, account="000000000012")
-    for wrong in ("12", "12345678901a", "١٢٣٤٥٦٧٨٩٠١٢"):
+    for wrong in ("12", "12345678901a", "١٢٣٤٥٦٧٨٩٠١٢", INSTALLATION):
         with pytest.raises(InvalidParameter):
             await create_account(bare_core, account=wrong)
     with pytest.raises(InvalidParameter):

@@ -25,6 +25,8 @@ from workpost.store.tables.accounts import ACTIVE, AccessKeyRow
 from workpost.store.tables.iam import UserRow
 
 ACCOUNT_DIGITS = 12
+INSTALLATION = "0" * ACCOUNT_DIGITS
+"""Nobody's account: the audit log tells under it what concerns the whole installation."""
 MAX_NAME = 64
 KEYS_OF_A_USER = 2
 """So that one can be replaced while the other works."""
@@ -79,6 +81,8 @@ async def create_account(core: Core, *, name: str = "", account: str = "") -> st
     account = account or _random_account(core.env)
     if len(account) != ACCOUNT_DIGITS or not (account.isascii() and account.isdigit()):
         raise InvalidParameter("An account id has twelve digits.")
+    if account == INSTALLATION:
+        raise InvalidParameter(f"{INSTALLATION} stands for the whole installation.")
     if len(name) > MAX_NAME or not name.isprintable():
         raise InvalidParameter(f"An account's name has at most {MAX_NAME} printable characters.")
     await core.store.write(insert_account, account=account, name=name)
