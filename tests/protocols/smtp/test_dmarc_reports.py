@@ -17,6 +17,7 @@ from tests.support.directories import Directory, bare_core
 from tests.support.mailboxes import house, mail_core
 from tests.support.post_office import HOST, PostOffice, post_office
 from tests.support.stores import Run
+from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.organizations import inbound_dmarc
 from workpost.formats.dmarc_feedback import NAMESPACE, Seen
 from workpost.integrations.dns.base import Answer
@@ -265,6 +266,33 @@ async def test_a_domain_with_a_slow_dns_holds_nobody_up(
     ENV.ahead += dmarc_reports.AGAIN_MS
     await build_jobs(office.core).run_due()
     assert await subjects(office) == ["a.example", "b.example", "c.example"]
+
+
+@pytest.mark.parametrize("step", ["asked", "told"])
+async def test_a_domain_that_cannot_be_told_holds_nobody_up(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await note_domains(office, "a.example", "b.example", "c.example")
+    resolver = office.core.resolver
+    answer, prepare = resolver.txt, dmarc_reports.prepare_report
+
+    async def txt(name: str) -> Answer[str]:
+        if name == "_dmarc.a.example":
+            raise LookupError(name)
+        return await answer(name)
+
+    async def prepare_report(*args: Any, raw: bytes, **kwargs: Any) -> Outgoing | None:
+        if b"Report Domain: a.example" in raw:
+            raise LookupError
+        return await prepare(*args, raw=raw, **kwargs)
+
+    if step == "asked":
+        monkeypatch.setattr(resolver, "txt", txt)
+    else:
+        monkeypatch.setattr(dmarc_reports, "prepare_report", prepare_report)
+    await (await jobs_at_work(office)).run_due()
+    assert await subjects(office) == ["b.example", "c.example"]
+    assert await office.house.run("SELECT day FROM dmarc_tally") == []
 
 
 async def test_other_jobs_have_their_turn(

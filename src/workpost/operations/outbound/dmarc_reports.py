@@ -222,6 +222,10 @@ class _Desk:
             return error.message
         except TimeoutError:
             return "the DNS took too long"
+        except Exception as error:
+            # One domain, by what strangers wrote into its DNS, must not stop the job for all.
+            log.warning("a domain cannot be asked for DMARC reports", domain=domain, exc_info=error)
+            return None
 
     async def _look_up(self, domain: str) -> _Wanted | None:
         found = await find_record(self._core.resolver, domain)
@@ -243,8 +247,12 @@ class _Desk:
             raise
         except TryLater as error:
             return error.message
-        except (WorkpostError, ValueError) as error:
-            log.info("a DMARC report was not sent", domain=domain, reason=str(error))
+        except Exception as error:
+            known = isinstance(error, WorkpostError | ValueError)
+            reason = None if known else error
+            log.info(
+                "a DMARC report was not sent", domain=domain, reason=str(error), exc_info=reason
+            )
             ended = "failed"
             await self._end(domain, [])
         ENDED.labels(ended).inc()
