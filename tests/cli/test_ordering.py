@@ -15,12 +15,15 @@ import pytest
 
 from tests.cli.test_routing import data, organization
 from workpost.cli import ordering
+from workpost.cli.common import with_core
 from workpost.cli.main import build_parser, main
 from workpost.cli.order_table import NO_ORDERS, ORDERS
 from workpost.domain.access import accounts
 from workpost.kernel.errors import TryLater
-from workpost.kernel.settings import SettingsError
+from workpost.kernel.settings import Settings, SettingsError
 from workpost.node import build
+from workpost.operations.audit.service_events import record_order
+from workpost.store.core import Core
 from workpost.store.schema import migrate
 
 __all__ = ["data", "organization"]
@@ -94,6 +97,15 @@ def test_an_order_is_told_before_it_is_done_and_when_it_is_over(
     assert (after["organizationId"], after["user"]) == (organization, ADA)
     assert after["to"] == "ada@elsewhere.example"
     assert "PutForwarding  done  mailbox forward" in operator.run("audit")
+
+
+def test_what_older_versions_have_told_is_shown(operator: Operator, data: Path) -> None:
+    async def work(core: Core) -> None:
+        told = {"operator": "root", "name": "relay"}
+        await record_order(core, accounts.INSTALLATION, "", "PutSmtpGateway", told)
+
+    with_core(Settings(data_dir=str(data)), work)
+    assert "PutSmtpGateway  ok" in operator.run("audit")
 
 
 def test_who_became_root_is_told_by_name(

@@ -141,9 +141,7 @@ def page() -> str:
     for area, titles in AREAS.items():
         lines.append(f"\n## {area}\n")
         for rfc, title in sorted(titles.items()):
-            lines.append(
-                f"\n### RFC {rfc}: {title}\n\n| section | modules | tests |\n|---|---|---|\n"
-            )
+            lines.append(f"\n### RFC {rfc}: {title}\n\n{TABLE}")
             lines += [f"{row}\n" for row in _rows(rfc)]
     return "".join(lines)
 

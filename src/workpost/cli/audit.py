@@ -74,6 +74,7 @@ def _line(record: dict[str, Any]) -> str:
 def _outcome(record: dict[str, Any]) -> str:
     """Of what an operator has ordered, how it stands; by whom."""
     details = record.get("serviceEventDetails") or {}
-    if "operator" not in details:
+    if "command" not in details:
+        # Older versions told of orders only that they were given.
         return "ok"
     return f"{details['outcome']}  {details['command']}  {details['operator']}"

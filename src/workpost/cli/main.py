@@ -82,3 +82,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return EX_FAILED
+    finally:
+        ordering.forget()

@@ -73,6 +73,11 @@ def begin(args: argparse.Namespace) -> None:
     _given.set(given)
 
 
+def forget() -> None:
+    """The command is over: what this process does after it is no part of its order."""
+    _given.set(None)
+
+
 def _is_given(value: object) -> bool:
     """Whether an argument was on the command line; a 0 was."""
     return value is not None and value is not False

@@ -207,6 +207,16 @@ async def test_a_domain_of_the_same_organization_needs_no_consent(office: PostOf
     assert routes == [("reports.author.example",)]
 
 
+async def test_every_address_gets_a_message_of_its_own(office: PostOffice) -> None:
+    both = f"{GRACE},mailto:ada@demo.test"
+    office.dns.records |= {**OURS, **CONSENT, **asks("p=none", both)}
+    assert (await office.send(MAIL))[0] == 250
+    await next_day(office)
+    (one,), (other,) = await reports(office), await reports(office, "ada@demo.test")
+    assert one["Subject"] == other["Subject"]
+    assert one["Message-ID"] != other["Message-ID"]
+
+
 async def test_a_dns_that_does_not_answer_is_asked_again_until_noon(office: PostOffice) -> None:
     office.dns.records |= {**OURS, **asks("p=none")}
     assert (await office.send(MAIL))[0] == 250

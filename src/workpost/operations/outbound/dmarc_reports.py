@@ -315,7 +315,7 @@ class _Desk:
                 from_=self._contact,
                 to=place.address,
                 epoch=self._core.env.now() / 1000,
-                message_id=f"{head.report_id}@{head.organization}",
+                message_id=f"{self._core.env.new_hex()}@{head.organization}",
                 subject=dmarc_feedback.subject(head),
                 text=f"This is a report of {head.organization} about mail in the name of "
                 f"{head.domain}.",
