@@ -95,7 +95,9 @@ async def report_day(core: Core, lease: Lease) -> None:
     text, _, last = (lease.cursor or b"").decode().partition(" ")
     day = int(text)
     desk = await _open_desk(core, lease, day)
-    if desk is not None and lease.progress < MOST_TURNS:
+    if lease.progress >= MOST_TURNS:
+        log.warning("DMARC reports of a day are too many", day=day, last=last)
+    elif desk is not None:
         end = core.env.monotonic() + TURN_SECONDS
         while page := await _told(core, day, last, AT_ONCE):
             await desk.tell(page)
