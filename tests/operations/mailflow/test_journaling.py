@@ -146,6 +146,12 @@ def with_the_id_of(report: bytes) -> bytes:
     return by(headers=f"Message-ID: {message_from_bytes(report)['Message-ID']}\r\n")
 
 
+def after_its_id(report: bytes, more: bytes) -> bytes:
+    before, field, rest = report.partition(b"Message-ID: <")
+    own, end, rest = rest.partition(b">")
+    return before + field + own + end + more + rest
+
+
 NO_PROOF = f"Message-ID: <journal.{'0' * 10}.{'0' * 16}.0.{'0' * 24}.{'0' * 24}@demo.test>\r\n"
 FORGERIES: list[Callable[[bytes], bytes]] = [
     with_the_id_of,
@@ -159,6 +165,11 @@ FORGERIES: list[Callable[[bytes], bytes]] = [
     lambda report: b"X-Workpost-Scan: the\r\nX-Workpost-Scan: plans\r\n" + report,
     lambda report: b"Received: " + b"the plans\r\n " * 6_000 + b"\r\n" + report,
     lambda report: report + b"The plans.\r\n",
+    # Many programs take LF alone, and CR alone, for the end of a line.
+    lambda report: b"Received: by mx.example\nSubject: the plans\n\nhere\r\n" + report,
+    lambda report: b"Received: by mx.example\rSubject: the plans\r\rhere\r\n" + report,
+    lambda report: after_its_id(report, b"\nSubject: the plans\n\nhere"),
+    lambda report: after_its_id(report, b" (" + b"the plans\r\n " * 6_000 + b")"),
     lambda report: by(headers=NO_PROOF),
 ]
 

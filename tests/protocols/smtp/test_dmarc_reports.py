@@ -28,7 +28,7 @@ from workpost.operations.authentication import tallies
 from workpost.operations.authentication.tallies import DAY
 from workpost.operations.jobs.build import build_jobs
 from workpost.operations.jobs.runner import JobRunner
-from workpost.operations.outbound import dmarc_reports
+from workpost.operations.outbound import dmarc_reports, report_mailing
 from workpost.store.tables.dmarc_tallies import add_tallies
 
 __all__ = ["bare_core", "house", "mail_core"]
@@ -284,7 +284,7 @@ async def test_a_domain_that_cannot_be_told_holds_nobody_up(
 ) -> None:
     await note_domains(office, "a.example", "b.example", "c.example")
     resolver = office.core.resolver
-    answer, prepare = resolver.txt, dmarc_reports.prepare_report
+    answer, prepare = resolver.txt, report_mailing.prepare_report
 
     async def txt(name: str) -> Answer[str]:
         if name == "_dmarc.a.example":

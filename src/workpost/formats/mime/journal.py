@@ -33,6 +33,8 @@ _SCAN = b"x-workpost-scan"
 """Ours, put on top once when it comes back."""
 MAX_TRACE = 64 * 1024
 """Bytes of such fields together."""
+_BARE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+"""What ends a line for many programs: behind it more fields, and a body, could be shown."""
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 Recipient = tuple[str, str]
@@ -107,12 +109,15 @@ def digest_of(report: bytes) -> bytes | None:
         name = name.rstrip(b" \t").lower()
         if name == b"message-id":
             ids += 1
+            trace += len(field)
         elif colon and name in _OWN and name not in own:
             own[name] = header.field(number, RELAXED)
         elif colon and (name in _TRACE or name == _SCAN):
             trace += len(field)
             scans += name == _SCAN
         else:
+            return None
+        if name not in own and _BARE_END.search(field):
             return None
     if ids != 1 or scans > 1 or trace > MAX_TRACE:
         return None
