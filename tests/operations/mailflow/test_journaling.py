@@ -8,7 +8,7 @@ from email.message import Message as Mail
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.operations.mailflow.mails import envelope, received, stories
@@ -265,6 +265,7 @@ anything = st.text(st.characters(), max_size=60) | st.just("x" * 2_000)
 
 
 @given(anything, anything, anything, st.binary(max_size=200))
+@example("\ud800", "\ud800", "\ud800", b"")
 def test_a_report_holds_whatever_a_message_says(
     subject: str, sender: str, message_id: str, original: bytes
 ) -> None:

@@ -29,7 +29,8 @@ def one_line(text: str) -> str:
             break
         text = decode_words(text.encode("utf-8", "replace"))
     whole = _UNPRINTED.sub(" ", text).replace(_WORD, "= ?")
-    return " ".join(whole.split())[:MAX_FIELD]
+    # Half a pair of UTF-16 has no form in UTF-8.
+    return " ".join(whole.split())[:MAX_FIELD].encode("utf-8", "replace").decode()
 
 
 def is_id(text: str) -> bool:
