@@ -277,6 +277,8 @@ def test_urls_of_directories(url: str) -> None:
         (FUNCTION.replace("url", "link"), "lambda.functions[0]: "),
         (FUNCTION.replace("https://", "https://ada:x@"), "holds no user name or password"),
         ("not toml", "is not valid TOML"),
+        ('[dmarc]\nreports = "postmaster"\n', "dmarc.reports"),
+        ('[outbound]\ntls_reports = "a@b.test, c@d.test"\n', "outbound.tls_reports"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:

@@ -61,6 +61,7 @@ class Dmarc(Section, frozen=True, kw_only=True):
     reports: Annotated[
         str,
         Meta(
+            pattern=r"^([^@\s]+@[^@\s]+)?$",
             description="Address of a person or group here that signs the daily reports to domains "
             "that ask for them by `rua` (RFC 9990); empty: none are sent, nothing is counted.",
             extra=LIVE,

@@ -88,6 +88,7 @@ class Outbound(Section, frozen=True, kw_only=True):
     tls_reports: Annotated[
         str,
         Meta(
+            pattern=r"^([^@\s]+@[^@\s]+)?$",
             description="Address of a person or group here that signs TLS reports to domains that "
             "want them (RFC 8460); empty: none are sent.",
             extra=LIVE,
