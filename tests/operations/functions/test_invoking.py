@@ -338,6 +338,9 @@ def test_a_worker_that_speaks_nonsense_gives_no_answer(
     assert trouble(functions, arn, said, request_id="r").trouble is Trouble.FAILED
 
 
+TIMES = 10
+
+
 def test_a_system_that_gives_no_process_is_busy_and_loses_nothing(
     functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,8 +351,10 @@ def test_a_system_that_gives_no_process_is_busy_and_loses_nothing(
     monkeypatch.setattr(subprocess, "Popen", none_left)
     assert trouble(functions, arn, 0).trouble is Trouble.BUSY
     before = len(os.listdir("/proc/self/fd"))
-    assert trouble(functions, arn, 0).trouble is Trouble.BUSY
-    assert len(os.listdir("/proc/self/fd")) == before
+    for _ in range(TIMES):
+        assert trouble(functions, arn, 0).trouble is Trouble.BUSY
+    # Others in this process may open one or two meanwhile.
+    assert len(os.listdir("/proc/self/fd")) - before < TIMES
 
 
 def test_a_group_that_is_out_of_reach_delays_nothing(

@@ -157,10 +157,12 @@ async def test_a_look_costs_as_much_as_there_are_flows_not_rows(world: World) ->
     await put(world, 1_000, "o-rich", [f"d{n % 20_000}.example" for n in range(20_000)])
     await put(world, 9_000, "o-poor", ["late.example"], due=5_000)
     for only in (None, ["d1.example"]):
-        spans = []
-        for _ in range(5):
+        enough = 0.02 if world.core.store.engine == "sqlite" else 0.1
+        spans = [1.0]
+        # A machine that does something else makes some of them long, never all.
+        while min(spans) >= enough and len(spans) < 30:
             start = time.perf_counter()
             seen = await world.core.store.read(look, busy=[], only=only, after={})
             spans.append(time.perf_counter() - start)
-        assert min(spans) < (0.02 if world.core.store.engine == "sqlite" else 0.1)
+        assert min(spans) < enough
         assert only is not None or "o-poor" in {due.organization for due in seen.due}

@@ -37,7 +37,7 @@ class BucketFull(Refused):
 class PartsRefused(Refused):
     """Parts make no object; `code` is S3's: InvalidPart, InvalidPartOrder, EntityTooSmall."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, message: str = "", code: str = "InvalidPart") -> None:
         super().__init__(message)
         self.code = code
 

@@ -224,15 +224,15 @@ def _chosen(files: list[_File], chosen: Sequence[tuple[int, str]]) -> list[_File
     """The files of the parts that are to make the object. Raises PartsRefused."""
     numbers = [number for number, _ in chosen]
     if any(one >= other for one, other in itertools.pairwise(numbers)):
-        raise PartsRefused("InvalidPartOrder", "The list of parts was not in ascending order.")
+        raise PartsRefused("The list of parts was not in ascending order.", "InvalidPartOrder")
     known = {(each.part.number, each.part.tag): each for each in files}
     found = [known.get(each) for each in chosen]
     parts = [each for each in found if each is not None]
     if len(parts) != len(found):
-        raise PartsRefused("InvalidPart", "One or more of the specified parts could not be found.")
+        raise PartsRefused("One or more of the specified parts could not be found.", "InvalidPart")
     if any(each.part.size < MIN_PART for each in parts[:-1]):
         raise PartsRefused(
-            "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size."
+            "Your proposed upload is smaller than the minimum allowed size.", "EntityTooSmall"
         )
     return parts
 

@@ -176,7 +176,7 @@ class BucketDepot:
             if code == NO_UPLOAD:
                 raise Gone(text) from error
             if code in PARTS:
-                raise PartsRefused(code, text) from error
+                raise PartsRefused(text, code) from error
             if passing or status in PASSING_STATUS or code in PASSING:
                 raise TryLater(text) from error
             raise Refused(text) from error
