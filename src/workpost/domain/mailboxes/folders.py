@@ -137,26 +137,33 @@ def rename_folder(tx: Tx, *, grant: Grant, folder: int, chain: list[NewFolder]) 
 def ensure_folders(tx: Tx, *, mailbox: int, chain: list[NewFolder]) -> int:
     """Make the folders of a path that are missing; returns the id of the last.
 
-    Raises MailboxNotFound.
+    One whose role another folder has is made without it. Raises MailboxNotFound.
     """
     parent = chain[0].parent
     for new in chain:
         found = folders.find_child(tx, mailbox=mailbox, parent=parent, name_tag=new.name_tag)
         if found is None:
-            folders.insert_folder(
-                tx,
-                mailbox=mailbox,
-                folder=new.id,
-                parent=parent,
-                name_tag=new.name_tag,
-                sealed=new.sealed,
-                gen=new.gen,
-                role=None,
-                modseq=_take_modseq(tx, mailbox),
-            )
+            _make(tx, mailbox, parent, new)
             found = new.id
         parent = found
     return parent
+
+
+def _make(tx: Tx, mailbox: int, parent: int, new: NewFolder) -> None:
+    modseq = _take_modseq(tx, mailbox)
+    for role in dict.fromkeys((new.role, None)):
+        if folders.insert_folder(
+            tx,
+            mailbox=mailbox,
+            folder=new.id,
+            parent=parent,
+            name_tag=new.name_tag,
+            sealed=new.sealed,
+            gen=new.gen,
+            role=role,
+            modseq=modseq,
+        ):
+            return
 
 
 def _refuse_cycle(tx: Reader, mailbox: int, folder: int, parent: int) -> None:

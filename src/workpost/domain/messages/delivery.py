@@ -63,11 +63,13 @@ class Charge(msgspec.Struct, frozen=True, array_like=True):
 class Answer(msgspec.Struct, frozen=True):
     """A message that is written only where its memory is new: each sender is answered once.
 
-    It waits in the queue whoever it is for.
+    It waits in the queue whoever it is for, as do the `reports` of it; `events` tell of those.
     """
 
     memory: Memory
     message: Outgoing
+    reports: list[Outgoing] = []
+    events: list[NewEvent] = []
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +221,10 @@ def _write_answers(tx: Tx, answers: list[Answer], memories: list[Memory]) -> Non
     """Remember, and send what nobody has sent meanwhile."""
     for answer in answers:
         if sieve_memory.remember(tx, answer.memory):
-            _insert_content_and_queue(tx, answer.message)
+            for message in (answer.message, *answer.reports):
+                _insert_content_and_queue(tx, message)
+            for event in answer.events:
+                insert_event(tx, event)
     for memory in memories:
         sieve_memory.remember(tx, memory)
 

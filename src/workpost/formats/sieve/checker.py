@@ -207,7 +207,7 @@ class _Checker:
         if "encoded-character" not in self.required:
             return text
         try:
-            return decode_characters(text)
+            return decode_characters(text, new=self._new)
         except ValueError as error:
             raise SieveError(str(error), node.line) from None
 

@@ -15,6 +15,7 @@ _ENCODED = re.compile(
     r"|unicode:([ \t\r\n]*[0-9A-F]+(?:[ \t\r\n]+[0-9A-F]+)*[ \t\r\n]*))\}",
     re.IGNORECASE,
 )
+_ONCE_DIGITS = 6
 _WILDCARDS = re.compile(r"([*?\\])")
 _REGEX_SPECIAL = re.compile(r"([\\^$.|?*+()\[\]{}])")
 MODIFIERS = (
@@ -27,8 +28,12 @@ MODIFIERS = (
 """RFC 5229 4.1 by descending precedence: 40, 30, 20, 15 (RFC 5435 6), 10."""
 
 
-def decode_characters(text: str) -> str:
-    """Replace `${hex:..}` and `${unicode:..}`. Raises ValueError for what is no character."""
+def decode_characters(text: str, *, new: bool = True) -> str:
+    """Replace `${hex:..}` and `${unicode:..}`. Raises ValueError for what is no character.
+
+    Numbers with more than six digits were once left as they are: in a script that is not `new`
+    those that are no characters still are.
+    """
 
     def replace(found: re.Match[str]) -> str:
         if found[1] is not None:
@@ -36,6 +41,8 @@ def decode_characters(text: str) -> str:
             return octets.decode("utf-8")
         points = [int(each, 16) for each in found[2].split()]
         if any(point > 0x10FFFF or 0xD800 <= point <= 0xDFFF for point in points):
+            if not new and max(map(len, found[2].split())) > _ONCE_DIGITS:
+                return found[0]
             raise ValueError(f"{found[0][:40]} is no character")
         return "".join(map(chr, points))
 

@@ -124,5 +124,7 @@ async def _make(
         # The sender's address fits in no header, or the script's MIME entity is none.
         return None
     memory = Memory(owner.mailbox, ANSWER, tag, core.env.now() + seconds * 1000)
-    made = await automatic.make(core, owner.organization, [letter.sender], routed, raw)
-    return Answer(memory, made)
+    sent = await automatic.make(
+        core, owner.organization, [letter.sender], routed, raw, because=letter.message
+    )
+    return Answer(memory, sent.message, sent.reports, sent.events)

@@ -1,7 +1,7 @@
 """Mail that mailboxes send by themselves: to whom never, and how it leaves (RFC 3834).
 
 It comes from the null sender, so that nobody answers it or reports about it, and waits in the queue
-whoever it is for.
+whoever it is for. No rule sees it; it is journaled like all mail in or out.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
 from workpost.formats.addresses import base_of_subaddress, fold, split
 from workpost.formats.sieve.message import Message as Fields
-from workpost.operations.mailflow import placing, trace
+from workpost.operations.mailflow import journaling, placing, routes, trace
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
+from workpost.store.tables.events import NewEvent
+from workpost.store.tables.in_force import get_in_force
 from workpost.store.tables.sieve_memory import is_remembered
 
 _MACHINES = re.compile(
@@ -86,6 +89,14 @@ class Letter(msgspec.Struct, frozen=True):
         return found | {base for one in found if (base := base_of_subaddress(one)) is not None}
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A message of our own, the journal reports of it, and their events."""
+
+    message: Outgoing
+    reports: list[Outgoing]
+    events: list[NewEvent]
+
+
 def read(message: Message) -> Letter:
     """The message as answers see it."""
     return Letter(message, Fields(message.stamped.raw, message.summary))
@@ -99,9 +110,18 @@ async def route(core: Core, addresses: Sequence[str]) -> Expansion | None:
 
 
 async def make(
-    core: Core, organization: str, addresses: Sequence[str], routed: Expansion, text: bytes
-) -> Outgoing:
-    """A message of our own as one transaction writes it."""
+    core: Core,
+    organization: str,
+    addresses: Sequence[str],
+    routed: Expansion,
+    text: bytes,
+    *,
+    because: Message | None = None,
+) -> Sent:
+    """A message of our own as one transaction writes it.
+
+    With `because`, the message that makes a person's rules send it, it is journaled.
+    """
     envelope = Envelope(
         sender="",
         recipients=list(addresses),
@@ -111,9 +131,19 @@ async def make(
     )
     stamped = trace.stamp(core, envelope, text)
     message = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
-    return await placing.make_outgoing(
+    reports: list[Outgoing] = []
+    events: list[NewEvent] = []
+    if because is not None:
+        concerned = sorted({organization, *routes.organizations_of(routed)})
+        asked = await core.store.read(get_in_force, orgs=concerned, mailboxes=[])
+        known = (*routed.local, *routed.forwards)
+        owners = {one.rcpt: one.organization for one in known}
+        ruled = Ruled(organization, owners, asked.policies)
+        reports, events = await journaling.journal(core, message, ruled, because=because, direct=0)
+    made = await placing.make_outgoing(
         core, message, routed, home=organization, direction="outgoing", direct=0
     )
+    return Sent(made, reports, events)
 
 
 async def is_known(core: Core, mailbox: int, kind: str, tag: bytes) -> bool:

@@ -34,9 +34,12 @@ class GivenUp(msgspec.Struct, frozen=True):
 
 
 async def give_up(
-    core: Core, about: About, given_up: Sequence[GivenUp]
+    core: Core, about: About, given_up: Sequence[GivenUp], *, direct: int | None = None
 ) -> tuple[Outgoing | None, list[NewEvent]]:
-    """The report about recipients given up, if there is to be one, and the events of them all."""
+    """The report about recipients given up, if there is to be one, and the events of them all.
+
+    `direct`: see `placing.make_outgoing`.
+    """
     if not given_up:
         return None, []
     told = [
@@ -50,7 +53,7 @@ async def give_up(
         for one in given_up
     ]
     about = msgspec.structs.replace(about, domain=split(given_up[0].address)[1])
-    report, outcome = await reports.make_report(core, about, told)
+    report, outcome = await reports.make_report(core, about, told, direct=direct)
     log.info("recipients were given up", trace=about.envelope.trace, count=len(given_up))
     return report, await seal_bounces(core, BOUNCED, about, told, outcome)
 

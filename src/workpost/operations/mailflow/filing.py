@@ -15,7 +15,7 @@ from workpost.formats.sieve.actions import FileInto, Keep
 from workpost.kernel.errors import InvalidParameter
 from workpost.operations.mailflow import arrivals, placing
 from workpost.operations.mailflow.entries import Message
-from workpost.operations.mailflow.scripted import Mailbox, Tree, read_tree
+from workpost.operations.mailflow.scripted import USES, Mailbox, Tree, read_tree
 from workpost.operations.mailflow.trace import Stamped
 from workpost.store.core import Core
 from workpost.store.tables.folders import INBOX
@@ -99,6 +99,8 @@ async def _target(core: Core, mailbox: Mailbox, tree: Tree, place: FileInto) -> 
     if parts[0] == OTHER_USERS:
         return None
     keys = mailbox.keys
+    # RFC 8579 3.2: the new folder has the use that it was made for.
+    use = USES.get(place.special_use.lower())
     chain = tuple(
         prepare_folder(
             core.env,
@@ -108,9 +110,9 @@ async def _target(core: Core, mailbox: Mailbox, tree: Tree, place: FileInto) -> 
             mailbox=keys.mailbox,
             parent=0,
             name=part,
-            role=None,
+            role=use if number == len(parts) else None,
         )
-        for part in parts
+        for number, part in enumerate(parts, 1)
     )
     return _Target(0, place.folder, chain)
 

@@ -10,6 +10,8 @@ failures.
 
 from __future__ import annotations
 
+import msgspec
+
 from workpost.domain.directory.expansion import expand_envelope
 from workpost.domain.directory.return_path import forwarding_domain
 from workpost.domain.directory.walking import Origin
@@ -22,6 +24,7 @@ from workpost.kernel.logging import logger
 from workpost.operations.mailflow import journal_marks, placing, routes, trace
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.journal_marks import Cause
 from workpost.operations.mailflow.ruling import Ruled
 from workpost.store.core import Core
 from workpost.store.tables.events import NewEvent
@@ -31,19 +34,29 @@ log = logger("mailflow")
 
 
 async def journal(
-    core: Core, message: Message, ruled: Ruled
+    core: Core,
+    message: Message,
+    ruled: Ruled,
+    *,
+    because: Message | None = None,
+    direct: int | None = None,
 ) -> tuple[list[Outgoing], list[NewEvent]]:
-    """The reports of a message with their events. Raises KeyDestroyed, TryLater."""
+    """The reports of a message with their events. Raises KeyDestroyed, TryLater.
+
+    `because` is the message of which this one comes without quoting it: the reports on the way to
+    that one count here, too. `direct`: see `placing.make_outgoing`.
+    """
     also: list[Outgoing] = []
     events: list[NewEvent] = []
     for organization, policy in sorted(ruled.policies.items()):
         if not policy.journal:
             continue
-        cause = await journal_marks.cause_of(
-            core, organization, message.stamped.raw, message.summary.message_id
-        )
+        cause = await _cause(core, organization, message)
         if cause.report and organization != ruled.home:
             continue
+        if because is not None:
+            before = (await _cause(core, organization, because)).before
+            cause = msgspec.structs.replace(cause, before=max(cause.before, before))
         if cause.before > journal_marks.MOST:
             log.warning("journal reports go in a circle", organization=organization)
             continue
@@ -51,7 +64,14 @@ async def journal(
         to = policy.fallback if cause.before == journal_marks.MOST else policy.journal
         recipients = _recipients(message, ruled, organization)
         reports, told = await _report(
-            core, message, organization, policy.fallback, to, recipients, cause.before
+            core,
+            message,
+            organization,
+            policy.fallback,
+            to,
+            recipients,
+            before=cause.before,
+            direct=direct,
         )
         also += reports
         events += told
@@ -72,6 +92,12 @@ async def journal(
             )
         )
     return also, events
+
+
+async def _cause(core: Core, organization: str, message: Message) -> Cause:
+    return await journal_marks.cause_of(
+        core, organization, message.stamped.raw, message.summary.message_id
+    )
 
 
 def _recipients(message: Message, ruled: Ruled, organization: str) -> list[Recipient]:
@@ -98,7 +124,9 @@ async def _report(
     sender: str,
     to: str,
     recipients: list[Recipient],
+    *,
     before: int,
+    direct: int | None,
 ) -> tuple[list[Outgoing], list[NewEvent]]:
     domain = await core.store.read(forwarding_domain, organization=organization, by="")
     blank = core.env.new_hex()
@@ -114,9 +142,13 @@ async def _report(
     stamped = trace.stamp(core, envelope, text)
     made = await placing.place(core, envelope, stamped, await summary_of(stamped.raw))
     routed = await expand_envelope(core, envelope.recipients, Origin(trusted=True))
-    also, events = await routes.reports(core, organization, made, routed, inside=False)
+    also, events = await routes.reports(
+        core, organization, made, routed, inside=False, direct=direct
+    )
     also.append(
-        await placing.make_outgoing(core, made, routed, home=organization, direction="report")
+        await placing.make_outgoing(
+            core, made, routed, home=organization, direction="report", direct=direct
+        )
     )
     return also, events
 

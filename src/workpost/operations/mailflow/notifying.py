@@ -6,13 +6,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from workpost.domain.messages.delivery import Answer, Outgoing
+from workpost.domain.messages.delivery import Answer
 from workpost.formats.addresses import AddressError, fold, parse_address_list, parse_mailbox
 from workpost.formats.mime.answer import NOTIFIED, compose_answer
 from workpost.formats.sieve.actions import Notify
 from workpost.formats.sieve.evaluation import MAX_URI_FIELDS, mailto_addresses
 from workpost.operations.mailflow import automatic
-from workpost.operations.mailflow.automatic import Letter
+from workpost.operations.mailflow.automatic import Letter, Sent
 from workpost.operations.mailflow.scripted import Mailbox
 from workpost.store.core import Core
 from workpost.store.keys import sealing
@@ -37,7 +37,7 @@ def recipients(action: Notify) -> list[str]:
 class Notice(msgspec.Struct, frozen=True):
     """A notice as a transaction writes it; `elsewhere` are its recipients at other servers."""
 
-    outgoing: Outgoing
+    sent: Sent
     elsewhere: list[str]
 
 
@@ -77,8 +77,10 @@ async def notify(core: Core, letter: Letter, mailbox: Mailbox, action: Notify) -
         )
     except ValueError:
         return None
-    made = await automatic.make(core, owner.organization, to, routed, raw)
-    return Notice(made, [*routed.external, *(one.address for one in routed.forwards)])
+    sent = await automatic.make(
+        core, owner.organization, to, routed, raw, because=letter.message
+    )
+    return Notice(sent, [*routed.external, *(one.address for one in routed.forwards)])
 
 
 def _headers(action: Notify) -> dict[str, list[str]]:
@@ -114,5 +116,5 @@ async def tell_error(core: Core, mailbox: Mailbox, error: str) -> Answer | None:
         kind=NOTIFIED,
     )
     memory = Memory(owner.mailbox, TOLD, tag, core.env.now() + TELL_AGAIN_MS)
-    made = await automatic.make(core, owner.organization, [owner.address], routed, raw)
-    return Answer(memory, made)
+    sent = await automatic.make(core, owner.organization, [owner.address], routed, raw)
+    return Answer(memory, sent.message)

@@ -43,6 +43,7 @@ from workpost.operations.mailflow import (
     scripted,
     trace,
 )
+from workpost.operations.mailflow.automatic import Sent
 from workpost.operations.mailflow.entries import Message
 from workpost.operations.mailflow.ruling import APPLIED
 from workpost.operations.mailflow.scripted import Mailbox
@@ -285,7 +286,7 @@ class _Case:
         if told is None or (told.elsewhere and not self.redirects):
             return
         owner, rcpt = self.owner, self.person.rcpt
-        self.handled.also.append(told.outgoing)
+        self._send(told.sent)
         self.handled.forwards += [
             Forward(owner.organization, owner.entity, one, owner.address, rcpt, True)
             for one in told.elsewhere
@@ -301,7 +302,11 @@ class _Case:
             return
         told = await refusing.refuse(self.core, self.message, self.letter, self.mailbox, action)
         if told is not None:
-            self.handled.also.append(told)
+            self._send(told)
+
+    def _send(self, sent: Sent) -> None:
+        self.handled.also += [sent.message, *sent.reports]
+        self.handled.events += sent.events
 
     def _answer(self, answer: Answer | None, kind: str) -> None:
         if answer is not None:

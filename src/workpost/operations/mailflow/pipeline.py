@@ -84,8 +84,8 @@ async def submit(
     if hold_until is not None:
         envelope = msgspec.structs.replace(envelope, owner=owner_of(grant))
     header = _check(core, raw)
-    if b"bcc" in header:
-        raw = drop_blind_copies(raw, len(header))
+    if b"bcc" in header or len(header) == forwarding.MAX_HEADER:
+        raw = drop_blind_copies(raw)
     virus, name = await scan_virus(core, raw)
     await viruses.check(core, envelope, virus, name, [grant.organization], grant.entity)
     stamped = trace.stamp(core, envelope, raw)

@@ -6,11 +6,10 @@ Neither is sent to machines, so that no forged sender of bulk mail hears of it.
 
 from __future__ import annotations
 
-from workpost.domain.messages.delivery import Outgoing
 from workpost.formats.mime.answer import compose_refusal
 from workpost.formats.sieve.actions import Reject
 from workpost.operations.mailflow import automatic, reports
-from workpost.operations.mailflow.automatic import Letter
+from workpost.operations.mailflow.automatic import Letter, Sent
 from workpost.operations.mailflow.entries import Message, stored_envelope
 from workpost.operations.mailflow.reports import FAILED, About, Told
 from workpost.operations.mailflow.scripted import Mailbox
@@ -32,7 +31,7 @@ def reply(reason: str) -> str:
 
 async def refuse(
     core: Core, message: Message, letter: Letter, mailbox: Mailbox, action: Reject
-) -> Outgoing | None:
+) -> Sent | None:
     """Tell the sender by mail; None for machines, forged senders, and those who are nobody."""
     owner = mailbox.owner
     if letter.is_automatic or letter.is_forged:
@@ -49,7 +48,7 @@ async def refuse(
             address=owner.address, action=FAILED, status=STATUS, reason=reply(action.reason)
         )
         report, _ = await reports.make_report(core, about, [told], direct=0)
-        return report
+        return Sent(report, [], []) if report is not None else None
     routed = await automatic.route(core, [letter.sender])
     if routed is None:
         return None
@@ -67,4 +66,6 @@ async def refuse(
         )
     except ValueError:
         return None
-    return await automatic.make(core, owner.organization, [letter.sender], routed, raw)
+    return await automatic.make(
+        core, owner.organization, [letter.sender], routed, raw, because=message
+    )

@@ -134,7 +134,7 @@ def _message(waiting: Waiting, recipients: list[str]) -> Message:
         squeeze(waiting.summary.pack()),
         Placed(waiting.content, len(waiting.raw), 0, None),
         waiting.content_key,
-        waiting.lease.leased.created,
+        waiting.lease.leased.since,
     )
 
 

@@ -165,13 +165,20 @@ def _ways(routed: Expansion) -> Iterator[tuple[str, str, str]]:
 
 
 async def reports(
-    core: Core, organization: str, message: Message, routed: Expansion, *, inside: bool
+    core: Core,
+    organization: str,
+    message: Message,
+    routed: Expansion,
+    *,
+    inside: bool,
+    direct: int | None = None,
 ) -> tuple[list[Outgoing], list[NewEvent]]:
     """The report and events about recipients who are lost between RCPT TO and now.
 
     A sender here (`inside`) also hears of groups within a group that take no mail from it. A
     stranger, or a sender in another organization, does not: that would tell forged senders, and of
     what the group is made; they hear of the recipient they wrote to, if nobody else is behind it.
+    `direct`: see `placing.make_outgoing`.
     """
     if not routed.unknown and not routed.refused:
         return [], []
@@ -191,5 +198,5 @@ async def reports(
         summary=message.summary,
         arrival=message.received,
     )
-    report, events = await bounces.give_up(core, about, lost)
+    report, events = await bounces.give_up(core, about, lost, direct=direct)
     return [report] if report is not None else [], events

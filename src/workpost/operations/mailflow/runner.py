@@ -11,7 +11,7 @@ import asyncio
 
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
-from workpost.kernel.errors import Fault, KeyDestroyed, WorkpostError
+from workpost.kernel.errors import Busy, Fault, KeyDestroyed, TryLater, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.waiting import happened
 from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, postpone
@@ -108,10 +108,13 @@ async def _settle(core: Core, lease: Lease) -> None:
         await settle(core, await open_leased(core, lease))
     except KeyDestroyed as error:
         await end_destroyed(core, lease, error)
-    except Fault as error:
+    except Busy as error:
+        # The scripts of one organization take too long: others do not wait for that.
         await put_off(core, lease, error)
-    except WorkpostError:
+    except TryLater:
         raise
+    except WorkpostError as error:
+        await put_off(core, lease, error)
     except Exception as error:
         # One row that we cannot bear must not stop the mail of everybody else, again and again.
         log.exception("local delivery failed inside", queue=lease.leased.id)
@@ -129,8 +132,12 @@ async def end_destroyed(core: Core, lease: Lease, error: KeyDestroyed) -> None:
 
 
 async def put_off(core: Core, lease: Lease, error: WorkpostError) -> None:
-    """Come back later to a row that does not open; after a day it is the operator's."""
-    held = core.env.now() - lease.leased.since >= GIVE_UP_MS
+    """Come back later to a row that fails; after a day it is the operator's.
+
+    What fails for a time only is never his.
+    """
+    late = core.env.now() - lease.leased.since >= GIVE_UP_MS
+    held = late and not isinstance(error, TryLater)
     attempts = min(attempt for _, attempt, _ in lease.leased.recipients)
     await core.store.write_background(
         postpone,
