@@ -325,3 +325,10 @@ def test_2_4_2_3_an_address_may_have_a_name_before_it() -> None:
     assert actions('redirect "A <a@x.test>, B <b@x.test>";') == [
         "error: redirect: it is not one address"
     ]
+
+
+def test_long_numbers_of_a_script_that_was_put_before_stay_what_they_were() -> None:
+    source = b'require ["encoded-character", "fileinto"]; fileinto "${unicode:1234567}";'
+    with pytest.raises(SieveError, match="no character"):
+        compile_script(source, new=True)
+    assert compile_script(source).steps[0].values == ["${unicode:1234567}"]

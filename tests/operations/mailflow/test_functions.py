@@ -415,3 +415,18 @@ async def test_undo_send_holds_the_function_back(
     assert len(function.events) == 1
     assert await waiting(house) == ["bob@away.example"]
     assert not await orders.take_back(house.core, ada, second)
+
+
+async def test_mail_that_was_held_is_of_the_moment_when_it_went(
+    house: Directory, ada: Grant, function: HttpFunction
+) -> None:
+    """Retention counts from there, and so do mail programs that sort by date."""
+    await ask(house, OUTBOUND)
+    until = house.core.env.now() + 3_600_000
+    week = 7 * 86_400_000
+    await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message(), hold_until=until)
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    await house.change("UPDATE queue SET created = created - ?", week)
+    await run_functions(house)
+    [(received,)] = await house.run("SELECT received FROM item")
+    assert received == until

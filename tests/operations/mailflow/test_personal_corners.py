@@ -7,6 +7,9 @@ import pytest
 from tests.operations.mailflow.mails import stories
 from tests.operations.mailflow.test_personal import GRACE, House, grace, mail
 from tests.support.directories import Directory
+from tests.support.mailboxes import log_in
+from workpost.domain.mailboxes import shell as mailboxes
+from workpost.operations.mailflow import scripted
 
 __all__ = ["grace"]
 
@@ -73,3 +76,26 @@ async def test_vacation_seconds_are_a_minute_at_least_rfc6131(house: Directory) 
     await grace.bring(mail(), sender="ada@demo.test")
     [[expires]] = await house.run("SELECT expires FROM sieve_memory")
     assert 60_000 <= expires - before <= 120_000
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_a_folder_that_is_made_for_a_special_use_has_it_rfc8579_3_2(
+    grace: House, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    await grace.rules(
+        'require ["fileinto", "mailbox", "special-use"];'
+        'fileinto :create :specialuse "\\\\Archive" "Kept/Papers";'
+    )
+    owner = await log_in(grace.core, GRACE)
+    if taken:
+        # Another delivery makes one between the look and this one.
+        monkeypatch.setattr(scripted.Tree, "of_use", lambda *_: None)
+    else:
+        await grace.house.change(
+            "DELETE FROM folder WHERE mailbox = ? AND role = 'archive'", owner.mailbox
+        )
+    for _ in range(2):
+        await grace.bring(mail())
+    assert len(await grace.folder("Kept/Papers")) == 2
+    made = await mailboxes.find_folder(grace.core, owner, "Kept/Papers")
+    assert made.role == ("" if taken else "archive")

@@ -16,7 +16,14 @@ from tests.support.mailboxes import assert_numbers_are_true, log_in, message
 from workpost.domain.messages import delivery
 from workpost.domain.messages.delivery import Settlement
 from workpost.domain.messages.shell import mailbox_keys
-from workpost.kernel.errors import Fault, KeyDestroyed, QuotaExceeded, TryLater
+from workpost.kernel.errors import (
+    Busy,
+    Fault,
+    InvalidParameter,
+    KeyDestroyed,
+    QuotaExceeded,
+    TryLater,
+)
 from workpost.kernel.principal import Grant
 from workpost.operations.mailflow import (
     bounces,
@@ -376,8 +383,26 @@ async def test_mail_of_a_shredded_organization_ends(
     assert await house.run("SELECT id FROM queue") == []
 
 
+async def test_what_a_dead_runner_had_in_hand_goes_on_however_much_is_due(
+    house: Directory, ada: Grant
+) -> None:
+    grace = await fill(house, "grace@demo.test")
+    for subject in ("First", "Second", "Third"):
+        await pipeline.submit(house.core, ada, envelope("grace@demo.test"), message(subject))
+    await house.change("UPDATE mailbox SET quota = 1000000 WHERE id = ?", grace)
+    await house.change(
+        "UPDATE queue_rcpt SET state = 'leased', lease_until = 1, fence = 5, attempts = 1, due = 0"
+        " WHERE queue = (SELECT MIN(queue) FROM queue_rcpt)"
+    )
+    for _ in range(2):
+        assert await deliver_one(house.core)
+    left = await house.run("SELECT state, attempts FROM queue_rcpt")
+    assert left == [("waiting", 0)]
+
+
+@pytest.mark.parametrize("error", [RecursionError(), InvalidParameter("no"), Busy("scripts")])
 async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
-    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch
+    house: Directory, ada: Grant, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     grace = await fill(house, "grace@demo.test")
     for subject in ("Poison", "Lunch?"):
@@ -388,7 +413,7 @@ async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
     async def failing(core: Any, lease: Any) -> Any:
         opened = await real(core, lease)
         if opened.summary.subject == "Poison":
-            raise RecursionError
+            raise error
         return opened
 
     monkeypatch.setattr(runner, "open_leased", failing)
@@ -399,6 +424,12 @@ async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
         "SELECT state, due > ? FROM queue_rcpt", house.core.env.now()
     )
     assert (state, bool(later)) == ("waiting", True)
+    # After a day it is the operator's, but for what fails for a time only.
+    await house.change("UPDATE queue_rcpt SET due = 0")
+    await house.change("UPDATE queue SET created = created - ?", 2 * runner.GIVE_UP_MS)
+    assert await deliver_one(house.core)
+    [(state,)] = await house.run("SELECT state FROM queue_rcpt")
+    assert state == ("waiting" if isinstance(error, Busy) else "held")
 
 
 async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(

@@ -77,9 +77,7 @@ async def notify(core: Core, letter: Letter, mailbox: Mailbox, action: Notify) -
         )
     except ValueError:
         return None
-    sent = await automatic.make(
-        core, owner.organization, to, routed, raw, because=letter.message
-    )
+    sent = await automatic.make(core, owner.organization, to, routed, raw, because=letter.message)
     return Notice(sent, [*routed.external, *(one.address for one in routed.forwards)])
 
 

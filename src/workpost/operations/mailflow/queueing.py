@@ -66,6 +66,12 @@ def lease_due(
 
 
 @command
+def free_expired(tx: Tx, *, route: str) -> None:
+    """Let rows of a route take their turn whose holder let the lease run out."""
+    queue.free_expired(tx, route=route, now=database_now(tx), limit=LOOK)
+
+
+@command
 def postpone(
     tx: Tx, *, queue_id: int, fence: int, numbers: list[int], delay_ms: int, state: str
 ) -> None:

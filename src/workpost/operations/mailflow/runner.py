@@ -14,7 +14,13 @@ from workpost.domain.messages.delivery import Settlement
 from workpost.kernel.errors import Busy, Fault, KeyDestroyed, TryLater, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.waiting import happened
-from workpost.operations.mailflow.queueing import Lease, lease_due, look_at, postpone
+from workpost.operations.mailflow.queueing import (
+    Lease,
+    free_expired,
+    lease_due,
+    look_at,
+    postpone,
+)
 from workpost.operations.mailflow.renewing import Held, keep_renewing
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
@@ -78,6 +84,9 @@ async def deliver_one(
     seen = await core.store.read(look_at, route=LOCAL, after=turns.after())
     turns.go_on("", seen.after)
     first = next(iter(turns.order(seen.due)), None)
+    if first is not None and seen.expired is not None:
+        # However much is due, what a runner that died had in hand does not wait for the end of it.
+        await core.store.write_background(free_expired, route=LOCAL)
     entry = seen.expired if first is None else first.entry
     if entry is None:
         return False

@@ -116,6 +116,22 @@ def expired_entry(tx: Reader, *, route: str, now: int) -> int | None:
     return int(row[0]) if row is not None else None
 
 
+def free_expired(tx: Tx, *, route: str, now: int, limit: int) -> None:
+    """Let recipients on a route wait again whose holder let the lease run out."""
+    skip = " FOR UPDATE SKIP LOCKED" if tx.engine == "postgresql" else ""
+    rows = tx.rows(
+        "SELECT queue, n FROM queue_rcpt WHERE state = 'leased' AND lease_until <= ?"
+        f" AND route = ? ORDER BY lease_until LIMIT ?{skip}",
+        now,
+        route,
+        limit,
+    )
+    tx.many(
+        "UPDATE queue_rcpt SET state = 'waiting', lease_until = 0 WHERE queue = ? AND n = ?",
+        [(row[0], row[1]) for row in rows],
+    )
+
+
 def lease(
     tx: Tx, *, queue: int, route: str, now: int, lease_until: int, fence: int, limit: int
 ) -> LeasedEntry | None:
