@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.operations.mailflow.mails import stories
+from tests.operations.mailflow.rulings import add_rule
 from tests.operations.mailflow.test_journaling import ARCHIVE, set_journaling
 from tests.operations.mailflow.test_personal import BOB, GRACE, House, grace, mail
-from tests.operations.mailflow.rulings import add_rule
 from tests.support.directories import new_directory
 from workpost.domain.organizations import journaling as settings
 from workpost.domain.organizations.flow_rules import DROP, INBOUND, OUTBOUND

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from workpost.formats.sieve.interpreter import run_script
 from workpost.kernel.errors import TryLater
 from workpost.operations.mailflow import pipeline, scripted
 from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.mailflow.listing import list_queue
 from workpost.operations.mailflow.runner import deliver_one
 
 __all__ = ["grace"]
@@ -84,6 +85,8 @@ async def test_scripts_have_threads_of_their_own_and_mail_waits_for_room(
     async with AsyncExitStack() as held:
         for _ in range(scripted.EACH):
             await held.enter_async_context(scripted.ROOMS.enter(grace.house.organization, 60.0))
-        with pytest.raises(TryLater):
+        # What is in the queue is put off, so that it keeps no other mail waiting.
+        with nullcontext() if grace.queued else pytest.raises(TryLater):
             await grace.bring(mail())
+    assert len(await list_queue(grace.core)) == grace.queued
     assert len(names) == len(await grace.folder("INBOX")) == 1

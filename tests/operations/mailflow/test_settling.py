@@ -426,7 +426,7 @@ async def test_a_row_that_makes_us_fail_backs_off_and_keeps_nobody_else_waiting(
     assert (state, bool(later)) == ("waiting", True)
     # After a day it is the operator's, but for what fails for a time only.
     await house.change("UPDATE queue_rcpt SET due = 0")
-    await house.change("UPDATE queue SET created = created - ?", 2 * runner.GIVE_UP_MS)
+    await house.change("UPDATE queue SET created = created - ?", 2 * settling.GIVE_UP_MS)
     assert await deliver_one(house.core)
     [(state,)] = await house.run("SELECT state FROM queue_rcpt")
     assert state == ("waiting" if isinstance(error, Busy) else "held")

@@ -29,8 +29,15 @@ COLUMNS: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "in_transit": (
         ["id"],
         {
-            **{"direction": "incoming", "content": b"c", "skip": 0, "function": "", "running": 0},
-            **{"synchronous": 0, "replaced": 0, "fence": 0, "expires": 1 << 60},
+            "direction": "incoming",
+            "content": b"c",
+            "skip": 0,
+            "function": "",
+            "running": 0,
+            "synchronous": 0,
+            "replaced": 0,
+            "fence": 0,
+            "expires": 1 << 60,
         },
         "wrapped_key",
     ),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from workpost.domain.directory.expansion import expand_envelope
-from workpost.domain.directory.routing import Expansion
+from workpost.domain.directory.routing import Expansion, Forward, Local
 from workpost.domain.directory.walking import Origin
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
@@ -136,7 +136,7 @@ async def make(
     if because is not None:
         concerned = sorted({organization, *routes.organizations_of(routed)})
         asked = await core.store.read(get_in_force, orgs=concerned, mailboxes=[])
-        known = (*routed.local, *routed.forwards)
+        known: list[Local | Forward] = [*routed.local, *routed.forwards]
         owners = {one.rcpt: one.organization for one in known}
         ruled = Ruled(organization, owners, asked.policies)
         reports, events = await journaling.journal(core, message, ruled, because=because, direct=0)
