@@ -71,6 +71,27 @@ def test_large_files_of_boto3s_transfer_manager(either: Buckets, tmp_path: Path)
     assert got.getvalue() == sent.read_bytes()
 
 
+def test_large_objects_are_copied_in_parts(either: Buckets) -> None:
+    data = os.urandom(11 * MIB + 5)
+    either.client.upload_fileobj(io.BytesIO(data), either.bucket, KEY)
+    source = {"Bucket": either.bucket, "Key": KEY}
+    parts = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    either.client.copy(source, either.bucket, "copy", Config=parts)
+    assert either.client.head_object(Bucket=either.bucket, Key="copy")["ETag"].endswith('-3"')
+    assert either.get("copy") == data
+    upload = begin(either)
+    more = {"Bucket": either.bucket, "Key": KEY, "UploadId": upload, "PartNumber": 1}
+    call = either.client.upload_part_copy
+    for wanted in ("bytes=0-99999999", "bytes=5-4", "bytes=5-"):
+        answer = refused(lambda w=wanted: call(**more, CopySource=source, CopySourceRange=w))
+        assert answer == (400, "InvalidArgument")
+    stale = {"CopySource": source, "CopySourceIfMatch": '"0"'}
+    assert refused(lambda: call(**more, **stale)) == (412, "PreconditionFailed")
+    told = call(**more, CopySource=source, CopySourceRange="bytes=5-9")["CopyPartResult"]
+    complete(either, upload, [{"PartNumber": 1, "ETag": told["ETag"]}])
+    assert either.get(KEY) == data[5:10]
+
+
 def test_parts_make_an_object_with_the_etag_of_s3(either: Buckets) -> None:
     upload = begin(either)
     last = part(either, upload, 7, b"end")
@@ -100,6 +121,10 @@ def test_parts_that_make_no_object(buckets: Buckets) -> None:
         assert refused(lambda n=number: part(buckets, upload, n, b""))[1] == "InvalidArgument"
     complete(buckets, upload, [small])
     assert buckets.get(KEY) == b"small"
+    # Who has not heard the answer asks again.
+    assert complete(buckets, upload, [small])["ETag"].endswith('-1"')
+    assert refused(lambda: complete(buckets, upload, [last])) == (404, "NoSuchUpload")
+    buckets.put(KEY, b"another")
     assert refused(lambda: complete(buckets, upload, [small])) == (404, "NoSuchUpload")
 
 
@@ -218,10 +243,12 @@ def test_what_uploads_do_not_have_is_refused(buckets: Buckets, moto_server: Moto
     call = client.create_multipart_upload
     assert refused(lambda: call(**place, Metadata={"a": "b"}))[1] == "NotImplemented"
     upload = begin(buckets)
-    source = {"Bucket": buckets.bucket, "Key": "a"}
-    copy = client.upload_part_copy
     assert (
-        refused(lambda: copy(**place, UploadId=upload, PartNumber=1, CopySource=source))[1]
+        refused(
+            lambda: client.upload_part(
+                **place, UploadId=upload, PartNumber=1, SSECustomerKey="k" * 32, Body=b""
+            )
+        )[1]
         == "NotImplemented"
     )
     uploads = client.list_multipart_uploads

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ from workpost.integrations.s3.client import make_client
 from workpost.integrations.s3.depot import Entry
 from workpost.integrations.s3.folder import FolderDepot
 from workpost.kernel.outside_settings import Outside
-from workpost.protocols.s3 import objects, server, threads
+from workpost.protocols.s3 import listing, objects, server, threads
 
 AWKWARD = ["a b+c&d=e%2F.eml", "ümlaut/日本.eml", "deep/er/than/that", "d.o.t/.hidden", "~-_.!*'()"]
 
@@ -83,6 +84,17 @@ def test_ranges(buckets: Buckets, wanted: str, got: bytes) -> None:
     assert answer["ContentRange"].endswith("/10")
 
 
+def test_a_range_of_everything_is_a_range(buckets: Buckets) -> None:
+    buckets.put("digits", b"0123456789")
+    place = {"Bucket": buckets.bucket, "Key": "digits"}
+    for wanted in ("bytes=0-", "bytes=0-9", "bytes=-10"):
+        told = buckets.client.get_object(**place, Range=wanted)
+        assert told["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert told["ContentRange"] == "bytes 0-9/10"
+    buckets.put("nothing")
+    assert refused(lambda: buckets.get("nothing", Range="bytes=0-")) == (416, "InvalidRange")
+
+
 def test_ranges_that_cannot_be(buckets: Buckets) -> None:
     buckets.put("digits", b"0123456789")
     assert refused(lambda: buckets.get("digits", Range="bytes=10-")) == (416, "InvalidRange")
@@ -132,6 +144,14 @@ def test_objects_are_copied_within_an_account(buckets: Buckets) -> None:
         source = {"Bucket": stranger, "Key": "a"}
         place = {"Bucket": buckets.bucket, "Key": "c", "CopySource": source}
         assert refused(lambda place=place: copy(**place)) == (404, "NoSuchBucket")
+    source = {"Bucket": buckets.bucket, "Key": "a b/é"}
+    guarded = {"Bucket": buckets.bucket, "Key": "c", "CopySource": source}
+    assert refused(lambda: copy(**guarded, CopySourceIfMatch='"0"'))[1] == "PreconditionFailed"
+    copy(**guarded, CopySourceIfMatch=told["ETag"])
+    buckets.put("what?versionId=1", b"asked")
+    source = {"Bucket": buckets.bucket, "Key": "what?versionId=1"}
+    copy(Bucket=buckets.bucket, Key="c", CopySource=source)
+    assert buckets.get("c") == b"asked"
     more = {"MetadataDirective": "REPLACE", "CopySource": {"Bucket": buckets.bucket, "Key": "copy"}}
     assert refused(lambda: copy(Bucket=buckets.bucket, Key="c", **more))[1] == "NotImplemented"
 
@@ -144,15 +164,47 @@ def test_objects_are_deleted_in_numbers(buckets: Buckets) -> None:
     told = call(Bucket=buckets.bucket, Delete={"Objects": keys})
     assert [each["Key"] for each in told["Deleted"]] == ["a", "b/c", "never", " e"]
     assert listed(buckets) == (["b/d"], [])
-    failing = [{"Key": "../x"}, {"Key": "b/d", "VersionId": "1"}]
+    failing = [{"Key": "b/d", "VersionId": "1"}, {"Key": "b/d", "ETag": "1"}]
     told = call(Bucket=buckets.bucket, Delete={"Objects": failing, "Quiet": True})
     assert [(each["Key"], each["Code"]) for each in told["Errors"]] == [
-        ("../x", "AccessDenied"),
+        ("b/d", "NotImplemented"),
         ("b/d", "NotImplemented"),
     ]
     assert "Deleted" not in told
     buckets.client.delete_object(Bucket=buckets.bucket, Key="b/d")
     assert list(buckets.folder.iterdir()) == []
+
+
+def test_objects_as_resources_of_boto3(buckets: Buckets) -> None:
+    for key in ("a", "b/c"):
+        buckets.put(key, b"1")
+    session = buckets.session()
+    bucket = boto3.resource(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=buckets.api.url,
+        aws_access_key_id=session.access_key_id,
+        aws_secret_access_key=session.secret_access_key,
+        aws_session_token=session.session_token,
+    ).Bucket(buckets.bucket)
+    assert [each.key for each in bucket.objects.all()] == ["a", "b/c"]
+    assert [each.key for each in bucket.objects.filter(Prefix="b/").limit(1)] == ["b/c"]
+    bucket.objects.all().delete()
+    assert list(bucket.objects.all()) == []
+
+
+def test_times_that_are_asked_for(buckets: Buckets) -> None:
+    buckets.put("a", b"1")
+    os.utime(buckets.folder / "a", (1_000_000_000.5, 1_000_000_000.5))
+    exact, earlier = (datetime.fromtimestamp(1_000_000_000 - each, UTC) for each in (0, 1))
+    assert refused(lambda: buckets.get("a", IfModifiedSince=exact))[0] == 304
+    assert buckets.get("a", IfModifiedSince=earlier) == b"1"
+    assert buckets.get("a", IfUnmodifiedSince=exact) == b"1"
+    assert refused(lambda: buckets.get("a", IfUnmodifiedSince=earlier))[0] == 412
+    tag = buckets.client.head_object(Bucket=buckets.bucket, Key="a")["ETag"]
+    # What an ETag says goes before what a time says.
+    assert buckets.get("a", IfMatch=tag, IfUnmodifiedSince=earlier) == b"1"
+    assert buckets.get("a", IfNoneMatch='"other"', IfModifiedSince=exact) == b"1"
 
 
 def test_if_match(buckets: Buckets) -> None:
@@ -166,27 +218,33 @@ def test_if_match(buckets: Buckets) -> None:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def listed(buckets: Buckets, **more: Any) -> tuple[list[str], list[str]]:
+def listed(
+    buckets: Buckets, call: str = "list_objects_v2", **more: Any
+) -> tuple[list[str], list[str]]:
     """All keys and common prefixes, page by page."""
     keys, prefixes = [], []
-    pages = buckets.client.get_paginator("list_objects_v2").paginate(Bucket=buckets.bucket, **more)
-    for page in pages:
-        assert page["KeyCount"] <= page["MaxKeys"]
+    for page in buckets.client.get_paginator(call).paginate(Bucket=buckets.bucket, **more):
+        told = len(page.get("Contents", ())) + len(page.get("CommonPrefixes", ()))
+        assert page.get("KeyCount", told) == told <= page["MaxKeys"]
         keys += [each["Key"] for each in page.get("Contents", ())]
         prefixes += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
     return keys, prefixes
 
 
+@pytest.mark.parametrize("call", ["list_objects_v2", "list_objects"])
 @pytest.mark.parametrize("page", [1, 2, 3, 1000])
-def test_lists_in_pages(buckets: Buckets, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "MAX_PAGE", 3)
+def test_lists_in_pages(
+    buckets: Buckets, page: int, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MAX_PAGE", 3)
     keys = ["a", "b/1", "b/2", "b/3", "c/1", "d", "é"]
     for key in keys:
         buckets.put(key)
-    config = {"PaginationConfig": {"PageSize": page}}
+    config: dict[str, Any] = {"PaginationConfig": {"PageSize": page}, "call": call}
     assert listed(buckets, **config) == (keys, [])
     assert listed(buckets, Prefix="b/", **config) == (["b/1", "b/2", "b/3"], [])
-    assert listed(buckets, StartAfter="b/2", **config) == (["b/3", "c/1", "d", "é"], [])
+    start = {"StartAfter" if call.endswith("2") else "Marker": "b/2"}
+    assert listed(buckets, **start, **config) == (["b/3", "c/1", "d", "é"], [])
     assert listed(buckets, Delimiter="/", **config) == (["a", "d", "é"], ["b/", "c/"])
     assert listed(buckets, Prefix="b/", Delimiter="/", **config) == (["b/1", "b/2", "b/3"], [])
 
@@ -194,8 +252,8 @@ def test_lists_in_pages(buckets: Buckets, page: int, monkeypatch: pytest.MonkeyP
 def test_a_long_folder_is_passed_over_in_portions(
     buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "MAX_PAGE", 2)
-    monkeypatch.setattr(objects, "MAX_LOOKED", 1)
+    monkeypatch.setattr(listing, "MAX_PAGE", 2)
+    monkeypatch.setattr(listing, "MAX_LOOKED", 1)
     for number in range(7):
         buckets.put(f"b/{number}")
     buckets.put("c")
@@ -296,13 +354,15 @@ def test_what_is_not_kept_is_refused_and_not_forgotten(buckets: Buckets) -> None
         {"ACL": "public-read"},
         {"IfNoneMatch": "*"},
         {"IfMatch": "0"},
+        {"ServerSideEncryption": "aws:kms"},
+        {"SSECustomerKey": "k" * 32, "SSECustomerAlgorithm": "AES256"},
+        {"ObjectLockLegalHoldStatus": "ON"},
     ):
         assert refused(lambda more=more: client.put_object(**place, Body=b"", **more)) == (
             501,
             "NotImplemented",
         )
     assert refused(lambda: client.get_object_acl(**place))[1] == "NotImplemented"
-    assert refused(lambda: client.list_objects(Bucket=buckets.bucket))[1] == "NotImplemented"
     assert refused(client.list_buckets)[1] == "NotImplemented"
     assert refused(lambda: client.put_object_tagging(**place, Tagging={"TagSet": []}))[0] == 501
     versions = {"VersioningConfiguration": {"Status": "Enabled"}}
@@ -310,6 +370,15 @@ def test_what_is_not_kept_is_refused_and_not_forgotten(buckets: Buckets) -> None
     assert refused(lambda: call(Bucket=buckets.bucket, **versions))[1] == "NotImplemented"
     assert refused(lambda: client.create_bucket(Bucket=buckets.bucket))[1] == "MethodNotAllowed"
     assert refused(lambda: client.delete_bucket(Bucket=buckets.bucket))[1] == "MethodNotAllowed"
+
+
+def test_nothing_else_is_deleted_than_was_meant(buckets: Buckets) -> None:
+    buckets.put("a", b"1")
+    place = {"Bucket": buckets.bucket, "Key": "a"}
+    call = buckets.client.delete_object
+    for more in ({"VersionId": "1"}, {"IfMatch": '"0"'}, {"IfMatchSize": 5}):
+        assert refused(lambda more=more: call(**place, **more))[1] == "NotImplemented"
+    assert buckets.get("a") == b"1"
 
 
 def test_bodies_are_bounded(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,6 +436,7 @@ def test_buckets_have_threads_of_their_own(
 
     monkeypatch.setattr(FolderDepot, "look", looking)
     buckets.put("a", b"1")
+    buckets.get("a")
     assert names == {"s3"}
 
 

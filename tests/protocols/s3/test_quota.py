@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ from botocore.exceptions import ClientError
 from tests.protocols.s3.test_multipart import begin, complete, part
 from tests.support.buckets import Buckets, refused
 from workpost.integrations.s3 import folder_usage
+from workpost.integrations.s3.folder import FolderDepot
 from workpost.kernel.outside_settings import Outside
 
 MIB = 1 << 20
@@ -97,6 +100,40 @@ def test_many_at_once_stay_within_the_bound(buckets: Buckets, bound: Bound) -> N
         told = sorted(threads.map(put, range(8)))
     assert told == ["QuotaExceeded"] * 4 + ["put"] * 4
     assert len(files(buckets)) == 4
+
+
+@pytest.mark.parametrize("ending", ["put", "delete"])
+def test_what_is_replaced_by_two_at_once_is_taken_off_once(
+    buckets: Buckets, bound: Bound, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    bound(1, 100)
+    buckets.put("ballast", b"x" * 400_000)
+    buckets.put("a", b"x" * 200_000)
+    together = threading.Barrier(2)
+    size = FolderDepot._size
+
+    def measured(depot: FolderDepot, path: Path) -> int | None:
+        found = size(depot, path)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.3)
+        return found
+
+    monkeypatch.setattr(FolderDepot, "_size", measured)
+    with ThreadPoolExecutor(2) as workers:
+        if ending == "put":
+            list(workers.map(buckets.put, ["a", "a"]))
+        else:
+            call = buckets.client.delete_object
+            list(workers.map(lambda key: call(Bucket=buckets.bucket, Key=key), ["a", "a"]))
+    assert usage(buckets) == [400_000, 2 if ending == "put" else 1]
+
+
+def test_a_count_that_cannot_be_read_is_made_anew(buckets: Buckets, bound: Bound) -> None:
+    bound(1, 100)
+    buckets.put("a", b"1")
+    buckets.folder.with_name(f".{buckets.bucket}.usage").write_bytes(b"a b c\n")
+    buckets.put("b", b"2")
+    assert usage(buckets) == [2, 2]
 
 
 def test_what_others_do_to_the_folder_shows(

@@ -141,8 +141,8 @@ class Depot(Protocol):
         """Uploads of this name that were begun; empty where the bucket does not tell."""
         ...
 
-    def put(self, name: str, data: bytes) -> None:
-        """Write a small object; durable when it returns."""
+    def put(self, name: str, data: bytes) -> str:
+        """Write a small object, durable when it returns; returns its ETag."""
         ...
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:

@@ -39,6 +39,10 @@ TRIES = 8
 """To make a file in a folder that others throw away as they empty it."""
 
 
+class NoPlace(Refused):
+    """No object can have this name in a folder."""
+
+
 class FolderDepot:
     """The folder; implements `Depot`. `check` makes it.
 
@@ -119,17 +123,20 @@ class FolderDepot:
         Raises Gone, Refused, TryLater.
         """
         working, path = self.working(name, upload), self._path(name)
-        try:
-            sync(working)
+
+        def rename() -> tuple[int, int]:
             before = self._size(path)
             working.rename(path)
+            return (0, 0) if before is None else (before, 1)
+
+        try:
+            sync(working)
+            self.usage.lessen(rename)
             self._sync_folders(path.parent)
         except FileNotFoundError:
             raise Gone(f"the upload of {name} is not there") from None
         except OSError as error:
             raise translated(error) from error
-        if before is not None:
-            self.usage.give_back(before, 1)
 
     def _size(self, path: Path) -> int | None:
         try:
@@ -143,25 +150,30 @@ class FolderDepot:
 
     def _remove(self, path: Path) -> None:
         """Remove a file, and the folders that are empty without it. Raises Refused, TryLater."""
-        try:
+
+        def unlink() -> tuple[int, int]:
             size = self._size(path)
             if size is None:
-                return
+                return 0, 0
             path.unlink()
+            count = 1
+            with contextlib.suppress(OSError):
+                for folder in path.parents:
+                    if folder == self._root:
+                        break
+                    folder.rmdir()
+                    count += 1
+            return size, count
+
+        try:
+            if self._size(path) is not None:
+                self.usage.lessen(unlink)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         except OSError as error:
             if path.is_dir():
                 return
             raise translated(error) from error
-        count = 1
-        with contextlib.suppress(OSError):
-            for folder in path.parents:
-                if folder == self._root:
-                    break
-                folder.rmdir()
-                count += 1
-        self.usage.give_back(size, count)
 
     def unfinished(self, name: str) -> list[str]:
         path = self._path(name)
@@ -174,7 +186,7 @@ class FolderDepot:
             raise translated(error) from error
         return [each.removeprefix(start) for each in names if each.startswith(start)]
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes) -> str:
         upload = secrets.token_hex(16)
         try:
             self.usage.charge(len(data), lambda: self._make(name, upload, len(data)))
@@ -182,9 +194,11 @@ class FolderDepot:
             try:
                 write(handle, data)
                 keep_tag(handle, hashlib.md5(data, usedforsecurity=False).hexdigest())
+                tag = entry_of(name, os.fstat(handle), handle).tag
             finally:
                 os.close(handle)
             self.publish(name, upload)
+            return tag
         except BaseException as error:
             # Unfinished files are in no list: whoever may put objects could fill the disk unseen.
             with contextlib.suppress(Refused, TryLater):
@@ -235,7 +249,11 @@ class FolderDepot:
 
     def entries(self, prefix: str, after: str, limit: int) -> Sequence[Entry]:
         above, slash, _ = prefix.rpartition("/")
-        top = self._path(above) if above else self._root
+        try:
+            # A prefix that is a slash leads to no root but finds nothing, as others do.
+            top = self._path(above) if slash else self._root
+        except NoPlace:
+            return []
         if not top.resolve().is_relative_to(self._root.resolve()):
             return []
         names = self._listing.names(top, above + slash, prefix, after)
@@ -250,12 +268,14 @@ class FolderDepot:
                     yield entry_of(name, facts, path)
 
     def delete(self, name: str) -> None:
-        self._remove(self._path(name))
+        with contextlib.suppress(NoPlace):
+            self._remove(self._path(name))
 
     def _open(self, name: str) -> int | None:
         """The file of an object; None when there is none. Neither links nor pipes are objects."""
-        path = self._path(name)
-        if UNFINISHED.fullmatch(path.name):
+        try:
+            path = self._path(name)
+        except NoPlace:
             return None
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -276,13 +296,16 @@ class FolderDepot:
         return path.with_name(f"{path.name}{UPLOADING}{upload}")
 
     def _path(self, name: str) -> Path:
-        """Where an object lies. Raises Refused for a name that is no place within the folder."""
+        """Where an object lies. Raises NoPlace, Refused for a name that leads out of the folder."""
         parts = name.split("/")
         for part in parts:
             if part in {"", ".", ".."} or "\0" in part or "\\" in part:
-                raise Refused(f"{name!r} is no name for an object in a folder")
+                raise NoPlace(f"{name!r} is no name for an object in a folder")
+            if UNFINISHED.fullmatch(part):
+                # It would be in no list, and thrown away as one that was never completed.
+                raise NoPlace(f"{name!r} is a name of what is being written")
             if len(part.encode()) > MAX_NAME:
-                raise Refused(f"{name!r} has more than {MAX_NAME} bytes between two slashes")
+                raise NoPlace(f"{name!r} has more than {MAX_NAME} bytes between two slashes")
         path = self._root.joinpath(*parts)
         # A link that somebody put into the folder does not lead out of it either.
         if not path.parent.resolve().is_relative_to(self._root.resolve()):

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from workpost.integrations.s3.depot import Begun, Gone, Part, PartsRefused, Refused
+from workpost.integrations.s3.depot import Begun, Entry, Gone, NoObject, Part, PartsRefused, Refused
 from workpost.integrations.s3.folder_files import keep_tag, translated, write
 from workpost.integrations.s3.folder_usage import Usage
 from workpost.kernel.errors import TryLater
@@ -28,6 +28,7 @@ from workpost.kernel.errors import TryLater
 MIN_PART = 5 << 20
 """Bytes of each part but the last."""
 _ID = re.compile(r"[0-9a-f]{32}")
+_TAG = re.compile(r"[0-9a-f]{32}")
 _PART = re.compile(r"(\d{5})-([0-9a-f]{32})")
 _NAME = "name"
 
@@ -39,6 +40,7 @@ class Objects(Protocol):
     def working(self, name: str, upload: str) -> Path: ...
     def complete(self, name: str, upload: str, tags: Sequence[str]) -> None: ...
     def abort(self, name: str, upload: str) -> None: ...
+    def look(self, name: str) -> Entry: ...
 
 
 class _File(NamedTuple):
@@ -97,21 +99,29 @@ class FolderUploads:
                 os.close(handle)
             with self._locked(name, upload) as folder:
                 earlier = [each for each in _files(folder) if each.part.number == number]
-                fresh.rename(folder / f"{number:05}-{tag}")
-                for each in earlier:
-                    if each.part.tag != tag:
-                        each.path.unlink()
+
+                def replace() -> tuple[int, int]:
+                    fresh.rename(folder / f"{number:05}-{tag}")
+                    for each in earlier:
+                        if each.part.tag != tag:
+                            each.path.unlink()
+                    return sum(each.part.size for each in earlier), len(earlier)
+
+                self._usage.lessen(replace)
         except FileNotFoundError:
             # Aborted meanwhile: whoever did that gave back what he found.
             raise _gone(name) from None
         except BaseException as error:
-            with contextlib.suppress(OSError):
+
+            def unlink() -> tuple[int, int]:
                 fresh.unlink()
-                self._usage.give_back(len(data), 1)
+                return len(data), 1
+
+            with contextlib.suppress(OSError):
+                self._usage.lessen(unlink)
             if isinstance(error, OSError):
                 raise translated(error) from error
             raise
-        self._usage.give_back(sum(each.part.size for each in earlier), len(earlier))
         return tag
 
     def parts(self, name: str, upload: str, after: int, limit: int) -> Sequence[Part]:
@@ -120,6 +130,19 @@ class FolderUploads:
         return [each for each in found if each.number > after][:limit]
 
     def complete(self, name: str, upload: str, chosen: Sequence[tuple[int, str]]) -> str:
+        try:
+            return self._complete(name, upload, chosen)
+        except Gone:
+            # Who did not wait for the answer asks again: the object may be there already.
+            tags = [tag for _, tag in chosen]
+            if _ID.fullmatch(upload) and all(map(_TAG.fullmatch, tags)):
+                with contextlib.suppress(NoObject):
+                    tag = _tag_of(tags)
+                    if self._objects.look(name).tag == tag:
+                        return tag
+            raise
+
+    def _complete(self, name: str, upload: str, chosen: Sequence[tuple[int, str]]) -> str:
         with self._locked(name, upload) as folder:
             files = _files(folder)
             parts = _chosen(files, chosen)
@@ -140,20 +163,29 @@ class FolderUploads:
                     os.truncate(self._objects.working(name, working), 0)
                     self._objects.abort(name, working)
                 raise
-            shutil.rmtree(folder, ignore_errors=True)
-        # The parts' bytes are the object's by now.
-        left = sum(each.part.size for each in files) - sum(each.part.size for each in parts)
-        self._usage.give_back(left + len(name.encode()), len(files) + 2)
+            # The parts' bytes are the object's by now.
+            left = sum(each.part.size for each in files) - sum(each.part.size for each in parts)
+
+            def remove() -> tuple[int, int]:
+                shutil.rmtree(folder, ignore_errors=True)
+                return left + len(name.encode()), len(files) + 2
+
+            with contextlib.suppress(OSError):
+                self._usage.lessen(remove)
         return tag
 
     def abort(self, name: str, upload: str) -> None:
         with self._locked(name, upload) as folder:
-            octets, objects = 0, 1
-            for each in folder.iterdir():
-                octets += each.lstat().st_size
-                objects += 1
-            shutil.rmtree(folder)
-        self._usage.give_back(octets, objects)
+
+            def remove() -> tuple[int, int]:
+                octets, objects = 0, 1
+                for each in folder.iterdir():
+                    octets += each.lstat().st_size
+                    objects += 1
+                shutil.rmtree(folder)
+                return octets, objects
+
+            self._usage.lessen(remove)
 
     def begun(self, prefix: str, after: tuple[str, str], limit: int) -> Sequence[Begun]:
         found = []

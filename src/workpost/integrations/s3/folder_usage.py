@@ -66,19 +66,24 @@ class Usage:
             made = objects()
             _write(held, count._replace(octets=count.octets + octets, objects=count.objects + made))
 
-    def give_back(self, octets: int, objects: int) -> None:
-        """Count something less."""
-        if self._bounds is None or not (octets or objects):
+    def lessen(self, work: Callable[[], tuple[int, int]]) -> None:
+        """Count something less; `work` takes it away, and tells how many bytes and objects.
+
+        It is called under the lock: neither a walk nor another who takes the same away counts it
+        twice. Raises OSError, and what `work` raises.
+        """
+        if self._bounds is None:
+            work()
             return
-        # What is counted too much shows at the next walk.
-        with contextlib.suppress(OSError), self._held() as held:
+        with self._held() as held:
+            octets, objects = work()
             count = _read(held)
-            _write(
-                held,
-                count._replace(
-                    octets=max(0, count.octets - octets), objects=max(0, count.objects - objects)
-                ),
+            less = count._replace(
+                octets=max(0, count.octets - octets), objects=max(0, count.objects - objects)
             )
+            # What is counted too much shows at the next walk.
+            with contextlib.suppress(OSError):
+                _write(held, less)
 
     def sweep(self, age: int = RECOUNT_SECONDS) -> None:
         """Walk the folder if the last time is `age` seconds ago. Raises OSError.
@@ -139,7 +144,8 @@ class Usage:
 
 def _read(held: int) -> Count:
     words = os.pread(held, 100, 0).split()
-    return Count(*map(int, words)) if len(words) == 3 else Count()
+    # A count that cannot be read is one that was never made.
+    return Count(*map(int, words)) if [each.isdigit() for each in words] == [True] * 3 else Count()
 
 
 def _write(held: int, count: Count) -> None:

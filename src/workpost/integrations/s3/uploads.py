@@ -106,8 +106,9 @@ class BucketDepot:
             return []
         return [each["UploadId"] for each in answer.get("Uploads", ()) if each["Key"] == name]
 
-    def put(self, name: str, data: bytes) -> None:
-        self._call("put_object", Key=name, Body=data, **self._encryption())
+    def put(self, name: str, data: bytes) -> str:
+        answer = self._call("put_object", Key=name, Body=data, **self._encryption())
+        return str(answer["ETag"]).strip('"')
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:
         wanted = {"VersionId": version} if version else {}

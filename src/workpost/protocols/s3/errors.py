@@ -32,6 +32,7 @@ STATUSES = {
     "InvalidRequest": 400,
     "InvalidURI": 400,
     "KeyTooLongError": 400,
+    "MalformedTrailerError": 400,
     "MalformedXML": 400,
     "MethodNotAllowed": 405,
     "MissingContentLength": 411,

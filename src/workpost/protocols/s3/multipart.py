@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workpost.integrations.s3.depot import MAX_PARTS, Depot
+from workpost.protocols.s3.copying import Find, copy_part, is_copy
 from workpost.protocols.s3.documents import Malformed, read_parts
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.replies import Reply, document, refuse_unkept, whole
@@ -27,19 +28,23 @@ def is_multipart(asked: Asked) -> bool:
     return "uploads" in asked.query or "uploadId" in asked.query
 
 
-async def serve_upload(depot: Depot, asked: Asked, body: bytes, signing: set[str]) -> Reply:
-    """Do what is asked of an object's upload. Raises S3Error, Refused, TryLater."""
-    query = set(asked.query) - signing
+async def serve_upload(depot: Depot, asked: Asked, body: bytes, source: Find) -> Reply:
+    """Do what is asked of an object's upload; `source` finds the bucket that a part comes from.
+
+    Raises S3Error, Refused, TryLater.
+    """
+    query = set(asked.query)
     upload = asked.query.get("uploadId", "")
     if asked.method == "POST" and query <= BEGIN:
         refuse_unkept(asked)
         begun = await apart(depot.uploads.begin, asked.key)
         return document(uploads.begun(asked.bucket, asked.key, begun))
     if upload and asked.method == "PUT" and query <= PART:
-        return await _put_part(depot, asked, upload, body)
+        return await _put_part(depot, asked, upload, body, source)
     if upload and asked.method == "POST" and query <= WHOLE:
         return await _complete(depot, asked, upload, body)
     if upload and asked.method == "DELETE" and query <= WHOLE:
+        refuse_unkept(asked)
         await apart(depot.uploads.abort, asked.key, upload)
         return Reply(204, {})
     if upload and asked.method == "GET" and query <= PARTS:
@@ -47,13 +52,15 @@ async def serve_upload(depot: Depot, asked: Asked, body: bytes, signing: set[str
     raise S3Error("NotImplemented", "This is not available for uploads here.")
 
 
-async def _put_part(depot: Depot, asked: Asked, upload: str, body: bytes) -> Reply:
-    refuse_unkept(asked)
+async def _put_part(depot: Depot, asked: Asked, upload: str, body: bytes, source: Find) -> Reply:
     number = whole(asked.query.get("partNumber", ""), "partNumber", MAX_PARTS + 1)
     if not 1 <= number <= MAX_PARTS:
         raise S3Error(
             "InvalidArgument", f"Part number must be an integer between 1 and {MAX_PARTS}."
         )
+    if is_copy(asked):
+        return await copy_part(source, depot, asked, upload, number)
+    refuse_unkept(asked)
     tag = await apart(depot.uploads.put_part, asked.key, upload, number, body)
     return Reply(200, {"ETag": f'"{tag}"'})
 

@@ -1,38 +1,30 @@
-"""What the S3 door does: objects of a mapped bucket, one by one and in lists."""
+"""What the S3 door does: mapped buckets, and their objects one by one."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from email.utils import formatdate
-from urllib.parse import unquote_to_bytes
+from email.utils import formatdate, parsedate_to_datetime
 
 from workpost.integrations.s3.depot import Depot, Entry, Refused
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import TryLater
+from workpost.protocols.s3.copying import MAX_OBJECT, copy_object, is_copy
 from workpost.protocols.s3.documents import Malformed, read_deleted
 from workpost.protocols.s3.errors import S3Error, translate
+from workpost.protocols.s3.listing import list_objects
 from workpost.protocols.s3.multipart import is_multipart, list_uploads, serve_upload
-from workpost.protocols.s3.replies import Reply, document, refuse_unkept, whole
+from workpost.protocols.s3.replies import Reply, document, refuse_unkept
 from workpost.protocols.s3.request import Asked
 from workpost.protocols.s3.threads import apart
 from workpost.protocols.s3.wire import answers
 from workpost.store.core import Core
 
-MAX_OBJECT = 64 << 20
-"""Bytes that are put or got at once; larger objects are put in parts and got in ranges."""
-MAX_PAGE = 1000
-LAST = "\U0010ffff"
-MAX_LOOKED = 20
-"""Pages of the bucket that are read for one page of an answer with a delimiter."""
-LIST = frozenset(
-    {"list-type", "prefix", "delimiter", "max-keys", "start-after", "continuation-token"}
-    | {"encoding-type", "fetch-owner", "x-id"}
-)
-OBJECT = frozenset({"x-id", "versionId"})
-_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-SOURCE, COPY = "x-amz-copy-source", "x-amz-metadata-directive"
+OBJECT = frozenset({"x-id"})
+READ = OBJECT | {"versionId"}
+_RANGE = re.compile(r"bytes=(?=\d|-\d)([0-9]{0,15})-([0-9]{0,15})")
+CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+NO_VERSION = ("", "null")
+"""The version of objects in a bucket that keeps none."""
 CHANGED = "At least one of the pre-conditions you specified did not hold"
 
 
@@ -43,11 +35,17 @@ async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: b
     depot = depots.find(core.settings, account, asked.bucket)
     if depot is None:
         raise S3Error("NoSuchBucket", "The specified bucket does not exist")
-    if asked.key:
-        if SOURCE.encode() in asked.headers and not is_multipart(asked):
-            return await _copy(core, depots, account, depot, asked)
-        return await _object(depot, asked, body)
-    return await _bucket(core, depot, asked, body)
+    if not asked.key:
+        return await _bucket(core, depot, asked, body)
+
+    def find(bucket: str) -> Depot | None:
+        return depots.find(core.settings, account, bucket)
+
+    if is_multipart(asked):
+        return await serve_upload(depot, asked, body, find)
+    if is_copy(asked):
+        return await copy_object(find, depot, asked)
+    return await _object(depot, asked, body)
 
 
 # --- buckets --------------------------------------------------------------------------------------
@@ -67,9 +65,7 @@ async def _bucket(core: Core, depot: Depot, asked: Asked, body: bytes) -> Reply:
         return document(answers.location(core.settings.api.region))
     if "uploads" in asked.query:
         return await list_uploads(depot, asked)
-    if asked.query.get("list-type") != "2" or set(asked.query) - LIST:
-        raise S3Error("NotImplemented", "Of lists only ListObjectsV2 is available.")
-    return document(answers.listing(await _list(depot, asked)))
+    return await list_objects(depot, asked)
 
 
 async def _delete_many(depot: Depot, body: bytes) -> Reply:
@@ -98,133 +94,34 @@ def _delete_each(
     return gone, failed
 
 
-async def _list(depot: Depot, asked: Asked) -> answers.Page:
-    query = asked.query
-    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    token, start = query.get("continuation-token", ""), query.get("start-after", "")
-    most = whole(query.get("max-keys", str(MAX_PAGE)), "max-keys", MAX_PAGE)
-    after = _place_of(token) if token else start
-    # What an earlier page has told is not told again, however much of it is left.
-    told = _common(after, prefix, delimiter) if token else ""
-    objects: list[answers.Listed] = []
-    prefixes: list[str] = []
-    following = ""
-    for looked in range(MAX_LOOKED + 1):
-        if not most:
-            break
-        if looked == MAX_LOOKED:
-            following = after
-            break
-        page = await apart(depot.entries, prefix, after, MAX_PAGE)
-        for entry in page:
-            common = _common(entry.name, prefix, delimiter)
-            if not common or common not in {told, *prefixes[-1:]}:
-                if len(objects) + len(prefixes) >= most:
-                    following = after
-                    break
-                if common:
-                    prefixes.append(common)
-                else:
-                    objects.append(_listed(entry))
-            after = entry.name
-        if following:
-            break
-        if len(page) < MAX_PAGE:
-            break
-        if common := _common(after, prefix, delimiter):
-            # What else has this prefix is passed over; names with the last character, it tells.
-            after = max(after, common + LAST)
-    return answers.Page(
-        bucket=asked.bucket,
-        prefix=prefix,
-        delimiter=delimiter,
-        start_after=start,
-        token=token,
-        max_keys=most,
-        objects=objects,
-        prefixes=prefixes,
-        following=_token_of(following) if following else "",
-        encoded=query.get("encoding-type") == "url",
-    )
-
-
-def _listed(entry: Entry) -> answers.Listed:
-    return answers.Listed(entry.name, entry.modified, entry.tag, entry.size)
-
-
-def _common(name: str, prefix: str, delimiter: str) -> str:
-    """A name up to the first delimiter behind the prefix, "" where there is none."""
-    if not delimiter:
-        return ""
-    head, found, _ = name[len(prefix) :].partition(delimiter)
-    return f"{prefix}{head}{delimiter}" if found else ""
-
-
-def _token_of(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _place_of(token: str) -> str:
-    try:
-        return base64.b64decode(token.encode(), b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError, ValueError):
-        raise S3Error("InvalidArgument", "The continuation token provided is incorrect") from None
-
-
 # --- objects --------------------------------------------------------------------------------------
 
 
 async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
-    if is_multipart(asked):
-        return await serve_upload(depot, asked, body, _signing(asked))
-    if set(asked.query) - OBJECT - _signing(asked):
+    reading = asked.method in {"GET", "HEAD"}
+    if set(asked.query) - (READ if reading else OBJECT):
         raise S3Error("NotImplemented", "This is not available for objects here.")
     if asked.method == "PUT":
         return await _put(depot, asked, body)
     if asked.method == "DELETE":
+        refuse_unkept(asked)
         await apart(depot.delete, asked.key)
         return Reply(204, {})
-    if asked.method not in {"GET", "HEAD"}:
+    if not reading:
         raise S3Error("MethodNotAllowed", "The specified method is not allowed here.")
     return await _get(depot, asked)
 
 
-def _signing(asked: Asked) -> set[str]:
-    """Parameters of a presigned request."""
-    return {name for name in asked.query if name.startswith("X-Amz-")}
-
-
 async def _put(depot: Depot, asked: Asked, body: bytes) -> Reply:
     refuse_unkept(asked)
-    await apart(depot.put, asked.key, body)
-    entry = await apart(depot.look, asked.key)
-    return Reply(200, {"ETag": f'"{entry.tag}"'})
-
-
-async def _copy(core: Core, depots: Depots, account: str, depot: Depot, asked: Asked) -> Reply:
-    """CopyObject, from any bucket of the account."""
-    refuse_unkept(asked, SOURCE)
-    directive = asked.header(COPY) or "COPY"
-    if asked.method != "PUT" or set(asked.query) - {"x-id"} or directive != "COPY":
-        raise S3Error("NotImplemented", "Objects are copied as they are.")
-    try:
-        named = unquote_to_bytes(asked.header(SOURCE)).decode()
-    except UnicodeDecodeError:
-        raise S3Error("InvalidArgument", "The copy source is not valid.") from None
-    bucket, _, key = named.removeprefix("/").partition("/")
-    source = depots.find(core.settings, account, bucket)
-    if source is None:
-        raise S3Error("NoSuchBucket", "The specified bucket does not exist")
-    if not key or "?" in key:
-        raise S3Error("NotImplemented", "Versions are not copied here.")
-    data = await apart(source.fetch, key, "", MAX_OBJECT)
-    await apart(depot.put, asked.key, data)
-    entry = await apart(depot.look, asked.key)
-    return document(answers.copied(entry.tag, entry.modified))
+    tag = await apart(depot.put, asked.key, body)
+    return Reply(200, {"ETag": f'"{tag}"'})
 
 
 async def _get(depot: Depot, asked: Asked) -> Reply:
     version = asked.query.get("versionId", "")
+    if version not in NO_VERSION:
+        return await _get_version(depot, asked, version)
     entry = await apart(depot.look, asked.key)
     headers = {
         "Content-Type": "binary/octet-stream",
@@ -232,43 +129,69 @@ async def _get(depot: Depot, asked: Asked) -> Reply:
         "Last-Modified": formatdate(entry.modified / 1000, usegmt=True),
         "Accept-Ranges": "bytes",
     }
-    wanted, known = asked.header("if-match"), asked.header("if-none-match")
-    if wanted and wanted != "*" and entry.tag not in _tags(wanted):
-        raise S3Error("PreconditionFailed", CHANGED)
-    if known and (known == "*" or entry.tag in _tags(known)):
+    if _is_known(asked, entry):
         return Reply(304, headers)
-    if version:
-        data = await apart(depot.fetch, asked.key, version, MAX_OBJECT)
-        start, end, size = _place(asked, len(data))
-        data = data[start:end]
-    else:
-        start, end, size = _place(asked, entry.size)
-        if asked.method == "GET":
-            if end - start > MAX_OBJECT:
-                raise S3Error(
-                    "EntityTooLarge", f"Ask for at most {MAX_OBJECT} bytes at once, with Range."
-                )
-            data = await apart(depot.read, entry, start, end)
-    if end - start < size:
+    start, end = _place(asked, entry.size)
+    if asked.method == "GET" and end - start > MAX_OBJECT:
+        raise S3Error("EntityTooLarge", f"Ask for at most {MAX_OBJECT} bytes at once, with Range.")
+    data = await apart(depot.read, entry, start, end) if asked.method == "GET" else b""
+    return _told(asked, headers, (start, end, entry.size), data)
+
+
+async def _get_version(depot: Depot, asked: Asked, version: str) -> Reply:
+    """An object as it was: its ETag and time are not known, so nothing depends on them."""
+    if any(asked.header(name) for name in CONDITIONS):
+        raise S3Error("NotImplemented", "Versions have no conditions here.")
+    data = await apart(depot.fetch, asked.key, version, MAX_OBJECT)
+    start, end = _place(asked, len(data))
+    headers = {"Content-Type": "binary/octet-stream", "x-amz-version-id": version}
+    return _told(asked, headers, (start, end, len(data)), data[start:end])
+
+
+def _told(asked: Asked, headers: dict[str, str], place: tuple[int, int, int], data: bytes) -> Reply:
+    start, end, size = place
+    status = 200
+    if _RANGE.fullmatch(asked.header("range")):
+        status = 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    status = 206 if "Content-Range" in headers else 200
     if asked.method == "HEAD":
         return Reply(status, {**headers, "Content-Length": str(end - start)})
     return Reply(status, headers, data)
+
+
+def _is_known(asked: Asked, entry: Entry) -> bool:
+    """Whether the caller has it, by what he says of his own (RFC 9110 13.2.2). Raises S3Error."""
+    wanted, known, since, until = (asked.header(name) for name in CONDITIONS)
+    if wanted:
+        if wanted != "*" and entry.tag not in _tags(wanted):
+            raise S3Error("PreconditionFailed", CHANGED)
+    elif (moment := _moment(until)) is not None and entry.modified // 1000 > moment:
+        raise S3Error("PreconditionFailed", CHANGED)
+    if known:
+        return known == "*" or entry.tag in _tags(known)
+    return (moment := _moment(since)) is not None and entry.modified // 1000 <= moment
+
+
+def _moment(text: str) -> float | None:
+    """A date of HTTP in seconds; None for what is none, which is as if nothing was said."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _tags(text: str) -> set[str]:
     return {each.strip().strip('"') for each in text.split(",")}
 
 
-def _place(asked: Asked, size: int) -> tuple[int, int, int]:
-    """Where what is wanted begins and ends, and how large all is. Raises S3Error."""
+def _place(asked: Asked, size: int) -> tuple[int, int]:
+    """Where what is wanted begins and ends. Raises S3Error."""
     match = _RANGE.fullmatch(asked.header("range"))
-    if match is None or not any(match.groups()):
-        return 0, size, size
+    if match is None:
+        return 0, size
     first, last = match.groups()
     start = int(first) if first else max(0, size - int(last))
     end = min(size, int(last) + 1) if first and last else size
     if start >= end:
         raise S3Error("InvalidRange", "The requested range is not satisfiable")
-    return start, end, size
+    return start, end

@@ -8,9 +8,13 @@ from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.request import Asked
 
 XML = "application/xml"
-_UNKEPT = ("x-amz-meta-", "x-amz-tagging", "x-amz-acl", "x-amz-grant-", "x-amz-copy-source")
-_CONDITIONS = ("if-match", "if-none-match")
-"""Of what is written: who sends them relies on it that nothing is overwritten."""
+_UNKEPT = (
+    *("x-amz-meta-", "x-amz-tagging", "x-amz-acl", "x-amz-grant-", "x-amz-copy-source"),
+    *("x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-website-redirect-"),
+    *("x-amz-write-offset-bytes", "x-amz-bypass-governance-", "x-amz-mfa"),
+)
+_CONDITIONS = ("if-match", "if-none-match", "x-amz-if-match-")
+"""Of what is written or deleted: who sends them relies on it that nothing else is lost."""
 
 
 class Reply(NamedTuple):

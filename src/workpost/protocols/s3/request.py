@@ -23,6 +23,10 @@ SERVICE = "s3"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 MAX_KEY = 1024
 """Bytes."""
+SIGNING = b"X-Amz-"
+"""What parameters of a presigned request begin with."""
+OWNER = "x-amz-expected-bucket-owner"
+SOURCE_OWNER = "x-amz-source-expected-bucket-owner"
 Headers = Mapping[bytes, list[bytes]]
 
 
@@ -44,7 +48,11 @@ def read(request: ApiRequest, headers: Headers) -> Asked:
     """Take a request apart. Raises S3Error."""
     try:
         path = unquote_to_bytes(request.path).decode()
-        query = {n.decode(): v.decode() for n, v in split_query(request.query)}
+        query = {
+            n.decode(): v.decode()
+            for n, v in split_query(request.query)
+            if not n.startswith(SIGNING)
+        }
     except UnicodeDecodeError:
         raise S3Error("InvalidURI", "Couldn't parse the specified URI.") from None
     bucket, _, key = path.removeprefix("/").partition("/")
@@ -80,6 +88,11 @@ async def prove(
     try:
         if b"host" not in claims.signed_headers:
             raise signature.SignatureInvalid("The header host must be signed.")
+        if any(each.startswith(b"x-amz-") for each in headers.keys() - set(claims.signed_headers)):
+            # Whoever is given a presigned URL could make a copy of a write.
+            raise S3Error(
+                "AccessDenied", "There were headers present in the request which were not signed"
+            )
         key = signature.verify_hashed(
             claims, request, headers, secret, keys, hashed.encode("latin-1"), verbatim=True
         )
@@ -96,6 +109,9 @@ async def prove(
         raise signature.TokenExpired("The provided token has expired.")
     if not caller.function:
         raise S3Error("AccessDenied", "Buckets are open to functions that run here only.")
+    for name in (OWNER, SOURCE_OWNER):
+        if headers.get(name.encode(), [caller.account.encode()]) != [caller.account.encode()]:
+            raise S3Error("AccessDenied", "Access Denied")
     seal = chunked.Seal(key, claims.timestamp, claims.scope, claims.signature)
     return Proven(caller, hashed, seal)
 
@@ -128,13 +144,17 @@ def _unchunked(asked: Asked, proven: Proven, body: bytes) -> tuple[bytes, dict[s
     trailing = proven.hashed != chunked.SIGNED
     seal = None if proven.hashed == chunked.UNSIGNED_TRAILER else proven.seal
     try:
-        return chunked.decode(body, int(length), seal, trailing=trailing)
+        data, fields = chunked.decode(body, int(length), seal, trailing=trailing)
     except chunked.ChunkUnsigned:
         raise S3Error(
             "SignatureDoesNotMatch", "The signature of a chunk does not match its data."
         ) from None
     except chunked.ChunksMalformed as error:
         raise S3Error("IncompleteBody", f"The body cannot be read: {error}.") from None
+    announced = {each.strip().lower() for each in asked.header("x-amz-trailer").split(",")}
+    if announced - {""} - fields.keys():
+        raise S3Error("MalformedTrailerError", "A trailing field that was announced did not come.")
+    return data, fields
 
 
 _SUMS: dict[str, Callable[[bytes], bytes]] = {

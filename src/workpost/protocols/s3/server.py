@@ -15,9 +15,10 @@ from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import Busy
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
+from workpost.protocols.s3.copying import MAX_OBJECT
 from workpost.protocols.s3.documents import MAX_DOCUMENT
 from workpost.protocols.s3.errors import S3Error, translate
-from workpost.protocols.s3.objects import MAX_OBJECT, answer
+from workpost.protocols.s3.objects import answer
 from workpost.protocols.s3.replies import XML, Reply
 from workpost.protocols.s3.request import open_body, prove, read
 from workpost.protocols.s3.threads import ROOM, ROOMS, apart

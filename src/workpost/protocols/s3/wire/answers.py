@@ -22,7 +22,7 @@ class Listed(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The answer of ListObjectsV2."""
+    """A page of a list of objects."""
 
     bucket: str
     prefix: str
@@ -33,7 +33,7 @@ class Page(NamedTuple):
     objects: list[Listed]
     prefixes: list[str]
     following: str
-    """The token of what follows, "" at the end."""
+    """The token or the name behind which the next page begins, "" at the end."""
     encoded: bool
     """Names are percent-encoded: they may have characters that XML cannot."""
 
@@ -89,12 +89,36 @@ def listing(page: Page) -> bytes:
         "EncodingType": "url" if page.encoded else "",
     }
     parts += [element(name, text) for name, text in optional.items() if text]
-    parts += _contents(page.objects, shown)
-    parts += [
-        f"<CommonPrefixes>{element('Prefix', shown(each))}</CommonPrefixes>"
-        for each in page.prefixes
+    return document("ListBucketResult", [*parts, *_told(page, shown)])
+
+
+def first_listing(page: Page, marker: str) -> bytes:
+    """ListObjects; each page that is not the last names the marker of the next."""
+    shown: Callable[[str], str] = quote if page.encoded else str
+    parts = [
+        element("Name", page.bucket),
+        element("Prefix", shown(page.prefix)),
+        element("Marker", shown(marker)),
+        element("MaxKeys", str(page.max_keys)),
+        element("IsTruncated", "true" if page.following else "false"),
     ]
-    return document("ListBucketResult", parts)
+    optional = {
+        "NextMarker": shown(page.following),
+        "Delimiter": shown(page.delimiter),
+        "EncodingType": "url" if page.encoded else "",
+    }
+    parts += [element(name, text) for name, text in optional.items() if text]
+    return document("ListBucketResult", [*parts, *_told(page, shown)])
+
+
+def _told(page: Page, shown: Callable[[str], str]) -> list[str]:
+    return [
+        *_contents(page.objects, shown),
+        *(
+            f"<CommonPrefixes>{element('Prefix', shown(each))}</CommonPrefixes>"
+            for each in page.prefixes
+        ),
+    ]
 
 
 def _contents(objects: Iterable[Listed], shown: Callable[[str], str]) -> list[str]:
@@ -109,10 +133,10 @@ def _contents(objects: Iterable[Listed], shown: Callable[[str], str]) -> list[st
     ]
 
 
-def copied(tag: str, modified: int) -> bytes:
-    """CopyObject."""
+def copied(root: str, tag: str, modified: int) -> bytes:
+    """CopyObject and UploadPartCopy, whose documents have other roots."""
     parts = [element("LastModified", iso(modified)), element("ETag", f'"{tag}"')]
-    return document("CopyObjectResult", parts)
+    return document(root, parts)
 
 
 def deleted(keys: Iterable[str], failed: Iterable[tuple[str, str, str]], *, quiet: bool) -> bytes:
