@@ -139,6 +139,25 @@ async def test_work_that_is_given_up_keeps_its_room_until_its_thread_is_free(
         assert counted("workpost_rooms_taken") == 2
 
 
+async def test_work_that_was_given_up_before_other_work_keeps_its_room(
+    rooms: Rooms, stuck: Stuck
+) -> None:
+    held = AsyncExitStack()
+    room = await held.enter_async_context(rooms.enter("one", LONG))
+    given_up = asyncio.ensure_future(room.run(stuck))
+    await stuck.begins()
+    given_up.cancel()
+    assert await room.run(lambda: "more") == "more"
+    await held.aclose()
+    assert counted("workpost_rooms_taken") == 1
+    async with await hold(rooms, "one"):
+        with pytest.raises(Busy):
+            await hold(rooms, "one", seconds=0.01)
+        stuck.let_go.set()
+        async with await hold(rooms, "one"):
+            assert counted("workpost_rooms_taken") == 2
+
+
 def test_rooms_serve_one_loop_after_the_other(rooms: Rooms, stuck: Stuck) -> None:
     async def leave_behind() -> None:
         with pytest.raises(TimeoutError):

@@ -48,17 +48,19 @@ class _Gates:
 
 
 class Room:
-    """Room for one piece of work at a time."""
+    """Room for one piece of work at a time; one that was given up counts until it ends."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
-        self.running: Future[Any] | None = None
-        """The last piece of work."""
+        self.running: set[Future[Any]] = set()
+        """Work that goes on, whether somebody waits for it or not."""
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Have blocking work done on a thread; raises what it raises."""
         running = self._threads.submit(partial(work, *args, **kwargs))
-        self.running = running
+        self.running.add(running)
+        # Not only the last counts: work that was given up before goes on beside it.
+        running.add_done_callback(self.running.discard)
         return await asyncio.wrap_future(running)
 
 
@@ -101,11 +103,9 @@ class Rooms:
         try:
             yield room
         finally:
-            if room.running is None or room.running.done():
-                leave()
-            else:
-                self._overrun.inc()
-                room.running.add_done_callback(partial(_call_soon, loop, leave))
+            going_on = {each for each in room.running.copy() if not each.done()}
+            self._overrun.inc(len(going_on))
+            _when_done(going_on, loop, leave)
 
     def _leave(self, *gates: asyncio.Semaphore) -> None:
         for gate in gates:
@@ -122,8 +122,17 @@ async def _acquire(first: asyncio.Semaphore, second: asyncio.Semaphore) -> None:
         raise
 
 
-def _call_soon(
-    loop: asyncio.AbstractEventLoop, callback: Callable[[], None], _: Future[Any]
+def _when_done(
+    works: set[Future[Any]], loop: asyncio.AbstractEventLoop, callback: Callable[[], None]
 ) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(callback)
+    """Call back, on the loop, when the last of them is done; at once if none goes on."""
+    if not works:
+        callback()
+        return
+    first = works.pop()
+
+    def go_on(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_when_done, works, loop, callback)
+
+    first.add_done_callback(go_on)

@@ -412,6 +412,26 @@ def test_nothing_of_a_worker_runs_between_events(jail: Jail) -> None:
     wait_until(lambda: not children_of(jail.pid))
 
 
+def test_who_forks_without_end_does_not_flee(jail: Jail) -> None:
+    """None of it runs on unseen: it stands still, or its worker has ended."""
+    assert jail.attempt("flee") == "fled"
+    mine = minders_of(jail)
+
+    def still() -> bool:
+        return all(state_of(pid) in "TZ" for pid in children_of(jail.pid) if pid not in mine)
+
+    wait_until(still, 20.0)
+    before = {pid for pid in children_of(jail.pid) if state_of(pid) == "T"}
+    time.sleep(0.3)
+    assert {pid for pid in children_of(jail.pid) if state_of(pid) == "T"} == before
+    jail.ask("exit", 0)
+    wait_until(lambda: not children_of(jail.pid))
+
+
+def minders_of(jail: Jail) -> set[int]:
+    return {pid for pid in children_of(jail.pid) if parent_of(pid) == jail.pid}
+
+
 def test_one_that_is_stopped_ends_with_its_server(jails: Jails) -> None:
     jail = jails("walls")
     family = children_of(jail.pid)

@@ -139,6 +139,8 @@ class S3Application:
             most = MOST_BODY if asked.method == "PUT" else MAX_DOCUMENT
             sent = await _read_body(asked.header, receive, most)
             body = await apart(open_body, asked, proven, sent)
+            # With what came between the chunks it would be in memory twice until the answer.
+            del sent
         return await answer(self._core, self._depots, account, asked, body)
 
 

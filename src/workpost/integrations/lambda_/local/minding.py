@@ -36,6 +36,8 @@ HIDE = "WORKPOST_HIDE_PROCESS"
 """Tells what runs inside to hide itself from processes of the same user."""
 MOST_SPEC = 1 << 22
 ROUNDS = 1000
+STILL = frozenset((b"T", b"t", b"Z", b"X", b"x"))
+"""States of what does not run: stopped, traced, ended."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -222,23 +224,26 @@ def _check_hidden(spec: Spec) -> None:
 
 def _watch(worker: int, spec: Spec, minding: socket.socket, carrier: int) -> str:
     """Until the worker ends, or has to; returns why it has to, "" when it ended by itself."""
-    stopped = False
+    stopped = still = False
     ending = os.pidfd_open(worker)
     poll = select.poll()
     poll.register(ending, select.POLLIN)
     poll.register(minding, select.POLLIN)
     while True:
-        # Of what is stopped nothing grows.
-        heard = {number for number, _ in poll.poll(None if stopped else LOOK_MS)}
+        # Of what stands still nothing grows; until then it is looked at as before.
+        heard = {number for number, _ in poll.poll(None if still else LOOK_MS)}
         if ending in heard:
             return ""
         if minding.fileno() in heard:
             order = _ordered(minding)
             if order not in {STOP, GO}:
                 return "order"
-            stopped = order == STOP
-            _stop_all(carrier) if stopped else _let_go(carrier)
-            continue
+            stopped, still = order == STOP, False
+            if not stopped:
+                _let_go(carrier)
+                continue
+        if stopped:
+            still = _stop_all(carrier)
         processes = descendants(worker)
         if len(processes) > spec.processes:
             return "processes"
@@ -255,16 +260,32 @@ def _ordered(minding: socket.socket) -> bytes:
         return b""
 
 
-def _stop_all(carrier: int) -> None:
-    """Stop the worker and all that it has started, orphans included."""
-    stopped = {carrier}
+def _stop_all(carrier: int) -> bool:
+    """Stop the worker and all that it has started, orphans included; whether all stand still.
+
+    A signal is sent at once and takes effect when the system comes to it: until then a process
+    may start another one that nobody has seen.
+    """
+    known: set[int] = set()
     for _ in range(ROUNDS):
-        # Who is being stopped forks no more; who was forked before shows in the next round.
-        fresh = set(descendants(os.getpid())[1:]) - stopped
+        fresh = set(descendants(os.getpid())[1:]) - {carrier} - known
         if not fresh:
-            return
+            break
         _signal(fresh, signal.SIGSTOP)
-        stopped |= fresh
+        known |= fresh
+    # Of those that stood still before the last look none has started another one since.
+    return stand_still(known) and set(descendants(os.getpid())[1:]) - {carrier} <= known
+
+
+def stand_still(processes: set[int]) -> bool:
+    """Whether each of them is stopped or has ended, all its threads included."""
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/stat", "rb") as file:
+                    if file.read().rpartition(b")")[2].split()[0] not in STILL:
+                        return False
+    return True
 
 
 def _let_go(carrier: int) -> None:
