@@ -41,7 +41,7 @@ class Limits(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             description="Recipients elsewhere of one user's mail of a day (UTC), what it forwards "
-            "included; 0: no limit.",
+            "and what it has held for later included; 0: no limit.",
             extra=LIVE,
         ),
     ] = 10_000

@@ -213,6 +213,24 @@ async def test_everyone_counts_whom_a_test_domain_writes_to(house: Directory, ad
         await send(core, ada, "grace@demo.test", "ada@demo.test")
 
 
+async def test_what_is_held_for_later_counts_wherever_it_goes(house: Directory, ada: Grant) -> None:
+    core = with_limits(house, external_recipients_per_day=3)
+    later = core.env.now() + 3_600_000
+
+    async def hold(*rcpts: str) -> None:
+        await pipeline.submit(core, ada, envelope(*rcpts), message(), hold_until=later)
+
+    await hold("grace@demo.test")
+    await hold("grace@demo.test", BOB)
+    with pytest.raises(LimitExceeded, match="for later"):
+        await hold("grace@demo.test")
+    assert (await shown(core, house, "ada")).sent["external_recipients_per_day"] == 3
+    await send(core, ada, "grace@demo.test")
+    assert len(await received(house, "grace@demo.test")) == 1
+    unlimited = with_limits(house, external_recipients_per_day=0, account_recipients_per_day=0)
+    await pipeline.submit(unlimited, ada, envelope("grace@demo.test"), message(), hold_until=later)
+
+
 async def test_counters_are_exact_under_concurrency(house: Directory, ada: Grant) -> None:
     core = with_limits(house, external_recipients_per_day=7, account_recipients_per_day=7)
 

@@ -173,7 +173,7 @@ def _charge(tx: Tx, charges: list[Charge]) -> None:
             )
             if not counted:
                 raise LimitExceeded(
-                    "You have sent to as many recipients elsewhere as a day allows."
+                    "You have sent to as many recipients elsewhere, or for later, as a day allows."
                 )
     for one in sorted(charges, key=lambda each: each.account):
         for kind, count, limit in (

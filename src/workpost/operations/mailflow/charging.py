@@ -1,8 +1,10 @@
 """What may be sent at once, and what a message counts of the limits of its day (WorkMail's quotas).
 
 Counted is everything that goes elsewhere: for the person who sends, and for each person whose mail
-is forwarded; from a test domain also what stays here. The counters are taken in the transaction
-that accepts the message (`delivery.Charge`), so they are exact and a refused message costs nothing.
+is forwarded; from a test domain also what stays here. Mail that is held for later counts likewise,
+wherever it goes: it lies in the queue, which no quota of a mailbox bounds. The counters are taken
+in the transaction that accepts the message (`delivery.Charge`), so they are exact and a refused
+message costs nothing.
 """
 
 from __future__ import annotations
@@ -83,14 +85,23 @@ def count_attachments(summary: Summary) -> int:
 
 
 async def charges_for(
-    core: Core, grant: Grant | None, standing: Standing | None, routed: Expansion, count: int
+    core: Core,
+    grant: Grant | None,
+    standing: Standing | None,
+    routed: Expansion,
+    count: int,
+    *,
+    later: bool = False,
 ) -> list[Charge]:
-    """What a routed message counts; `count` are the recipients as its sender named them."""
+    """What a routed message counts; `count` are the recipients as its sender named them.
+
+    With `later` it is held for its sender.
+    """
     limits = core.settings.limits
     tests = 0
     if standing is not None and standing.test:
         tests = count if standing.limit(limits, "test_domain_recipients_per_day") else 0
-    if not (tests or routed.external or routed.forwards):
+    if not (tests or later or routed.external or routed.forwards):
         return []
     charges = []
     outside: dict[tuple[str, str], int] = {}
@@ -103,6 +114,8 @@ async def charges_for(
         passing = sum(1 for one in routed.forwards if not one.by)
         external = len(routed.external) + passing
         external += outside.pop((grant.organization, grant.entity), 0)
+        if later:
+            external = max(external, count)
         charges.append(_charge(core, grant.organization, grant.entity, standing, external, tests))
     for (organization, entity), number in outside.items():
         theirs = await _read(core.store, organization, entity, "")

@@ -70,7 +70,8 @@ async def send(
     home = grant.organization
     kept = routed.now
     named = len(message.envelope.recipients)
-    charges = await charging.charges_for(core, grant, standing, routed.counted, named)
+    later = hold_until is not None
+    charges = await charging.charges_for(core, grant, standing, routed.counted, named, later=later)
     also, events = await routes.reports(core, home, message, kept, inside=True)
     await _apply(core, message, ruled, also, events, proven=True)
     given = await delivering.deliver(
