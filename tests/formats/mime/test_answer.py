@@ -45,6 +45,15 @@ def answer(text: str = "Away.", **more: object) -> bytes:
     return compose_answer(text=text, **given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "written", ['"a\\" <x@y.test>, b"@far.test', '"a b"@far.test', "a.b@far.test"]
+)
+def test_an_answer_goes_to_the_address_as_it_is(written: str) -> None:
+    for made in (answer(to=[written]), answer(from_=("G", written))):
+        (one,) = parsed(made)["From" if b"G <" in made else "To"].addresses
+        assert (one.addr_spec, one.display_name in ("", "G")) == (written, True)
+
+
 def test_an_answer_names_what_it_answers() -> None:
     made = parsed(answer("Grüße", answers="b@x.test", references=["a@x.test", "b@x.test", "c d"]))
     assert made["Auto-Submitted"] == "auto-replied"

@@ -13,6 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from workpost.formats.addresses import unquote_local
 from workpost.formats.dates import format_date
 from workpost.formats.mime.foreign import UNDISCLOSED, is_id, one_line, person, recipient
 
@@ -133,13 +134,18 @@ def _entity(text: str) -> EmailMessage:
     return made
 
 
-def _person(name: str, address: str) -> Address:
+def _halves(address: str) -> tuple[str, str]:
+    """Local part, without the quotes that a field is given anew, and domain."""
     local, _, domain = address.rpartition("@")
-    return person(name, local, domain)
+    return unquote_local(local), domain
+
+
+def _person(name: str, address: str) -> Address:
+    return person(name, *_halves(address))
 
 
 def _recipients(to: Sequence[str]) -> str | list[Address]:
-    found = [recipient(*address.rpartition("@")[::2]) for address in to]
+    found = [recipient(*_halves(address)) for address in to]
     known = [one for one in found if isinstance(one, Address)]
     return known if len(known) == len(found) else UNDISCLOSED
 
