@@ -97,9 +97,14 @@ def test_what_goes_wrong_is_one_line(installed: Installation, capsys: Out, tmp_p
     event.write_text('{"name": "ada"}')
     asked = ["lambda", "invoke", installed.organization]
     options = ["--event", str(event), *installed.options]
-    for arn, told in (("fail", "failed: ValueError"), ("nothing", "missing")):
+    for arn, told, hint in (
+        ("fail", "failed: ValueError", "workpost lambda logs"),
+        ("nothing", "missing", "[[lambda.functions]]"),
+    ):
         assert main([*asked, installed.arn(arn), *options]) == 1
-        assert f"the function gave no answer: {told}" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"the function gave no answer: {told} (" in said
+        assert hint in said
     event.write_text("{")
     assert main([*asked, installed.arn("greet"), *options]) == 2
     assert "the event is no JSON" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from workpost.cli.common import (
     fail,
     run_on_data,
 )
-from workpost.integrations.lambda_.base import FunctionFailed
+from workpost.integrations.lambda_.base import FunctionFailed, Trouble
 from workpost.integrations.logs.base import GroupMissing
 from workpost.operations.functions.invoking import invoke
 from workpost.operations.functions.logs import read_log
@@ -47,6 +47,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     read.set_defaults(run=run_logs)
 
 
+_MEANS = {
+    Trouble.MISSING: "no [[lambda.functions]] of the settings maps this ARN for the organization's"
+    " account, or its endpoint does not know it",
+    Trouble.REFUSED: "its endpoint, or this machine, does not let us run it",
+    Trouble.FAILED: "`workpost lambda logs` shows what one that runs here printed",
+}
+"""What to look at, for an operator."""
+
+
 def run_invoke(args: argparse.Namespace) -> int:
     """Print the function's answer; returns the exit code."""
     try:
@@ -69,7 +78,8 @@ def run_invoke(args: argparse.Namespace) -> int:
     try:
         answer = run_on_data(args, work)
     except FunctionFailed as error:
-        return fail(f"the function gave no answer: {error}", EX_FAILED)
+        more = f" ({_MEANS[error.trouble]})" if error.trouble in _MEANS else ""
+        return fail(f"the function gave no answer: {error}{more}", EX_FAILED)
     print(answer.decode(errors="replace"))
     return 0
 

@@ -302,6 +302,7 @@ async def test_a_check_that_breaks_keeps_no_other_from_its_turn(patient: Patient
         ("endless", "failure"),
         ("well", "ok"),
     ]
+    assert ["dns.servers" in one.advice for one in found] == [False, True, False]
 
 
 async def test_every_finding_that_is_not_well_says_what_to_do(patient: Patient) -> None:

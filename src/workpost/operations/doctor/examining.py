@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from workpost.kernel.errors import WorkpostError
+from workpost.kernel.errors import TryLater, WorkpostError
 from workpost.operations.doctor.addresses import check_addresses
 from workpost.operations.doctor.blocklists import check_block_lists
 from workpost.operations.doctor.certificate import check_certificate
@@ -38,6 +38,11 @@ CHECKS: tuple[Check, ...] = (
 )
 SECONDS = 60.0
 """For one check."""
+_UNKNOWN = "Look into the server's log for the same moment, and try once more."
+_SILENT = (
+    "Mostly a DNS server does not answer: check dns.servers, or /etc/resolv.conf. Otherwise look"
+    " into the server's log for the same moment."
+)
 
 
 async def examine(
@@ -52,6 +57,7 @@ async def examine(
                 found += await check(patient)
         except (WorkpostError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {seconds:.0f} s"
-            advice = "Look into the server's log for the same moment, and try once more."
+            waited = isinstance(error, TimeoutError | TryLater)
+            advice = _SILENT if waited else _UNKNOWN
             found.append(failure(name, "", f"this could not be looked at: {reason}", advice))
     return found

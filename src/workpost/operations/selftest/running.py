@@ -134,7 +134,10 @@ async def _read(
     found = await _timed(steps, "reading it over IMAP", read)
     assert isinstance(found, bytes)
     if not found.endswith(raw):
-        raise Failed("what came out is not what went in")
+        raise Failed(
+            "what came out is not what went in; does a flow rule's function change messages?"
+            " (workpost rule list)"
+        )
     return found
 
 
