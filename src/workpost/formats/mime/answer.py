@@ -13,7 +13,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from workpost.formats.addresses import unquote_local
 from workpost.formats.dates import format_date
 from workpost.formats.mime.foreign import UNDISCLOSED, is_id, one_line, person, recipient
 
@@ -45,7 +44,7 @@ def compose_answer(
         message.set_content(text, cte="7bit" if _is_plain(text) else "quoted-printable")
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
-    head["From"] = _person(*from_)
+    head["From"] = person(*from_)
     head["To"] = _recipients(to)
     head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
@@ -99,7 +98,7 @@ def compose_refusal(
     )
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
-    head["From"] = _person(*from_)
+    head["From"] = person(*from_)
     head["To"] = _recipients([to])
     head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
@@ -134,18 +133,8 @@ def _entity(text: str) -> EmailMessage:
     return made
 
 
-def _halves(address: str) -> tuple[str, str]:
-    """Local part, without the quotes that a field is given anew, and domain."""
-    local, _, domain = address.rpartition("@")
-    return unquote_local(local), domain
-
-
-def _person(name: str, address: str) -> Address:
-    return person(name, *_halves(address))
-
-
 def _recipients(to: Sequence[str]) -> str | list[Address]:
-    found = [recipient(*_halves(address)) for address in to]
+    found = [recipient(address) for address in to]
     known = [one for one in found if isinstance(one, Address)]
     return known if len(known) == len(found) else UNDISCLOSED
 

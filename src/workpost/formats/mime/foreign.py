@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from email.headerregistry import Address
 
+from workpost.formats.addresses import split, unquote_local
 from workpost.formats.encoded_words import decode_words
 
 MAX_FIELD = 900
@@ -39,8 +40,13 @@ def is_id(text: str) -> bool:
     return fits and " " not in text and _WORD not in text
 
 
-def person(name: str, local: str, domain: str) -> Address:
-    """An address, its local part without quotes. Raises ValueError where it cannot be written."""
+def person(name: str, address: str) -> Address:
+    """An address with a name. Raises ValueError where it cannot be written.
+
+    Its local part is taken without quotes: the field gives them anew.
+    """
+    quoted, domain = split(address)
+    local = unquote_local(quoted)
     if not local or not domain:
         raise ValueError("the address has no domain")
     if _WORD in f"{local}@{domain}":
@@ -48,8 +54,8 @@ def person(name: str, local: str, domain: str) -> Address:
     return Address(one_line(name), local, domain)
 
 
-def recipient(local: str, domain: str) -> Address | str:
+def recipient(address: str) -> Address | str:
     """Whom a message is to, who may be anybody. Raises ValueError."""
-    if _WORD in f"{local}@{domain}":
+    if _WORD in address:
         return UNDISCLOSED
-    return person("", local, domain)
+    return person("", address)

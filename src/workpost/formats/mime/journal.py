@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from workpost.formats.addresses import split, unquote_local
 from workpost.formats.dates import format_date
 from workpost.formats.mailauth.canonical import RELAXED, SIMPLE, Fields
 from workpost.formats.mime.foreign import one_line, recipient
@@ -62,8 +61,7 @@ def compose_journal(
     head = EmailMessage(policy=SMTP)
     head["Date"] = format_date(epoch)
     head["From"] = from_
-    local, domain = split(to)
-    head["To"] = recipient(unquote_local(local), domain)
+    head["To"] = recipient(to)
     head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
     head["X-MS-Journal-Report"] = ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 
-from workpost.formats.addresses import split, unquote_local, with_a_labels
+from workpost.formats.addresses import with_a_labels
 from workpost.formats.dates import format_date
 from workpost.formats.mime.foreign import is_id, one_line, person, recipient
 
@@ -66,11 +66,11 @@ def compose_report(
     Raises ValueError for an address that fits in no header.
     """
     # An address beyond ASCII has no other form in a field (RFC 6532 3.2), its domain has one.
-    local, domain = _halves(to)
-    head = EmailMessage(policy=SMTP if local.isascii() else SMTPUTF8)
+    to = with_a_labels(to)
+    head = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
     head["Date"] = format_date(epoch)
-    head["From"] = person(from_[0], *_halves(from_[1]))
-    head["To"] = recipient(local, domain)
+    head["From"] = person(from_[0], with_a_labels(from_[1]))
+    head["To"] = recipient(to)
     head["Subject"] = one_line(subject)
     head["Message-ID"] = f"<{message_id}>"
     if is_id(references):
@@ -97,12 +97,6 @@ def compose_report(
     for part in parts:
         out += b"--" + boundary.encode() + b"\r\n" + part + b"\r\n"
     return out + b"--" + boundary.encode() + b"--\r\n"
-
-
-def _halves(address: str) -> tuple[str, str]:
-    """Local part, without its quotes, and domain, with A-labels. Raises ValueError."""
-    local, domain = split(with_a_labels(address))
-    return unquote_local(local), domain
 
 
 def report_fields(
