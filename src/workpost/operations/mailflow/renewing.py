@@ -16,6 +16,11 @@ Held = tuple[int, int]
 log = logger("mailflow")
 
 
+def lease_ms_of(core: Core) -> int:
+    """How long a lease of the queue holds that nobody renews, in milliseconds."""
+    return core.settings.queue.lease_seconds * 1000
+
+
 async def keep_renewing(core: Core, held: Callable[[], Collection[Held]], lease_ms: int) -> None:
     """Renew what is held, four times before it would end, until cancelled.
 

@@ -25,7 +25,7 @@ from workpost.operations.mailflow.queueing import (
     look_functions,
     release_expired,
 )
-from workpost.operations.mailflow.renewing import Held, keep_renewing
+from workpost.operations.mailflow.renewing import Held, keep_renewing, lease_ms_of
 from workpost.operations.mailflow.runner import end_destroyed, put_off
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
@@ -53,7 +53,7 @@ class RuleRunner:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._wake = asyncio.Event()
-        self._lease_ms = core.settings.queue.lease_seconds * 1000
+        self._lease_ms = lease_ms_of(core)
         self._turns = Turns()
         self._running: dict[asyncio.Task[None], tuple[Lease, str, float]] = {}
 

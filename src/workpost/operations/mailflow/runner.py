@@ -21,7 +21,7 @@ from workpost.operations.mailflow.queueing import (
     look_at,
     postpone,
 )
-from workpost.operations.mailflow.renewing import Held, keep_renewing
+from workpost.operations.mailflow.renewing import Held, keep_renewing, lease_ms_of
 from workpost.operations.mailflow.settling import GIVE_UP_MS, open_leased, settle
 from workpost.operations.mailflow.turns import Turns
 from workpost.store.core import Core
@@ -66,11 +66,6 @@ class LocalRunner:
 
     async def _rest(self) -> None:
         await happened(self._wake, IDLE_SECONDS)
-
-
-def lease_ms_of(core: Core) -> int:
-    """How long a lease of the queue holds that nobody renews, in milliseconds."""
-    return core.settings.queue.lease_seconds * 1000
 
 
 async def deliver_one(
