@@ -14,7 +14,7 @@ log = logger("functions")
 
 
 async def sweep_buckets(core: Core) -> None:
-    """Throw away what was begun and not completed, in each mapped folder, about once an hour."""
+    """Throw away what was begun and not completed, in each mapped folder; a part of upkeep."""
     for entry in core.settings.outside.buckets:
         account, bucket, kind = entry.split()[:3]
         if kind != FOLDER:

@@ -16,7 +16,6 @@ from workpost.operations.directories.sync import sync_directory
 from workpost.operations.domains.tending import schedule_tending, tend_keys
 from workpost.operations.exports.working import export_mailbox
 from workpost.operations.filtering.training import schedule_training, train
-from workpost.operations.functions.buckets import sweep_buckets
 from workpost.operations.jobs.deleting import delete_organization, take_over_directory
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
@@ -43,7 +42,6 @@ SCHEDULERS: tuple[Scheduler, ...] = (
     schedule_runs,
     schedule_tending,
     schedule_training,
-    sweep_buckets,
 )
 
 

@@ -25,6 +25,7 @@ import msgspec
 from workpost.domain.messages import removing
 from workpost.kernel.errors import KeyDestroyed, MailboxNotFound, WorkpostError
 from workpost.kernel.principal import Grant
+from workpost.operations.functions.buckets import sweep_buckets
 from workpost.operations.upkeep import rotation
 from workpost.operations.upkeep.expiry import expire
 from workpost.store.content.types import FILE, S3
@@ -83,6 +84,7 @@ async def sweep_forever(core: Core, every: float = 3600.0, soon: float = 60.0) -
             sweep_keys,
             sweep_generations,
             finish_folders,
+            sweep_buckets,
             expire,
         ):
             try:
