@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote
@@ -72,64 +72,61 @@ def location(region: str) -> bytes:
 
 def listing(page: Page) -> bytes:
     """ListObjectsV2."""
-    shown: Callable[[str], str] = quote if page.encoded else str
     count = len(page.objects) + len(page.prefixes)
-    parts = [
-        element("Name", page.bucket),
-        element("Prefix", shown(page.prefix)),
-        element("KeyCount", str(count)),
-        element("MaxKeys", str(page.max_keys)),
-        element("IsTruncated", "true" if page.following else "false"),
-    ]
     optional = {
-        "Delimiter": shown(page.delimiter),
-        "StartAfter": shown(page.start_after),
+        "StartAfter": _shown(page, page.start_after),
         "ContinuationToken": page.token,
         "NextContinuationToken": page.following,
-        "EncodingType": "url" if page.encoded else "",
     }
-    parts += [element(name, text) for name, text in optional.items() if text]
-    return document("ListBucketResult", [*parts, *_told(page, shown)])
+    return _list(page, [element("KeyCount", str(count))], optional)
 
 
 def first_listing(page: Page, marker: str) -> bytes:
     """ListObjects; each page that is not the last names the marker of the next."""
-    shown: Callable[[str], str] = quote if page.encoded else str
-    parts = [
+    start = [element("Marker", _shown(page, marker))]
+    return _list(page, start, {"NextMarker": _shown(page, page.following)})
+
+
+def _shown(page: Page, text: str) -> str:
+    return quote(text) if page.encoded else text
+
+
+def _list(page: Page, parts: list[str], optional: dict[str, str]) -> bytes:
+    """Either list; `parts` and, where they are not empty, `optional` are its own."""
+    head = [
         element("Name", page.bucket),
-        element("Prefix", shown(page.prefix)),
-        element("Marker", shown(marker)),
+        element("Prefix", _shown(page, page.prefix)),
+        *parts,
         element("MaxKeys", str(page.max_keys)),
         element("IsTruncated", "true" if page.following else "false"),
     ]
-    optional = {
-        "NextMarker": shown(page.following),
-        "Delimiter": shown(page.delimiter),
+    optional |= {
+        "Delimiter": _shown(page, page.delimiter),
         "EncodingType": "url" if page.encoded else "",
     }
-    parts += [element(name, text) for name, text in optional.items() if text]
-    return document("ListBucketResult", [*parts, *_told(page, shown)])
+    head += [element(name, text) for name, text in optional.items() if text]
+    return document("ListBucketResult", [*head, *_told(page)])
 
 
-def _told(page: Page, shown: Callable[[str], str]) -> list[str]:
+def _told(page: Page) -> list[str]:
     return [
-        *_contents(page.objects, shown),
+        *_contents(page),
         *(
-            f"<CommonPrefixes>{element('Prefix', shown(each))}</CommonPrefixes>"
+            f"<CommonPrefixes>{element('Prefix', _shown(page, each))}</CommonPrefixes>"
             for each in page.prefixes
         ),
     ]
 
 
-def _contents(objects: Iterable[Listed], shown: Callable[[str], str]) -> list[str]:
+def _contents(page: Page) -> list[str]:
     return [
         "<Contents>"
-        + element("Key", shown(each.key))
+        + element("Key", _shown(page, each.key))
         + element("LastModified", iso(each.modified))
         + element("ETag", f'"{each.tag}"')
         + element("Size", str(each.size))
         + "<StorageClass>STANDARD</StorageClass></Contents>"
-        for each in objects
+        for each in page.objects
     ]
 
 
