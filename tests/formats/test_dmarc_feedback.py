@@ -12,11 +12,10 @@ from workpost.formats.dmarc_feedback import (
     Head,
     Seen,
     Signature,
-    file_name,
-    subject,
     write_feedback,
 )
 from workpost.formats.mailauth.dmarc import parse_dmarc
+from workpost.formats.mime.report_mail import file_name, subject_of
 
 HEAD = Head(
     organization="mx.demo.test",
@@ -68,9 +67,10 @@ def test_the_document() -> None:
 
 
 def test_names_of_file_and_subject() -> None:
-    assert file_name(HEAD) == "mx.demo.test!author.example!86400!172799!abc123.xml.gz"
+    named = file_name("mx.demo.test", "author.example", 86_400, 172_799, "abc123", "xml.gz")
+    assert named == "mx.demo.test!author.example!86400!172799!abc123.xml.gz"
     whole = "Report Domain: author.example Submitter: mx.demo.test Report-ID: <abc123@mx.demo.test>"
-    assert subject(HEAD) == whole
+    assert subject_of("author.example", "mx.demo.test", "abc123") == whole
 
 
 @given(st.text(), st.text(), st.text())

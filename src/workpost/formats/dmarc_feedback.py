@@ -58,17 +58,6 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     record: DmarcRecord
 
 
-def file_name(head: Head) -> str:
-    """The name of a report's file (RFC 9990)."""
-    return f"{head.organization}!{head.domain}!{head.begin}!{head.end}!{head.report_id}.xml.gz"
-
-
-def subject(head: Head) -> str:
-    """The subject of the message that brings a report (RFC 9990)."""
-    whose = f"Report Domain: {head.domain} Submitter: {head.organization}"
-    return f"{whose} Report-ID: <{head.report_id}@{head.organization}>"
-
-
 def write_feedback(head: Head, rows: Iterable[tuple[Seen, int]]) -> bytes:
     """The document; `rows` are what was seen, and how often."""
     root = ET.Element("feedback", {"xmlns": NAMESPACE})

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from workpost.formats.addresses import AddressError, parse_mailbox
-from workpost.formats.mime.report_mail import ReportMail, make_message
+from workpost.formats.mime.report_mail import ReportMail, make_message, subject_of
 
 MAX_URIS = 4
 """Places that one domain is told at."""
@@ -56,11 +56,6 @@ def _take(uri: str, addresses: list[str], urls: list[str]) -> None:
             return
 
 
-def file_name(submitter: str, domain: str, begin: int, end: int, report_id: str) -> str:
-    """The name of a report's file (RFC 8460 5.1); moments in seconds since the epoch."""
-    return f"{submitter}!{domain}!{begin}!{end}!{report_id}.json.gz"
-
-
 def compose(
     *,
     from_: str,
@@ -83,10 +78,7 @@ def compose(
             to=to,
             epoch=epoch,
             message_id=message_id,
-            subject=(
-                f"Report Domain: {domain} Submitter: {submitter} "
-                f"Report-ID: <{report_id}@{submitter}>"
-            ),
+            subject=subject_of(domain, submitter, report_id),
             text=f"This is a report of {submitter} about TLS with the mail servers of {domain}.",
             media_type=MEDIA_TYPE,
             name=name,

@@ -7,7 +7,6 @@ from email.policy import SMTP
 
 import msgspec
 
-from workpost.formats.addresses import split, unquote_local
 from workpost.formats.dates import format_date
 from workpost.formats.mime.foreign import recipient
 
@@ -27,13 +26,24 @@ class ReportMail(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[tuple[str, str], ...] = ()
 
 
+def subject_of(domain: str, submitter: str, report_id: str) -> str:
+    """The subject of a report about a domain (RFC 8460 5.3, RFC 9990)."""
+    return f"Report Domain: {domain} Submitter: {submitter} Report-ID: <{report_id}@{submitter}>"
+
+
+def file_name(
+    submitter: str, domain: str, begin: int, end: int, report_id: str, extension: str
+) -> str:
+    """The name of a report's file (RFC 8460 5.1, RFC 9990); moments in seconds since the epoch."""
+    return f"{submitter}!{domain}!{begin}!{end}!{report_id}.{extension}"
+
+
 def make_message(mail: ReportMail) -> EmailMessage:
     """The message, `multipart/mixed`. Raises ValueError for an address that fits in no field."""
-    local, domain = split(mail.to)
     message = EmailMessage(policy=SMTP)
     message["Date"] = format_date(mail.epoch)
     message["From"] = mail.from_
-    message["To"] = recipient(unquote_local(local), domain)
+    message["To"] = recipient(mail.to)
     message["Subject"] = mail.subject
     message["Message-ID"] = f"<{mail.message_id}>"
     for name, value in mail.fields:

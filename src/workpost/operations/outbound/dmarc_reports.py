@@ -17,21 +17,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workpost.domain.directory.routing import lookup_address
 from workpost.domain.messages.delivery import Outgoing, insert_outgoing
 from workpost.formats import dmarc_feedback
-from workpost.formats.addresses import fold
 from workpost.formats.dmarc_feedback import Head, Seen, write_feedback
-from workpost.formats.mailauth.dmarc import DmarcRecord
-from workpost.formats.mailauth.dmarc_uris import ReportUri, consent_name, consented, report_uris
-from workpost.formats.mime.report_mail import ReportMail, make_message
+from workpost.formats.mailauth.dmarc_uris import ReportUri
+from workpost.formats.mime.report_mail import ReportMail, file_name, make_message, subject_of
 from workpost.kernel.errors import Conflict, TryLater, WorkpostError
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
-from workpost.operations.authentication.dmarc_records import MAX_NAME, find_record, organization_of
 from workpost.operations.authentication.tallies import DAY
 from workpost.operations.jobs.runner import LEASE_MS
-from workpost.operations.outbound.report_mailing import prepare_report
+from workpost.operations.outbound.dmarc_places import Wanted, find_places
+from workpost.operations.outbound.report_mailing import prepare_report, signer_of
 from workpost.store.core import Core
 from workpost.store.database.unit import Tx, command
 from workpost.store.tables import dmarc_tallies, jobs
@@ -175,18 +172,10 @@ async def _open_desk(core: Core, lease: Lease, day: int) -> _Desk | None:
     contact = core.settings.dmarc.reports
     if not contact:
         return None
-    holder = await core.store.read(lookup_address, addr_fold=fold(contact))
-    if holder is None:
-        log.warning("dmarc.reports is nobody's address here", address=contact)
+    organization = await signer_of(core, "dmarc.reports", contact)
+    if organization is None:
         return None
-    return _Desk(core, lease, day, contact, holder.org)
-
-
-class _Wanted(msgspec.Struct, frozen=True):
-    """Where a domain wants its report, and its record of the moment."""
-
-    record: DmarcRecord
-    places: list[ReportUri]
+    return _Desk(core, lease, day, contact, organization)
 
 
 class _Desk:
@@ -215,11 +204,11 @@ class _Desk:
                     hold, lease=self._lease, day=self._day, last=domain
                 )
 
-    async def _ask(self, domain: str) -> _Wanted | str | None:
+    async def _ask(self, domain: str) -> Wanted | str | None:
         """What the DNS says of a domain, None where it wants no report; a text: why it is late."""
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                return await self._look_up(domain)
+                return await find_places(self._core.resolver, domain)
         except TryLater as error:
             return error.message
         except TimeoutError:
@@ -229,15 +218,7 @@ class _Desk:
             log.warning("a domain cannot be asked for DMARC reports", domain=domain, exc_info=error)
             return None
 
-    async def _look_up(self, domain: str) -> _Wanted | None:
-        found = await find_record(self._core.resolver, domain)
-        if found is None:
-            return None
-        text, record = found
-        places = await self._places(domain, text)
-        return _Wanted(record, places) if places else None
-
-    async def _tell(self, domain: str, wanted: _Wanted | None) -> str:
+    async def _tell(self, domain: str, wanted: Wanted | None) -> str:
         """Tell one domain; returns why it is late, if it is. Raises Conflict."""
         mails: list[Outgoing] = []
         ended = "unwanted"
@@ -265,7 +246,7 @@ class _Desk:
             tell_domain, lease=self._lease, day=self._day, domain=domain, mails=mails
         )
 
-    async def _write(self, domain: str, wanted: _Wanted) -> list[Outgoing]:
+    async def _write(self, domain: str, wanted: Wanted) -> list[Outgoing]:
         """The messages that bring a domain's report."""
         core = self._core
         rows = await core.store.read(
@@ -288,28 +269,6 @@ class _Desk:
         mails = [await self._mail(head, place, report) for place in wanted.places]
         return [mail for mail in mails if mail is not None]
 
-    async def _places(self, domain: str, text: str) -> list[ReportUri]:
-        """Where a report goes: another organization's addresses have to consent."""
-        found: list[ReportUri] = []
-        for uri in report_uris(text):
-            if await self._is_own(domain, uri.host):
-                found.append(uri)
-                continue
-            name = consent_name(domain, uri.host)
-            if len(name) <= MAX_NAME:
-                found += consented((await self._core.resolver.txt(name)).values, uri)
-        return list(dict.fromkeys(found))
-
-    async def _is_own(self, domain: str, host: str) -> bool:
-        """Whether a host belongs to the domain's own organization."""
-        if host == domain:
-            return True
-        organization = await organization_of(self._core.resolver, domain)
-        # A stranger's tree is not walked: whoever publishes a record would have us ask for it.
-        if host != organization and not host.endswith(f".{organization}"):
-            return False
-        return await organization_of(self._core.resolver, host) == organization
-
     async def _mail(self, head: Head, place: ReportUri, report: bytes) -> Outgoing | None:
         raw = await asyncio.to_thread(
             _message,
@@ -318,11 +277,18 @@ class _Desk:
                 to=place.address,
                 epoch=self._core.env.now() / 1000,
                 message_id=f"{self._core.env.new_hex()}@{head.organization}",
-                subject=dmarc_feedback.subject(head),
+                subject=subject_of(head.domain, head.organization, head.report_id),
                 text=f"This is a report of {head.organization} about mail in the name of "
                 f"{head.domain}.",
                 media_type=dmarc_feedback.MEDIA_TYPE,
-                name=dmarc_feedback.file_name(head),
+                name=file_name(
+                    head.organization,
+                    head.domain,
+                    head.begin,
+                    head.end,
+                    head.report_id,
+                    "xml.gz",
+                ),
                 report=report,
             ),
         )

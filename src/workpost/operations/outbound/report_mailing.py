@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from workpost.domain.directory.expansion import expand_envelope
+from workpost.domain.directory.routing import lookup_address
 from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.messages.shell import summary_of
+from workpost.formats.addresses import fold
+from workpost.kernel.logging import logger
 from workpost.operations.mailflow import placing, trace
 from workpost.operations.mailflow.envelope import Envelope, Wish
 from workpost.store.core import Core
 
 NEVER = Wish(("NEVER",))
 """RFC 3461 4.1."""
+
+log = logger("outbound")
+
+
+async def signer_of(core: Core, setting: str, contact: str) -> str | None:
+    """The organization of the address that signs reports; None, and a warning, for nobody's."""
+    holder = await core.store.read(lookup_address, addr_fold=fold(contact))
+    if holder is None:
+        log.warning("an address that is to sign reports is nobody's here", setting=setting)
+        return None
+    return holder.org
 
 
 async def prepare_report(

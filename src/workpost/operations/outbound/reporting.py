@@ -11,14 +11,13 @@ import gzip
 
 import msgspec
 
-from workpost.domain.directory.routing import lookup_address
 from workpost.domain.messages import delivery
 from workpost.formats import tlsrpt
-from workpost.formats.addresses import fold
+from workpost.formats.mime.report_mail import file_name
 from workpost.integrations.egress.client import Bounds, EgressFailed, post
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.logging import logger
-from workpost.operations.outbound.report_mailing import prepare_report
+from workpost.operations.outbound.report_mailing import prepare_report, signer_of
 from workpost.operations.outbound.tlsrpt import DAY, TlsReports
 from workpost.store.core import Core
 
@@ -67,14 +66,13 @@ class Reporter:
         A domain whose report cannot be sent misses it: the next day has its own.
         """
         contact = self._core.settings.outbound.tls_reports
-        holder = await self._core.store.read(lookup_address, addr_fold=fold(contact))
-        if holder is None:
-            log.warning("outbound.tls_reports is nobody's address here", address=contact)
+        organization = await signer_of(self._core, "outbound.tls_reports", contact)
+        if organization is None:
             return 0
         sent = 0
         for domain in self._reports.domains(day):
             try:
-                sent += await self._send_one(day, domain, contact, holder.org)
+                sent += await self._send_one(day, domain, contact, organization)
             except (WorkpostError, EgressFailed, ValueError) as error:
                 log.info("a TLS report was not sent", domain=domain, reason=str(error))
         return sent
@@ -91,7 +89,8 @@ class Reporter:
         )
         report = gzip.compress(msgspec.json.encode(written), mtime=0)
         begin = day * DAY // 1000
-        name = tlsrpt.file_name(submitter, domain, begin, begin + DAY // 1000 - 1, report_id)
+        end = begin + DAY // 1000 - 1
+        name = file_name(submitter, domain, begin, end, report_id, "json.gz")
         for address in wanted.addresses:
             raw = tlsrpt.compose(
                 from_=contact,
