@@ -238,17 +238,25 @@ async def test_nonsense_on_the_socket_ends_that_connection_only(
     assert await store.write(add_to, key="a", amount=1) == 1
 
 
+@pytest.mark.parametrize("told_a_hint_first", [False, True])
 async def test_what_a_front_end_sent_before_it_died_is_done_once(
-    store: Store, writer: WriterProcess
+    store: Store, writer: WriterProcess, told_a_hint_first: bool
 ) -> None:
+    """Also when the writer hears of its death by telling it a hint, before it read anything."""
+    if told_a_hint_first:
+        os.kill(writer.pid, signal.SIGSTOP)
+    other = asyncio.create_task(store.write(note, who="a", n=1))
+    await asyncio.sleep(0.05)
     with connect_to(writer.socket) as connection:
         name = next(key for key in commands if key.endswith(":note"))
         args = b"\x92\xa1z\x01"
         frame = command_head(bytes(16), name, len(args), lane=0, again=False) + args
         connection.sendall(frame * 50)
-    async with asyncio.timeout(5):
+    os.kill(writer.pid, signal.SIGCONT)
+    await other
+    async with asyncio.timeout(30):
         while ("z", 1) not in await store.read(notes):
-            await store.write(note, who="a", n=1)
+            await asyncio.sleep(0.01)
     assert (await store.read(notes)).count(("z", 1)) == 1
 
 

@@ -222,6 +222,7 @@ class Writer:
                 self._drop(peer)
 
     def _send(self, peer: _Peer) -> None:
+        """Send what waits for a front end. One that died hears nothing; what it sent is read."""
         try:
             while peer.out:
                 sent = peer.socket.send(peer.out)
@@ -229,6 +230,8 @@ class Writer:
         except BlockingIOError:
             if len(peer.out) > MOST_UNSENT:
                 raise ConnectionAbortedError("it does not read its replies") from None
+        except ConnectionError:
+            peer.out.clear()
         self._listen(peer)
 
     def close(self) -> None:
