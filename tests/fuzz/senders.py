@@ -5,6 +5,7 @@ from __future__ import annotations
 from workpost.formats.mailauth import spf
 from workpost.formats.mailauth.authors import AuthorsError, author_domains
 from workpost.formats.mailauth.dmarc import POLICIES, DmarcError, parse_dmarc, walk_names
+from workpost.formats.mailauth.dmarc_uris import MAX_URIS, consented, report_uris
 from workpost.formats.mailauth.results import (
     ResultsError,
     parse_results,
@@ -20,6 +21,7 @@ SEEDS = [
     b"v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ?mx redirect=%{L3r+-}.example.test",
     b"The host %{c} (%{p}) may not send for %{S}: see http://example.test/?%{T}",
     b"v=DMARC1; p=reject; sp=none; np=quarantine; adkim=s; pct=20; t=y; psd=n; rua=mailto:a@b.test",
+    b"v=DMARC1;rua=MAILTO:a%20b@b.test!10m,https://b.test/,mailto:%22a,b%22@c.test!99999999t;p=none",
     b'mx.demo.test 1; dkim=pass (a (b) "c") header.d=example.test reason="x\\"y"; none',
     b"Authentication-Results: (x) mx.demo.test; spf=pass smtp.mailfrom=a.test\r\n\tx\r\n\r\nbody",
     b'From: A <a@one.test>, "b" <b@two.test>\r\nfrom : g: c@three.test;\r\n\r\n',
@@ -44,6 +46,12 @@ def sender_policies(data: bytes) -> None:
     except DmarcError:
         pass
     assert len(walk_names(text)) <= 8
+    uris = report_uris(text)
+    assert len(uris) <= MAX_URIS
+    assert all(each.host and each.most >= 0 for each in uris)
+    for each in uris:
+        for place in consented([text], each):
+            assert place.host == each.host
     try:
         read = parse_results(data)
     except ResultsError:

@@ -16,6 +16,7 @@ from workpost.formats import addresses, encoded_words, flow_functions
 from workpost.formats import mta_sts as mta_sts_format
 from workpost.formats.dates import parse_date
 from workpost.formats.mime import SummaryError, decode_part, header_text, search_text, summarize
+from workpost.formats.mime.blind import drop_blind_copies
 from workpost.formats.mime.replacing import (
     LONGEST_LINE,
     ReplacementRefused,
@@ -208,6 +209,15 @@ def replacements(data: bytes) -> None:
         assert max(map(len, content.split(b"\r\n"))) <= LONGEST_LINE
 
 
+def blind_copies(data: bytes) -> None:
+    """Fields of blind copies go once and for all; nothing else of a message does."""
+    left = drop_blind_copies(data)
+    assert drop_blind_copies(left) is left
+    rest = iter(data.splitlines(keepends=True))
+    assert all(line in rest for line in left.splitlines(keepends=True))
+    assert len(left) == len(data) or b"bcc" in data.lower()
+
+
 def imap_commands(data: bytes) -> None:
     """Whatever the cut, the framer gives frames; each is a command or a WireError."""
     framer = Framer(Limits(message=BIGGEST))
@@ -350,6 +360,13 @@ TARGETS: dict[str, Target] = {
             b'require ["vacation", "enotify", "duplicate", "ereject", "encoded-character"];'
             b'if duplicate :seconds 5 :uniqueid "${hex: 41 42}" { vacation :days 3 :mime "x"; }'
             b'notify :importance "1" "mailto:a@b.test?body=%41";',
+        ],
+    ),
+    "blind_copies": Target(
+        blind_copies,
+        [
+            b"To: a@b.test\r\nBcc: eve@far.test,\r\n\tdora@far.test\r\nResent-bcc :\n x\r\n\r\nBcc: body",
+            *_MAIL,
         ],
     ),
     "imap_commands": Target(
