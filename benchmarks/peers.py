@@ -151,6 +151,7 @@ class Postfix(PostfixServer):
         )  # fmt: skip
         services = SERVICES.format(port=port, mx=self.mx_port)
         super().__init__(_folder(folder), port, settings, services)
+        self._peer.wait_until(lambda: accepts(self.mx_port))
 
     def queued(self) -> int:
         """Count the messages on hold."""

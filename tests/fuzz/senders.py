@@ -48,10 +48,10 @@ def sender_policies(data: bytes) -> None:
     assert len(walk_names(text)) <= 8
     uris = report_uris(text)
     assert len(uris) <= MAX_URIS
-    assert all(each.host and each.most >= 0 for each in uris)
-    for each in uris:
-        for place in consented([text], each):
-            assert place.host == each.host
+    for uri in uris:
+        assert uri.host
+        assert uri.most >= 0
+        assert all(place.host == uri.host for place in consented([text], uri))
     try:
         read = parse_results(data)
     except ResultsError:

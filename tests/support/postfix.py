@@ -55,7 +55,7 @@ class Postfix(PostfixServer):
             path.read_bytes() for path in sorted((self.folder / "mail" / address).glob("new/*"))
         ]
 
-    def wait(self, address: str, count: int = 1, seconds: float = 15) -> list[bytes]:
+    def wait(self, address: str, count: int = 1, seconds: float = 60) -> list[bytes]:
         """Wait until so many messages are in a maildir."""
         until = time.monotonic() + seconds
         while len(found := self.mail(address)) < count:

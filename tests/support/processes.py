@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,12 +17,20 @@ class PeerFailed(Exception):
     """A peer that is installed did not start; the message ends with its own last words."""
 
 
+PORTS = range(12_000, 32_000)
+"""Below those that the kernel gives to connections: nobody gets one before its server binds it."""
+
+
 def free_port() -> int:
-    """Ask the kernel for a loopback TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback TCP port that nobody uses, for a server that cannot choose one by itself."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def accepts(port: int) -> bool:
