@@ -24,6 +24,7 @@ from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.queue_settings import longer_stop
 from workpost.kernel.settings import Settings, sqlite_path
 from workpost.node import datadir, frontend, sockets
+from workpost.node.allocator import return_large_blocks
 from workpost.node.children import EX_CONFIG, EX_FAILED, Child, fork
 from workpost.node.sockets import JOBS, ROLES
 from workpost.protocols.listening.tls import ensure_self_signed
@@ -69,6 +70,7 @@ class Supervisor:
         metrics.configure(self._settings.run_dir)
         raise_descriptors(self._settings)
         self._wake = _catch_signals()
+        return_large_blocks()
         gc.collect()
         gc.freeze()
         self._plan(fronts)
