@@ -13,7 +13,7 @@ import pytest
 from workpost.node import http
 from workpost.node.http import HttpServer, WebApp
 from workpost.node.sockets import Listener
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.proxy import Proxies
 
 REQUEST = b"POST /echo HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n%b\r\n"

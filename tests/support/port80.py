@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workpost.node.http import HttpServer
 from workpost.node.sockets import Listener
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.web.wellknown import Challenges, Port80
 from workpost.store.core import Core
 

@@ -16,6 +16,7 @@ from workpost.kernel.listeners import is_loopback, listening_hosts, proxies_of
 from workpost.kernel.logging import logger
 from workpost.kernel.settings import Settings
 from workpost.node.certificates import CertificateWatch, certificates
+from workpost.node.descriptors import most_sessions
 from workpost.node.health import Ops
 from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
@@ -28,7 +29,7 @@ from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.imap.limits import Limits as ImapLimits
 from workpost.protocols.imap.server import ImapServer
 from workpost.protocols.imap.server import ListenerOptions as ImapOptions
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.managesieve.limits import Limits as SieveLimits
@@ -108,7 +109,7 @@ class Servers:
         self._watch = CertificateWatch(core, self._tls, self_signed)
         limits = core.settings.limits
         self._shared = Shared(
-            peers=PeerCounter(each=limits.sessions_per_address, total=limits.sessions)
+            peers=PeerCounter(limits.sessions_per_address, most_sessions(core.settings))
         )
         self._strangers = Strangers(self._stranger_limits(), time.monotonic)
         self._api: Front | None = None
@@ -235,7 +236,7 @@ class Servers:
         self._core.settings = with_live(self._core.settings, fresh)
         limits = self._core.settings.limits
         self._shared.peers.each = limits.sessions_per_address
-        self._shared.peers.total = limits.sessions
+        self._shared.peers.total = most_sessions(self._core.settings)
         self._strangers.adjust(self._stranger_limits())
         for smtp in self._smtp:
             smtp.adjust(self._smtp_limits(smtp.options.role))

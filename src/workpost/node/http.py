@@ -17,7 +17,8 @@ from uvicorn.server import ServerState
 
 from workpost.node.sockets import Listener
 from workpost.protocols.listening.accepting import Acceptor
-from workpost.protocols.listening.limits import PeerCounter, peer_network
+from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.peers import KNOWN, PeerCounter
 from workpost.protocols.listening.proxy import Client, Proxies
 
 Scope = MutableMapping[str, Any]
@@ -68,7 +69,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config=config, server_state=state, app_state={})
         self._named = named
         self._peers = peers
-        self._network = ""
         self._in_head = False
         self._head = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -78,17 +78,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._named is not None:
             self.client = self._named
         network = peer_network(self.client[0] if self.client else "")
-        if self._peers.enter(network):
-            self._network = network
+        if self._peers.enter(network, self):
             self._expect_head()
         else:
             self._refuse(_TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
-        if self._network:
-            self._peers.leave(self._network)
-            self._network = ""
+        self._peers.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -111,6 +108,34 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_is_there()
         super().on_headers_complete()
+        self.scope[KNOWN] = self._know  # type: ignore[typeddict-unknown-key]
+
+    def on_message_complete(self) -> None:
+        # Where others hold too many places it goes on, and may be ended.
+        self._peers.hold(self)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._peers.release(self)
+        super().on_response_complete()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered or received."""
+        return getattr(self.cycle, "response_complete", True)
+
+    def give_way(self) -> None:
+        """There is no room for it any more (RFC 9110 15.6.4, RFC 9112 9.5)."""
+        if self.transport.is_closing():
+            self.transport.abort()
+        elif self._in_head:
+            self._refuse(_TOO_MANY)
+        else:
+            # A 503 that nothing was asked for could be taken for the answer to what comes next.
+            self._cut()
+
+    def _know(self) -> None:
+        self._peers.know(self)
 
     def _expect_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_SECONDS, self._cut)

@@ -12,7 +12,6 @@ import contextlib
 import datetime as dt
 import gc
 import os
-import resource
 import select
 import signal
 import time
@@ -26,6 +25,7 @@ from workpost.kernel.settings import Settings, sqlite_path
 from workpost.node import datadir, frontend, sockets
 from workpost.node.allocator import return_large_blocks
 from workpost.node.children import EX_CONFIG, EX_FAILED, Child, fork
+from workpost.node.descriptors import raise_descriptors, warn_of_descriptors
 from workpost.node.sockets import JOBS, ROLES
 from workpost.protocols.listening.tls import ensure_self_signed
 from workpost.store.database.writer import SOCKET, run_writer
@@ -222,25 +222,6 @@ def _catch_signals() -> int:
         signal.signal(number, lambda _number, _frame: None)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     return reading
-
-
-def raise_descriptors(settings: Settings) -> None:
-    """Let each process hold two descriptors a session, as far as the system allows it."""
-    wanted = 2 * settings.limits.sessions
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def warn_of_descriptors(settings: Settings) -> None:
-    """Say in one line where `raise_descriptors` did not reach its end."""
-    wanted = 2 * settings.limits.sessions
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        log.warning("fewer open files are allowed than sessions need", allowed=soft, wanted=wanted)
 
 
 def prepare_certificate(settings: Settings) -> Path:

@@ -5,7 +5,7 @@ import socket
 import ssl
 
 from workpost.protocols.listening.handshake import Doorway
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 
 
 class Echo(asyncio.Protocol):
@@ -46,7 +46,7 @@ class Listener:
 
     async def counted(self, count):
         async with asyncio.timeout(5):
-            while self.peers._begins != count:  # noqa: ASYNC110 - the counter tells nobody
+            while self.peers.beginning != count:  # noqa: ASYNC110 - the counter tells nobody
                 await asyncio.sleep(0.005)
 
 

@@ -12,7 +12,7 @@ SERVER = """
 import asyncio, socket, sys, uvloop
 from pathlib import Path
 from workpost.protocols.listening.handshake import Doorway
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.tls import Certificates
 
 class Greeting(asyncio.Protocol):

@@ -4,7 +4,6 @@ import pytest
 
 from workpost.protocols.listening.limits import (
     ByteBudget,
-    PeerCounter,
     is_loopback,
     peer_network,
 )
@@ -40,30 +39,6 @@ def test_what_counts_as_one_peer(host, network):
 )
 def test_loopback(host, expected):
     assert is_loopback(host) is expected
-
-
-def test_a_peer_has_its_share_of_connections():
-    peers = PeerCounter(2)
-    assert [peers.enter("a"), peers.enter("a"), peers.enter("a"), peers.enter("b")] == [
-        True, True, False, True,
-    ]  # fmt: skip
-    peers.leave("a")
-    assert peers.enter("a")
-
-
-def test_all_peers_together_have_theirs():
-    peers = PeerCounter(each=2, total=3)
-    assert [peers.enter(peer) for peer in "abcd"] == [True, True, True, False]
-    peers.leave("b")
-    assert peers.open == 2
-    assert peers.enter("d")
-
-
-def test_peers_that_left_cost_nothing():
-    peers = PeerCounter(2)
-    peers.enter("a")
-    peers.leave("a")
-    assert (peers.open, peers._peers) == (0, {})
 
 
 def test_a_budget_holds_what_it_holds():

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from tests.protocols.listening.occupants import Somebody
 from workpost.protocols.listening import proxy
 from workpost.protocols.listening.accepting import Acceptor
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.proxy import (
     SIGNATURE,
     Proxies,
@@ -285,12 +286,13 @@ def test_only_proxies_are_believed_and_have_to_say_it(loops, networks, sent, ans
 
 def test_a_session_without_tls_and_proxy_says_itself_that_there_is_no_room(loops):
     peers = PeerCounter(each=1)
-    assert peers.begin("127.0.0.1")
+    here = Somebody()
+    assert peers.begin("127.0.0.1", here)
     proxies = Proxies(["192.0.2.0/24"])
     try:
         answer = loops.run(ask(lambda _: Acceptor(peers, Told, proxies=proxies), b"x", peers))
     finally:
-        peers.begun("127.0.0.1")
+        peers.begun(here)
     assert answer == b"None b'x'"
 
 
@@ -304,7 +306,7 @@ def test_the_header_comes_before_tls(loops, certificates, tls_client):
 
 def test_a_client_without_room_is_hung_up_on_before_tls(loops, certificates, tls_client):
     peers = PeerCounter(each=2)
-    held = [peers.begin("192.0.2.1") for _ in range(2)]
+    held = [peers.begin("192.0.2.1", Somebody()) for _ in range(2)]
 
     def make(_):
         proxies = Proxies(["127.0.0.1"])
@@ -326,8 +328,9 @@ def test_clients_who_dawdle_do_not_shut_out_others_behind_the_proxy(
         try:
             _, dawdler = await asyncio.open_connection("127.0.0.1", port)
             dawdler.write(b"PROXY TCP4 192.0.2.99 192.0.2.2 40000 25\r\n")
-            while peers.begin("192.0.2.99"):
-                peers.begun("192.0.2.99")
+            probe = Somebody()
+            while peers.begin("192.0.2.99", probe):
+                peers.begun(probe)
                 await asyncio.sleep(0.01)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(HEADER)

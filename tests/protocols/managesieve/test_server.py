@@ -14,7 +14,7 @@ from tests.protocols.managesieve.conftest import World
 from tests.support.managesieve import Wire, plain
 from workpost.domain.access import shell as access
 from workpost.kernel.errors import TryLater
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.managesieve import commands

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.protocols.smtp.harness import HOST, Client, Mailroom, Pipe, Running
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
 from workpost.protocols.smtp import dialogue

@@ -144,8 +144,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the client has hung up, in the middle of a command perhaps."""
-        return self._lost
+        """Whether the client has hung up or was hung up on, in the middle of a command perhaps."""
+        return self._closing
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._lost:
@@ -258,6 +258,18 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection, whatever is queued."""
         self._transport.abort()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no command is being worked on."""
+        return not self.busy
+
+    def give_way(self) -> None:
+        """There is no room for it any more; a command under way is not answered."""
+        if self._upgrading or self._closing:
+            self.abort()
+        else:
+            self.end("Too many connections")
 
     async def finished(self) -> None:
         """Wait for the command under way."""

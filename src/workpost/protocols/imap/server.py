@@ -112,4 +112,4 @@ class ImapServer(Listener[Connection]):
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
-        self._leave(connection, connection.peer)
+        self._leave(connection)

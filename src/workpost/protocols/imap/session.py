@@ -217,8 +217,11 @@ class Session:
         return known
 
     def enter(self, grant: Grant) -> None:
-        """The client has logged in."""
+        """The client has logged in. Raises SessionEnd when it is gone meanwhile."""
+        if self.connection.is_gone:
+            raise SessionEnd
         self.grant = grant
+        self.server.peers.know(self.connection)
         self.connection.framer.limits = self.server.framing
         self._watch("policy", grant.organization, self._hear_policy)
         self._watch("mailbox", str(grant.mailbox), self._hear)

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Sequence
 
 from workpost.protocols.listening.handshake import Doorway, Make
-from workpost.protocols.listening.limits import PeerCounter
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.proxy import Proxies
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 

@@ -48,6 +48,11 @@ class EagerTask(asyncio.Future[None]):
         self._paused = True
         self.resume()
 
+    @property
+    def paused(self) -> bool:
+        """Whether it waits for ``resume``."""
+        return self._paused
+
     @staticmethod
     def pause() -> _Pause:
         """Awaited by the coroutine itself: wait until somebody calls ``resume``."""

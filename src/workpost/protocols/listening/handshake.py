@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from workpost.kernel.logging import logger
-from workpost.protocols.listening.limits import PeerCounter, peer_network
+from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.proxy import HEADERS, Client, Proxies, ProxyError, read_client
 from workpost.protocols.listening.tls import HANDSHAKE_SECONDS
 
@@ -59,6 +60,21 @@ def _spare_memory(loop: asyncio.AbstractEventLoop) -> None:
     """
     place = bytearray(_HANDSHAKE_OCTETS)
     loop.call_soon(place.clear)
+
+
+class _Arrival:
+    """The place of a connection that is no session yet."""
+
+    idle = True
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def give_way(self) -> None:
+        """There is nothing to say before a handshake is done: hang up."""
+        # The transport that has taken it closes it when it sees the end.
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
 
 class Doorway:
@@ -120,9 +136,9 @@ class Doorway:
             host = address[0]
             # A session that begins at once counts itself, and says what is wrong.
             waits = self._context is not None or self._proxies.includes(host)
-            network = peer_network(host) if waits else None
-            if network is None or self._peers.begin(network):
-                task = loop.create_task(self._enter(connection, host, network))
+            arrival = _Arrival(connection) if waits else None
+            if arrival is None or self._peers.begin(peer_network(host), arrival):
+                task = loop.create_task(self._enter(connection, host, arrival))
                 self._entering[connection] = task
                 task.add_done_callback(partial(self._entered, connection))
             else:
@@ -130,8 +146,10 @@ class Doorway:
             # Whoever connects quickly must not keep the loop from all others.
             await asyncio.sleep(0)
 
-    async def _enter(self, connection: socket.socket, host: str, network: str | None) -> None:
-        """`network` is what was counted to begin with."""
+    async def _enter(
+        self, connection: socket.socket, host: str, arrival: _Arrival | None
+    ) -> None:
+        """`arrival` is what was counted to begin with."""
         client = None
         try:
             if self._proxies.includes(host):
@@ -143,18 +161,18 @@ class Doorway:
                     return
                 HEADERS.labels("client" if client is not None else "none").inc()
             if client is not None and self._context is not None:
-                named = peer_network(client[0])
-                if not self._peers.begin(named):
+                named = _Arrival(connection)
+                if not self._peers.begin(peer_network(client[0]), named):
                     connection.close()
                     return
-                if network is not None:
+                if arrival is not None:
                     # Clients who dawdle must not take the room of all others behind the proxy.
-                    self._peers.begun(network)
-                network = named
+                    self._peers.begun(arrival)
+                arrival = named
             await self._connect(connection, client)
         finally:
-            if network is not None:
-                self._peers.begun(network)
+            if arrival is not None:
+                self._peers.begun(arrival)
 
     async def _connect(self, connection: socket.socket, client: Client | None) -> None:
         loop = asyncio.get_running_loop()

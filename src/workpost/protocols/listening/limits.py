@@ -1,4 +1,4 @@
-"""Bounds that listeners share: connections of one peer, octets in flight of the whole process."""
+"""Bounds that listeners share: what counts as one peer, octets in flight of the whole process."""
 
 import ipaddress
 
@@ -28,58 +28,6 @@ def is_loopback(host: str) -> bool:
     if address.version == 6 and address.ipv4_mapped is not None:
         return address.ipv4_mapped.is_loopback
     return address.is_loopback
-
-
-class PeerCounter:
-    """Counts open sessions: at most ``each`` of one peer and ``total`` altogether.
-
-    Both may be changed while it is in use; sessions that are open stay.
-    """
-
-    def __init__(self, each: int = 1_000, total: int = 20_000) -> None:
-        self.each = each
-        self.total = total
-        self.open = 0
-        self._peers: dict[str, int] = {}
-        self._beginning: dict[str, int] = {}
-        self._begins = 0
-
-    def begin(self, network: str) -> bool:
-        """Count a connection that is no session yet; False, and nothing counted, without room.
-
-        It takes the place of a session until ``begun``.
-        """
-        beginning = self._beginning.get(network, 0)
-        if self._peers.get(network, 0) + beginning >= self.each:
-            return False
-        if self.open + self._begins >= self.total:
-            return False
-        self._beginning[network] = beginning + 1
-        self._begins += 1
-        return True
-
-    def begun(self, network: str) -> None:
-        """Take back one ``begin`` that returned True: a session came of it, or nothing."""
-        count = self._beginning.pop(network) - 1
-        if count:
-            self._beginning[network] = count
-        self._begins -= 1
-
-    def enter(self, network: str) -> bool:
-        """Count one more; False, and nothing counted, where there is no room."""
-        count = self._peers.get(network, 0)
-        if count >= self.each or self.open >= self.total:
-            return False
-        self._peers[network] = count + 1
-        self.open += 1
-        return True
-
-    def leave(self, network: str) -> None:
-        """Take back one ``enter`` that returned True."""
-        count = self._peers.pop(network) - 1
-        if count:
-            self._peers[network] = count
-        self.open -= 1
 
 
 class ByteBudget:

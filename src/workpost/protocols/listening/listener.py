@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from workpost.protocols.listening.accepting import Acceptor
 from workpost.protocols.listening.limits import peer_network
+from workpost.protocols.listening.peers import Occupant
 from workpost.protocols.listening.proxy import Client, Proxies
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
@@ -26,8 +27,8 @@ class Ticking(Protocol):
         ...
 
 
-class Expiring(Protocol):
-    """A connection with a deadline, by the loop's time."""
+class Expiring(Occupant, Protocol):
+    """A connection with a deadline, by the loop's time, which has a place."""
 
     @property
     def deadline(self) -> float:
@@ -53,10 +54,10 @@ class Listener(Generic[C]):
         self.certificates = certificates
         self.guard = shared.guard
         self.budget = shared.budget
+        self.peers = shared.peers
         self.clock = clock
         self.draining = False
         self._connections: set[C] = set()
-        self._peers = shared.peers
         self._acceptor: Acceptor | None = None
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -79,7 +80,7 @@ class Listener(Generic[C]):
             if self.certificates is None:
                 raise ValueError("a listener with implicit TLS needs a certificate")
             context = self.certificates.context
-        self._acceptor = Acceptor(self._peers, make, context=context, proxies=proxies)
+        self._acceptor = Acceptor(self.peers, make, context=context, proxies=proxies)
         await self._acceptor.start(sockets)
         self._tick(asyncio.get_running_loop())
 
@@ -100,16 +101,15 @@ class Listener(Generic[C]):
 
     def _enter(self, connection: C, host: str) -> bool:
         """Count a new connection; False where its network or the listener has no room."""
-        if not self._peers.enter(peer_network(host)):
+        if not self.peers.enter(peer_network(host), connection):
             return False
         self._connections.add(connection)
         return True
 
-    def _leave(self, connection: C, host: str) -> None:
+    def _leave(self, connection: C) -> None:
         """A connection is gone; one that was not counted changes nothing."""
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._peers.leave(peer_network(host))
+        self._connections.discard(connection)
+        self.peers.leave(connection)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self.expire(loop.time())

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from workpost.protocols.listening.guard import Guard
-from workpost.protocols.listening.limits import ByteBudget, PeerCounter
+from workpost.protocols.listening.limits import ByteBudget
+from workpost.protocols.listening.peers import PeerCounter
 
 BYTES_IN_FLIGHT = 256 * 1024 * 1024
 
@@ -12,7 +13,7 @@ BYTES_IN_FLIGHT = 256 * 1024 * 1024
 class Shared:
     """Made once in each process after the fork.
 
-    ``guard`` counts failed logins, ``peers`` open sessions, ``budget`` octets of messages that are
+    ``guard`` counts failed logins, ``peers`` gives sessions their places, ``budget`` octets of messages that are
     on their way in.
     """
 

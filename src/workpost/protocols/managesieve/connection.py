@@ -143,6 +143,18 @@ class Connection(asyncio.Protocol):
             self._interruption = end
             self._wake()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no command is being worked on."""
+        return not self.busy
+
+    def give_way(self) -> None:
+        """There is no room for it any more."""
+        if self._upgrading or self._closing:
+            self._transport.abort()
+        else:
+            self.end(SessionEnd("Too many connections", "TRYLATER"))
+
     def expire(self) -> None:
         """The deadline is over."""
         if self._closing:

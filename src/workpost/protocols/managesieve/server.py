@@ -101,4 +101,4 @@ class ManageSieveServer(Listener[Connection]):
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
-        self._leave(connection, connection.peer)
+        self._leave(connection)

@@ -64,6 +64,7 @@ class Session:
         """The client has logged in."""
         self.grant = grant
         self.username = username
+        self.server.peers.know(self.connection)
         script = self.server.limits.script
         self.connection.framer.limits = Limits(literal=script, discard=64 * script)
 
@@ -71,6 +72,7 @@ class Session:
         """The client is a stranger again."""
         self.grant = None
         self.username = ""
+        self.server.peers.forget(self.connection)
         self._begin_login()
 
     def close(self) -> None:

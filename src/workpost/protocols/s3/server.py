@@ -15,6 +15,7 @@ from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import Busy
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
+from workpost.protocols.listening.peers import KNOWN
 from workpost.protocols.s3.copying import MAX_OBJECT
 from workpost.protocols.s3.documents import MAX_DOCUMENT
 from workpost.protocols.s3.errors import S3Error, translate
@@ -130,6 +131,8 @@ class S3Application:
         # The head is proven before anything of the body is taken in.
         proven = await prove(self._core, request, headers, self._keys)
         account = proven.caller.account
+        if (know := scope.get(KNOWN)) is not None:
+            know()
         try:
             ROOM.set(await held.enter_async_context(ROOMS.enter(account, PATIENCE_SECONDS)))
         except Busy as error:

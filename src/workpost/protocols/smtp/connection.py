@@ -22,7 +22,13 @@ from workpost.protocols.listening.proxy import Client
 from workpost.protocols.smtp.dialogue import Dialogue
 from workpost.protocols.smtp.intake import Intake
 from workpost.protocols.smtp.session import Peer
-from workpost.protocols.smtp.signals import BARE_LINE_END, IDLE, LINE_TOO_LONG, SessionEnd
+from workpost.protocols.smtp.signals import (
+    BARE_LINE_END,
+    IDLE,
+    LINE_TOO_LONG,
+    TOO_MANY_CONNECTIONS,
+    SessionEnd,
+)
 from workpost.protocols.smtp.wire.commands import MAX_LINE
 
 if TYPE_CHECKING:
@@ -261,6 +267,22 @@ class Connection(asyncio.Protocol):
         """The service stops: end at once unless a message is under way."""
         if not self.dialogue.in_message:
             self._interrupt(SessionEnd(farewell))
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for the peer; of one in TLS's handshake nobody knows."""
+        return self.deadline != NEVER or self._upgrading
+
+    def give_way(self) -> None:
+        """There is no room for it any more; what it has asked is not answered."""
+        if self._upgrading or self._closing:
+            self.abort()
+            return
+        waits = self._begun and self.task.paused
+        self._interrupt(SessionEnd(TOO_MANY_CONNECTIONS))
+        if not waits:
+            self.send(TOO_MANY_CONNECTIONS)
+            self.close()
 
     def abort(self) -> None:
         """Cut the connection, whatever is queued."""

@@ -21,6 +21,7 @@ from workpost.protocols.smtp.signals import (
     LOGGED_OUT,
     SHUTTING_DOWN,
     TOO_MANY_COMMANDS,
+    TOO_MANY_CONNECTIONS,
     TOO_MANY_ERRORS,
     SessionEnd,
 )
@@ -147,12 +148,22 @@ class Dialogue:
     def enter(self, login: Login) -> None:
         """Somebody has logged in, and stays as long as they may."""
         self.login = login
+        self.server.peers.know(self.connection)
         self._unfollow = self.server.service.follow(login, self._log_out)
 
     def _log_out(self) -> None:
         """A message that has begun is answered first: the service refuses it."""
         self._logged_out = True
         self.connection.drain(LOGGED_OUT)
+
+    def begin_message(self, intake: "Intake") -> None:
+        """Content begins to arrive: until it is answered nobody else gets the place.
+
+        Raises SessionEnd where too many strangers have messages under way.
+        """
+        if not self.server.peers.hold(self.connection):
+            raise SessionEnd(TOO_MANY_CONNECTIONS)
+        self.intake = intake
 
     def reset(self) -> None:
         """No transaction any more (RFC 5321 4.1.1.5)."""
@@ -161,6 +172,7 @@ class Dialogue:
         if self.intake is not None:
             self.intake.close()
             self.intake = None
+            self.server.peers.release(self.connection)
 
     def accepted(self) -> None:
         """A message was accepted: earlier trouble is forgiven."""

@@ -125,6 +125,9 @@ class SmtpServer(Listener[Connection]):
             farewell = TOO_MUCH
         elif self._enter(connection, connection.peer.host):
             self.counters.connections.inc()
+            if self.options.role is Role.LMTP:
+                # A server of our own.
+                self.peers.know(connection)
             return True
         else:
             farewell = TOO_MANY_CONNECTIONS
@@ -134,7 +137,7 @@ class SmtpServer(Listener[Connection]):
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
-        self._leave(connection, connection.peer.host)
+        self._leave(connection)
         if not self._connections:
             self._emptied.set()
 

@@ -32,7 +32,8 @@ async def data(dialogue: "Dialogue", argument: bytes) -> bytes:
     if not dialogue.server.budget.free:
         raise CommandError(451, "4.3.1", "Too many messages at once, try later")
     decoder = DataDecoder(dialogue.server.limits.message, lenient=transaction.login is not None)
-    intake = dialogue.intake = Intake(decoder, dialogue.server.budget)
+    intake = Intake(decoder, dialogue.server.budget)
+    dialogue.begin_message(intake)
     dialogue.connection.send(_START_MAIL)
     await dialogue.connection.receive(intake)
     return await _deliver(dialogue, transaction, intake)
@@ -57,17 +58,18 @@ async def bdat(dialogue: "Dialogue", argument: bytes) -> bytes:
         waste.begin(size)
         await dialogue.connection.receive(Intake(waste, server.budget))
         raise
-    if dialogue.intake is None or dialogue.chunks is None:
+    intake = dialogue.intake
+    if intake is None or dialogue.chunks is None:
         lenient = transaction.login is not None
         dialogue.chunks = ChunkReader(server.limits.message, lenient=lenient)
-        dialogue.intake = Intake(dialogue.chunks, server.budget)
+        intake = Intake(dialogue.chunks, server.budget)
+        dialogue.begin_message(intake)
     dialogue.chunks.begin(size)
-    await dialogue.connection.receive(dialogue.intake)
+    await dialogue.connection.receive(intake)
     if last:
         dialogue.chunks.finish()
-        return await _deliver(dialogue, transaction, dialogue.intake)
+        return await _deliver(dialogue, transaction, intake)
     if dialogue.chunks.fault is not None:
-        intake = dialogue.intake
         dialogue.reset()
         intake.check()
     return reply(250, "2.0.0", f"{size} octets received")
