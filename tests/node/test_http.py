@@ -13,7 +13,7 @@ import pytest
 from workpost.node import http
 from workpost.node.http import HttpServer, WebApp
 from workpost.node.sockets import Listener
-from workpost.protocols.listening.peers import PeerCounter
+from workpost.protocols.listening.peers import KNOWN, PeerCounter
 from workpost.protocols.listening.proxy import Proxies
 
 REQUEST = b"POST /echo HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n%b\r\n"
@@ -33,11 +33,11 @@ async def echo(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None
 
 @asynccontextmanager
 async def serving(
-    each: int = 10, app: http.App = echo, proxies: Proxies | None = None
+    each: int = 10, app: http.App = echo, proxies: Proxies | None = None, total: int = 20_000
 ) -> AsyncIterator[tuple[int, PeerCounter]]:
     bound = socket.create_server(("127.0.0.1", 0))
     bound.setblocking(False)
-    peers = PeerCounter(each=each)
+    peers = PeerCounter(each=each, total=total)
     server = HttpServer(WebApp(app, {}), peers, None, proxies)
     await server.start(Listener("http", [bound]))
     try:
@@ -156,3 +156,63 @@ async def test_connections_of_one_client_are_counted_behind_a_proxy() -> None:
         for _, writer in held:
             writer.close()
             await writer.wait_closed()
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+
+
+async def test_a_request_that_is_answered_keeps_its_place() -> None:
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        inside.set()
+        await go_on.wait()
+        await echo(scope, receive, send)
+
+    async with serving(app=slow, total=1) as (port, peers), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await inside.wait()
+        assert (await exchange(port, GET)).startswith(b"HTTP/1.1 503 ")
+        go_on.set()
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        # Now it waits for another request, and whoever comes gets its place.
+        _, newcomer = await asyncio.open_connection("127.0.0.1", port)
+        await reader.read()
+        assert peers.open <= 1
+        writer.close()
+        newcomer.close()
+
+
+def has_begun(peers: PeerCounter) -> bool:
+    """Whether something of a request has come."""
+    return any(getattr(each, "_in_head", False) or not each.idle for each in peers._sessions)
+
+
+async def test_who_sends_a_head_or_a_body_gives_way() -> None:
+    async with serving(total=1) as (port, peers), asyncio.timeout(30):
+        for begin, end in ((GET[:-2], b"HTTP/1.1 503 "), (REQUEST % (5, b"") + b"abc", b"")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begin)
+            while not has_begun(peers):  # noqa: ASYNC110 - the protocol tells nobody
+                await asyncio.sleep(0.005)
+            _, newcomer = await asyncio.open_connection("127.0.0.1", port)
+            heard = await reader.read()
+            assert heard[: len(end) or None] == end
+            writer.close()
+            newcomer.close()
+            while peers.open:  # noqa: ASYNC110 - the counter tells nobody
+                await asyncio.sleep(0.005)
+
+
+async def test_who_has_proved_who_they_are_keeps_the_place() -> None:
+    async def proves(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        scope[KNOWN]()
+        await echo(scope, receive, send)
+
+    async with serving(app=proves, total=1) as (port, _), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        assert (await exchange(port, GET)).startswith(b"HTTP/1.1 503 ")
+        writer.close()

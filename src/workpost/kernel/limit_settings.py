@@ -166,7 +166,10 @@ class Limits(Section, frozen=True, kw_only=True):
     sessions: Annotated[
         int,
         Meta(
-            ge=1, description="Open client connections of one process, all protocols.", extra=LIVE
+            ge=1,
+            description="Open client connections of one process, all protocols; when all are "
+            "taken, clients that have not logged in give way.",
+            extra=LIVE,
         ),
     ] = 20_000
     sessions_per_address: Annotated[

@@ -108,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_is_there()
         super().on_headers_complete()
-        self.scope[KNOWN] = self._know  # type: ignore[typeddict-unknown-key]
+        self.scope[KNOWN] = self._know  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         # Where others hold too many places it goes on, and may be ended.

@@ -8,7 +8,6 @@ announcement goes away.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import gc
 import os

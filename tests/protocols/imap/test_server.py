@@ -15,7 +15,8 @@ from workpost.domain.messages import shell as messages
 from workpost.kernel.errors import AccessDenied, Fault, TryLater
 from workpost.protocols.imap.errors import refusal
 from workpost.protocols.imap.server import ImapServer, ListenerOptions
-from workpost.protocols.listening.limits import ByteBudget, PeerCounter
+from workpost.protocols.listening.limits import ByteBudget
+from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.shared import Shared
 
 

@@ -143,7 +143,8 @@ def test_it_is_told_once_a_minute(monkeypatch):
 def test_who_can_log_in_gets_in_unless_all_places_are_peoples(total, networks, seed):
     chance = random.Random(seed)
     peers = PeerCounter(each=1_000, total=total)
-    known, others = [], []
+    known: list[Somebody] = []
+    others: list[Somebody] = []
     for _ in range(80):
         others = [each for each in others if not each.gone]
         step = chance.choice(("enter", "enter", "know", "hold", "release", "leave", "begin"))

@@ -146,9 +146,7 @@ class Doorway:
             # Whoever connects quickly must not keep the loop from all others.
             await asyncio.sleep(0)
 
-    async def _enter(
-        self, connection: socket.socket, host: str, arrival: _Arrival | None
-    ) -> None:
+    async def _enter(self, connection: socket.socket, host: str, arrival: _Arrival | None) -> None:
         """`arrival` is what was counted to begin with."""
         client = None
         try:

@@ -23,7 +23,7 @@ GIVEN_WAY = counter(
 
 KNOWN = "workpost.known"
 """In a scope of ASGI: to be called when the client has proved who it is."""
-SHARE = 10
+SHARE = 4
 """One place in so many is never taken by a stranger who may not be ended."""
 FEW = 8
 """Sessions without login of a network beyond which a newcomer takes the place of one of these."""

@@ -13,8 +13,8 @@ BYTES_IN_FLIGHT = 256 * 1024 * 1024
 class Shared:
     """Made once in each process after the fork.
 
-    ``guard`` counts failed logins, ``peers`` gives sessions their places, ``budget`` octets of messages that are
-    on their way in.
+    ``guard`` counts failed logins, ``peers`` gives sessions their places, ``budget`` counts octets
+    of messages that are on their way in.
     """
 
     guard: Guard = field(default_factory=Guard)
