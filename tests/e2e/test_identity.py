@@ -108,7 +108,7 @@ def application(home: House) -> str:
     account = server.account["account_id"]
     home.config.write_text(PROVIDER.format(account=account, instance=INSTANCE, client=CLIENT))
     server.process.send_signal(1)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         try:
             answer = home.client.create_identity_center_application(
@@ -216,7 +216,7 @@ def test_no_log_and_no_audit_record_holds_a_token(home: House, application: str)
         client.select("INBOX")
     home("list_personal_access_tokens")
     home("delete_personal_access_token", PersonalAccessTokenId=made["PersonalAccessTokenId"])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     told = ""
     while made["PersonalAccessTokenId"] not in told:
         assert time.monotonic() < deadline

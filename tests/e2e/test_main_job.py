@@ -189,7 +189,7 @@ def test_each_sees_what_the_other_session_does(company: Company) -> None:
         second.idle()
         uid = first.search()[-1]
         first.add_flags([uid], [b"\\Flagged"])
-        heard = second.idle_check(timeout=2)
+        heard = second.idle_check(timeout=30)
         assert any(row[1] == b"FETCH" and b"\\Flagged" in row[2][-1] for row in heard), heard
 
 

@@ -159,7 +159,7 @@ def test_a_server_that_stops_waits_for_another_that_scans_after_the_final_dot(
     done = command_line("queue", "retry", "--all", "--data", str(server.data), env=server.env)
     assert done.returncode == 0, done.stderr
     # The sink notes a message when it is whole, or when it answers: what is awaited is the dot.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not any(command.startswith("DATA") for command in sink.commands):
         assert time.monotonic() < deadline, server.last_words
         time.sleep(0.05)

@@ -67,7 +67,7 @@ def test_endpoints_names_every_listener_and_all_accept(demo: Server) -> None:
     assert told["http"].startswith("http://127.0.0.1:")
     assert told["https"].startswith("https://127.0.0.1:")
     for listener in LISTENERS:
-        socket.create_connection(demo.address(listener), timeout=5).close()
+        socket.create_connection(demo.address(listener), timeout=30).close()
 
 
 def test_demo_json_is_private_and_complete(demo: Server) -> None:

@@ -32,7 +32,7 @@ class Slow:
             self.asked.append(password)
             if len(self.asked) == 2:
                 self.both.set()
-        self.go.wait(5)
+        self.go.wait(30)
         with self._lock:
             self.asking -= 1
         return password == b"right"
@@ -41,7 +41,7 @@ class Slow:
         self, base: str, filter: str, attributes: Sequence[str], *, only_base: bool = False
     ) -> Generator[list[Found], None, None]:
         yield [Found("cn=1", {})]
-        self.go.wait(5)
+        self.go.wait(30)
         yield [Found("cn=2", {})]
 
     def root(self, attributes: Sequence[str]) -> Values:

@@ -299,7 +299,7 @@ class AcmeServer:
         if name not in self.ports:
             return "nothing: no address"
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.ports[name], timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", self.ports[name], timeout=30)
             connection.request("GET", path, headers={"Host": name})
             answer = connection.getresponse()
             body = answer.read(1000).decode()

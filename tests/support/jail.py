@@ -120,7 +120,7 @@ class Jail:
         told: dict[str, Any] = json.loads(line)
         return told
 
-    def ask(self, what: str, *arguments: object, seconds: float = 5.0) -> dict[str, Any]:
+    def ask(self, what: str, *arguments: object, seconds: float = 30.0) -> dict[str, Any]:
         """Everything that came of an attempt."""
         asked = {"try": what, "with": arguments, "seconds": seconds}
         assert self._process.stdin is not None
@@ -128,7 +128,7 @@ class Jail:
         self._process.stdin.flush()
         return self._read()
 
-    def attempt(self, what: str, *arguments: object, seconds: float = 5.0) -> Any:
+    def attempt(self, what: str, *arguments: object, seconds: float = 30.0) -> Any:
         """What the function says came of it."""
         told = self.ask(what, *arguments, seconds=seconds)
         assert "outcome" in told, told

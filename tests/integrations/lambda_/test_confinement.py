@@ -165,7 +165,7 @@ def test_bombs_of_one_user_have_each_their_own_bound(jails: Jails) -> None:
 
 
 def test_connections_are_bounded_for_all_processes_together(jail: Jail) -> None:
-    told = jail.ask("sockets", 100, seconds=10)
+    told = jail.ask("sockets", 100, seconds=60)
     detail = "it opened more files and connections than it may"
     assert (told["trouble"], told["detail"]) == ("FAILED", detail)
 
@@ -183,13 +183,13 @@ def test_threads_are_bounded(jail: Jail) -> None:
 
 
 def test_memory_is_bounded_for_all_processes_together(jail: Jail) -> None:
-    told = jail.ask("children", 2000, seconds=10)
+    told = jail.ask("children", 2000, seconds=60)
     assert (told["trouble"], told["detail"]) == ("FAILED", "it used more memory than it may")
 
 
 @pytest.mark.parametrize("how", ["memory", "shared"])
 def test_memory_is_bounded_for_one_process(walled: Jail, how: str) -> None:
-    told = walled.ask(how, 2000, seconds=10)
+    told = walled.ask(how, 2000, seconds=60)
     assert told.get("outcome") == "MemoryError" or told["trouble"] == "FAILED"
 
 
@@ -217,7 +217,7 @@ def test_time_is_bounded(jail: Jail) -> None:
     told = jail.ask("sleep", 60, seconds=0.3)
     assert told["trouble"] == "TIME"
     assert not told["alive"]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert not children_of(jail.pid)
 
 
@@ -475,7 +475,7 @@ def children_of(pid: int) -> list[int]:
     return found[1:]
 
 
-def wait_until(is_so: Any, seconds: float = 5.0) -> None:
+def wait_until(is_so: Any, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

@@ -46,7 +46,9 @@ def mapped(**values: Any) -> Settings:
     return Settings(lambda_=Lambda(functions=(function,)))
 
 
-def invoke(settings: Settings, arn: str = ARN, event: bytes = b"{}", seconds: float = 5.0) -> bytes:
+def invoke(
+    settings: Settings, arn: str = ARN, event: bytes = b"{}", seconds: float = 30.0
+) -> bytes:
     invocation = Invocation(
         event=event, source_arn=ORGANIZATION, source_account=ACCOUNT, seconds=seconds
     )

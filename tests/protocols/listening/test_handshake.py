@@ -45,7 +45,7 @@ class Listener:
         return await asyncio.open_connection(*self.address, ssl=self.context if tls else None)
 
     async def counted(self, count):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.peers.beginning != count:  # noqa: ASYNC110 - the counter tells nobody
                 await asyncio.sleep(0.005)
 

@@ -190,7 +190,7 @@ async def test_a_rule_that_denies_ends_idle_sessions_and_refuses_logins(
     await rule_shell.put_access_rule(house.core, house.grant, "no", rule)
     line, seconds = await asyncio.to_thread(until_closed, idle)
     assert line.startswith(b"421 4.7.0")
-    assert seconds < 2
+    assert seconds < 10  # 2 on a machine with nothing else to do
     assert (await asyncio.to_thread(other.noop))[0] == 250
     with pytest.raises(smtplib.SMTPAuthenticationError):
         await asyncio.to_thread(enter, port)

@@ -153,7 +153,7 @@ async def test_without_acme_nobody_answers(acme_core: Core) -> None:
 async def ask(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answer = await reader.read(4096)
     writer.close()
     return answer

