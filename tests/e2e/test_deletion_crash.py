@@ -139,7 +139,7 @@ def run(server: Server, statement: str) -> list[Any]:
         with psycopg.connect(url) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
-    with closing(sqlite3.connect(server.data / "store" / "workpost.db", timeout=10)) as file, file:
+    with closing(sqlite3.connect(server.data / "store" / "workpost.db", timeout=30)) as file, file:
         return file.execute(statement).fetchall()
 
 
@@ -162,7 +162,7 @@ def assert_shredded(server: Server, organization: str, mailboxes: list[int]) -> 
     """No key of the organization or of its mailboxes is left."""
     scopes = [f"org/{organization}"]
     scopes += [f"{kind}/{mailbox}" for kind in ("mailbox", "tag") for mailbox in mailboxes]
-    with closing(sqlite3.connect(server.data / "keys" / "keys.db", timeout=10)) as file:
+    with closing(sqlite3.connect(server.data / "keys" / "keys.db", timeout=30)) as file:
         for scope in scopes:
             found = file.execute(
                 "SELECT wrapped, destroyed_at FROM keys WHERE scope = ?", (scope,)

@@ -80,7 +80,7 @@ class House:
 
     def health(self) -> str:
         url = self.server.told["api"] + "/healthz"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return str(answer.read().decode().strip())
 
 

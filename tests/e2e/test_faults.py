@@ -54,7 +54,7 @@ class Sender:
             return 0
         return 250
 
-    def until(self, wanted: int, seconds: float = 20.0) -> None:
+    def until(self, wanted: int, seconds: float = 30.0) -> None:
         """Send until one is answered like this."""
         deadline = time.monotonic() + seconds
         while self.send() != wanted:

@@ -56,7 +56,7 @@ def wait_until_known(server: Server, spam: int, ham: int) -> None:
     """Wait until the server has learned from so many messages."""
     uri = f"file:{server.data / 'store' / 'workpost.db'}?mode=ro"
     deadline = time.monotonic() + 30
-    database = sqlite3.connect(uri, uri=True, timeout=10)
+    database = sqlite3.connect(uri, uri=True, timeout=30)
     question = "SELECT spam, ham, (SELECT COUNT(*) FROM spam_lesson) FROM spam_model"
     while (found := database.execute(question).fetchall()) != [(spam, ham, 0)]:
         assert time.monotonic() < deadline, found

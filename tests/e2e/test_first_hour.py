@@ -132,7 +132,7 @@ def _policy_is_served(server: Server) -> None:
     host, port = server.address("https")
     context = ssl.create_default_context(cafile=str(server.data / "tls" / "self-signed.crt"))
     context.check_hostname = False
-    connection = http.client.HTTPSConnection(host, port, context=context, timeout=10)
+    connection = http.client.HTTPSConnection(host, port, context=context, timeout=30)
     connection.request("GET", "/.well-known/mta-sts.txt", headers={"Host": "mta-sts.example.org"})
     answer = connection.getresponse()
     assert (answer.status, b"mx: mail.example.org" in answer.read()) == (200, True)
@@ -176,9 +176,9 @@ def test_a_certificate_is_fetched_and_shown_by_every_process(
         # The operator has mended it, and says so.
         authority.ports[HOST] = server.address("acme")[1]
         os.kill(server.pid, signal.SIGHUP)
-        _until(lambda: "Test authority" in shown(server), 20)
+        _until(lambda: "Test authority" in shown(server), 30)
         # Whichever process accepts: all take it up.
-        _until(lambda: {shown(server) for _ in range(20)} == {"CN=Test authority"}, 20)
+        _until(lambda: {shown(server) for _ in range(20)} == {"CN=Test authority"}, 30)
     finally:
         server.stop()
         authority.close()

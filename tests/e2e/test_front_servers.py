@@ -46,7 +46,7 @@ def server(folder: Path) -> Iterator[Server]:
     assert not (folder / "lmtp").exists()
 
 
-def inbox(server: Server, user: str, subject: str, seconds: float = 15.0) -> bytes:
+def inbox(server: Server, user: str, subject: str, seconds: float = 30.0) -> bytes:
     """The message with this subject, waited for."""
     until = time.monotonic() + seconds
     with imap_via(server, "198.51.100.77", user) as client:
@@ -66,7 +66,7 @@ class imap_via(imaplib.IMAP4):  # noqa: N801 - used as a function
 
     def __init__(self, server: Server, address: str, user: str) -> None:
         self._server, self._address = server, address
-        super().__init__(*server.address("imaps"), timeout=20)
+        super().__init__(*server.address("imaps"), timeout=30)
         try:
             self.login(f"{user}@demo.test", server.password(user))
         except imaplib.IMAP4.error:
@@ -169,7 +169,7 @@ def test_curl_behind_a_proxy_delivers(server: Server, folder: Path) -> None:
 
 def test_rates_count_the_client_and_not_the_proxy(server: Server) -> None:
     def codes(address: bytes, count: int) -> list[bytes]:
-        with socket.create_connection(server.address("smtp"), timeout=10) as client:
+        with socket.create_connection(server.address("smtp"), timeout=30) as client:
             reader = client.makefile("rb")
             client.sendall(VIA % address)
             reader.readline()
@@ -205,7 +205,7 @@ def test_health_is_told_to_the_clients_that_may_ask(server: Server) -> None:
     """Curl's own header says 127.0.0.1, one of ours says who is not."""
 
     def ask(address: str) -> bytes:
-        with socket.create_connection(server.address("https"), timeout=10) as plain:
+        with socket.create_connection(server.address("https"), timeout=30) as plain:
             plain.sendall(VIA % address.encode())
             with server.tls.wrap_socket(plain, server_hostname="localhost") as client:
                 client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -216,7 +216,7 @@ def test_health_is_told_to_the_clients_that_may_ask(server: Server) -> None:
 
 
 def test_a_listener_without_proxies_knows_no_header(server: Server) -> None:
-    with socket.create_connection(server.address("imap"), timeout=10) as client:
+    with socket.create_connection(server.address("imap"), timeout=30) as client:
         client.sendall(VIA % b"192.0.2.1")
         reader = client.makefile("rb")
         assert reader.readline().startswith(b"* OK")
@@ -230,7 +230,7 @@ def test_people_log_in_behind_a_proxy_and_submit(server: Server) -> None:
             plain.sendall(VIA % b"198.51.100.8")
             return plain
 
-    with Proxied(*server.address("submission"), timeout=20) as client:
+    with Proxied(*server.address("submission"), timeout=30) as client:
         client.starttls(context=server.tls)
         client.login("ada@demo.test", server.password("ada"))
         client.send_message(compose("ada@demo.test", "grace@demo.test", "submitted-behind"))

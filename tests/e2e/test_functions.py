@@ -33,7 +33,7 @@ def reload(server: Server) -> None:
     fronts = len(os.sched_getaffinity(0))
     assert server.process is not None
     server.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while server.log.read_text().count(READ_ANEW) < before + fronts:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -361,7 +361,7 @@ def test_a_deleted_organization_is_gone_within_seconds(company: Company) -> None
         OrganizationId=organization, DeleteDirectory=True, ForceDelete=True
     )
     assert answer["State"] == "Deleting"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while client.describe_organization(OrganizationId=organization)["State"] != "Deleted":
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -35,7 +35,7 @@ def rules(server: Server, user: str) -> Iterator[Wire]:
 
 
 def wait_for(server: Server, user: str, folder: str, subject: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     with server.imapclient(user) as client:
         while True:
             client.select_folder(folder, readonly=True)

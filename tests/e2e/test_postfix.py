@@ -69,7 +69,7 @@ class Office:
             return [row[b"BODY[]"] for row in client.fetch(client.search(), ["BODY[]"]).values()]
 
     def wait(self, count: int) -> list[bytes]:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while len(found := self.inbox()) < count:
             assert time.monotonic() < deadline, self.server.last_words
             time.sleep(0.1)

@@ -32,7 +32,7 @@ def change(data: Path, statement: str) -> None:
 def ask(data: Path, question: str) -> list[tuple[Any, ...]]:
     """Rows of the database, while the server works."""
     uri = f"file:{data / 'store' / 'workpost.db'}?mode=ro"
-    database = sqlite3.connect(uri, uri=True, timeout=10)
+    database = sqlite3.connect(uri, uri=True, timeout=30)
     rows = database.execute(question).fetchall()
     database.close()
     return rows

@@ -38,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory):
 
 def get(url: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, timeout=10, context=context) as answer:
+        with urllib.request.urlopen(url, timeout=30, context=context) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -239,7 +239,7 @@ def served_certificate(server: Server, listener: str) -> str:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(server.address(listener), timeout=10) as line:
+    with socket.create_connection(server.address(listener), timeout=30) as line:
         if listener == "submission":
             client = smtplib.SMTP()
             client.sock = line
@@ -258,7 +258,7 @@ def test_sighup_takes_up_new_certificates_and_disturbs_nobody(
     server = make_server(env=files).start()
     listeners = ("https", "imaps", "submissions", "submission")
     assert {served_certificate(server, one) for one in listeners} == {"CN=old.example"}
-    with socket.create_connection(server.address("imap"), timeout=10) as session:
+    with socket.create_connection(server.address("imap"), timeout=30) as session:
         session.recv(1000)
         make_certificate(tmp_path, "new.example")
         os.kill(server.pid, signal.SIGHUP)
@@ -312,7 +312,7 @@ def test_sigterm_to_the_whole_group_is_a_clean_stop_too(make_server: MakeServer)
 
 def test_sigterm_ends_within_ten_seconds_whatever_clients_do(make_server: MakeServer) -> None:
     server = make_server().start()
-    lines = {name: socket.create_connection(server.address(name), 10) for name in LISTENERS}
+    lines = {name: socket.create_connection(server.address(name), 30) for name in LISTENERS}
     idler = lines["imap"]
     secret = server.password("ada")
     say(idler, f'a LOGIN ada@demo.test "{secret}"', "b SELECT INBOX", "c IDLE")
@@ -332,7 +332,7 @@ def test_sigterm_ends_within_ten_seconds_whatever_clients_do(make_server: MakeSe
 
 def say(line: socket.socket, *commands: str) -> None:
     """Send commands and wait for each one's answer to begin."""
-    line.settimeout(10)
+    line.settimeout(30)
     line.recv(4000)
     for command in commands:
         line.sendall(command.encode() + b"\r\n")
@@ -342,7 +342,7 @@ def say(line: socket.socket, *commands: str) -> None:
 def test_what_is_under_way_at_sigterm_is_finished(make_server: MakeServer) -> None:
     server = make_server().start()
     raw = compose("x@x.example", "ada@demo.test", "Under way").as_bytes().replace(b"\n", b"\r\n")
-    line = socket.create_connection(server.address("smtp"), 10)
+    line = socket.create_connection(server.address("smtp"), 30)
     say(line, "EHLO x.example", "MAIL FROM:<x@x.example>", "RCPT TO:<ada@demo.test>", "DATA")
     line.sendall(raw[:50])
     stopped: list[int] = []
@@ -428,12 +428,12 @@ def test_a_demo_directory_can_be_served_without_demo(make_server: MakeServer) ->
     server.start()
     assert subjects(server)
     host, port = server.address("submission")
-    with smtplib.SMTP(host, port, timeout=10) as plain:
+    with smtplib.SMTP(host, port, timeout=30) as plain:
         plain.ehlo("client.example")
         assert "auth" not in plain.esmtp_features
         with pytest.raises(smtplib.SMTPNotSupportedError):
             plain.login("ada@demo.test", server.password("ada"))
-    with socket.create_connection(server.address("imap"), timeout=10) as line:
+    with socket.create_connection(server.address("imap"), timeout=30) as line:
         assert b"LOGINDISABLED" in line.recv(1000)
 
 
@@ -470,7 +470,7 @@ def test_sighup_takes_up_live_settings_and_survives_wrong_ones(tmp_path: Path) -
     def announced() -> set[str]:
         sizes = set()
         for _ in range(8):
-            with smtplib.SMTP(*server.address("smtp"), timeout=10) as client:
+            with smtplib.SMTP(*server.address("smtp"), timeout=30) as client:
                 client.ehlo()
                 sizes.add(client.esmtp_features["size"])
         return sizes

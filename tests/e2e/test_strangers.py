@@ -239,7 +239,7 @@ def test_nobody_sends_as_another_organizations_person(
 
 
 def test_no_session_without_login_sees_anything(server: Server) -> None:
-    with socket.create_connection(server.address("imap"), timeout=10) as line:
+    with socket.create_connection(server.address("imap"), timeout=30) as line:
         line.recv(1000)
         for command in (b"SELECT INBOX", b'LIST "" *', b"UID FETCH 1:* BODY[]", b"IDLE"):
             line.sendall(b"a " + command + b"\r\n")

@@ -63,7 +63,7 @@ def threads(slow: Slow) -> DirectoryThreads:
 
 async def test_no_more_threads_than_connections(slow: Slow, threads: DirectoryThreads) -> None:
     asked = [asyncio.create_task(threads.is_password("cn=1", b"right")) for _ in range(5)]
-    assert await asyncio.to_thread(slow.both.wait, 5)
+    assert await asyncio.to_thread(slow.both.wait, 30)
     slow.go.set()
     assert await asyncio.gather(*asked) == [True] * 5
     assert slow.most == 2

@@ -67,7 +67,7 @@ async def shown(tls: Certificates) -> str:
 
 
 async def becomes(tls: Certificates, name: str) -> None:
-    for _ in range(250):
+    for _ in range(1_500):
         if await shown(tls) == name:
             return
         await asyncio.sleep(0.02)

@@ -14,7 +14,7 @@ class Wire:
     """A client: what it sends is what the test says."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self.socket: socket.socket = socket.create_connection(address, timeout=10)
+        self.socket: socket.socket = socket.create_connection(address, timeout=30)
         self._file = self.socket.makefile("rb")
         self.greeting = self.answer()
 

@@ -53,7 +53,7 @@ class MotoServer:
     def reset(self) -> None:
         """Forget every bucket, key and log group."""
         request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=30).close()
 
     def close(self) -> None:
         """Stop the server."""

@@ -88,7 +88,7 @@ class PostOffice:
     def _send(
         self, raw: bytes, recipients: tuple[str, ...], sender: str, helo: str
     ) -> tuple[int, bytes]:
-        with smtplib.SMTP("127.0.0.1", self.ports[0], helo, timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", self.ports[0], helo, timeout=30) as client:
             client.ehlo()
             assert client.mail(sender)[0] == 250
             for each in recipients:
@@ -100,7 +100,7 @@ class PostOffice:
         return await asyncio.to_thread(self._read, folder, who)
 
     def _read(self, folder: str, who: str) -> list[bytes]:
-        with imaplib.IMAP4("127.0.0.1", self.ports[1], timeout=20) as client:
+        with imaplib.IMAP4("127.0.0.1", self.ports[1], timeout=30) as client:
             client.login(who, PASSWORD)
             assert client.select(folder, readonly=True)[0] == "OK"
             _, (numbers,) = client.search(None, "ALL")

@@ -224,9 +224,9 @@ class Server:
         host, port = self.address(listener)
         client: smtplib.SMTP
         if listener == "submissions":
-            client = smtplib.SMTP_SSL(host, port, context=self.tls, timeout=20)
+            client = smtplib.SMTP_SSL(host, port, context=self.tls, timeout=30)
         else:
-            client = smtplib.SMTP(host, port, timeout=20)
+            client = smtplib.SMTP(host, port, timeout=30)
             if listener == "submission":
                 client.starttls(context=self.tls)
         try:
@@ -250,9 +250,9 @@ class Server:
         host, port = self.address(listener)
         client: imaplib.IMAP4
         if listener == "imaps":
-            client = imaplib.IMAP4_SSL(host, port, ssl_context=self.tls, timeout=20)
+            client = imaplib.IMAP4_SSL(host, port, ssl_context=self.tls, timeout=30)
         else:
-            client = imaplib.IMAP4(host, port, timeout=20)
+            client = imaplib.IMAP4(host, port, timeout=30)
             client.starttls(self.tls)
         try:
             client.login(*self._login(user, password))
@@ -264,7 +264,7 @@ class Server:
     def imapclient(self, user: str, password: str = "") -> Iterator[IMAPClient]:
         """An IMAPClient session that is logged in."""
         host, port = self.address("imaps")
-        client = IMAPClient(host, port, ssl_context=self.tls, timeout=20)
+        client = IMAPClient(host, port, ssl_context=self.tls, timeout=30)
         try:
             client.login(*self._login(user, password))
             yield client

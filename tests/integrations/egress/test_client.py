@@ -244,6 +244,6 @@ async def test_names_whose_servers_are_silent_keep_nobody_waiting(
             # Given up at once, as a request is after its seconds; the thread waits on.
             await asyncio.wait_for(resolve(f"silent{number}.example", 443), 0.001)
     try:
-        assert await asyncio.wait_for(resolve("127.0.0.1", 443), 5) == ["127.0.0.1"]
+        assert await asyncio.wait_for(resolve("127.0.0.1", 443), 30) == ["127.0.0.1"]
     finally:
         heard.set()

@@ -398,7 +398,7 @@ def test_nothing_of_a_worker_runs_between_events(jail: Jail) -> None:
     assert jail.attempt("tick") == "ticking"
     family = set(children_of(jail.pid))
     minders = {pid for pid in family if parent_of(pid) == jail.pid}
-    wait_until(lambda: all(state_of(pid) in "TZ" for pid in family - minders), 20.0)
+    wait_until(lambda: all(state_of(pid) in "TZ" for pid in family - minders))
     # It goes on where it was, and its child, too.
     before = jail.attempt("ticked")
 
@@ -407,7 +407,7 @@ def test_nothing_of_a_worker_runs_between_events(jail: Jail) -> None:
         more = jail.attempt("ticked") > before
         return more and not [pid for pid in family if state_of(pid) == "T"]
 
-    wait_until(goes_on, 20.0)
+    wait_until(goes_on)
     jail.ask("exit", 0)
     wait_until(lambda: not children_of(jail.pid))
 
@@ -420,7 +420,7 @@ def test_who_forks_without_end_does_not_flee(jail: Jail) -> None:
     def still() -> bool:
         return all(state_of(pid) in "TZ" for pid in children_of(jail.pid) if pid not in mine)
 
-    wait_until(still, 20.0)
+    wait_until(still)
     before = {pid for pid in children_of(jail.pid) if state_of(pid) == "T"}
     time.sleep(0.3)
     assert {pid for pid in children_of(jail.pid) if state_of(pid) == "T"} == before
@@ -435,7 +435,7 @@ def minders_of(jail: Jail) -> set[int]:
 def test_one_that_is_stopped_ends_with_its_server(jails: Jails) -> None:
     jail = jails("walls")
     family = children_of(jail.pid)
-    wait_until(lambda: any(state_of(pid) == "T" for pid in family), 20.0)
+    wait_until(lambda: any(state_of(pid) == "T" for pid in family))
     jail.kill()
     wait_until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
 
@@ -444,7 +444,7 @@ def test_the_network_of_one_that_is_stopped_goes_on(jails: Jails, web: OutsideSe
     jail = jails("walls", network=["127.0.0.1", web.port])
     assert jail.attempt("fetch", web.port) == "x" * 3_000_000
     family = children_of(jail.pid)
-    wait_until(lambda: [state_of(pid) for pid in family].count("T") == 1, 20.0)
+    wait_until(lambda: [state_of(pid) for pid in family].count("T") == 1)
     assert jail.attempt("fetch", web.port) == "x" * 3_000_000
 
 

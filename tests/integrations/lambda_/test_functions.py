@@ -257,4 +257,4 @@ def post_json(server: MotoServer, path: str, document: dict[str, Any]) -> None:
     request = urllib.request.Request(
         server.url + path, json.dumps(document).encode(), {"Content-Type": "application/json"}
     )
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=30).close()

@@ -60,7 +60,7 @@ async def test_calls_are_written_without_being_asked_to(
     monkeypatch.setattr(audit_log, "EVERY", 0.001)
     log = AuditLog(bare_core)
     log.add(ACCOUNT, 1, line("First"))
-    for _ in range(1000):
+    for _ in range(6_000):
         if await names(bare_core):
             break
         await asyncio.sleep(0.005)
@@ -113,11 +113,11 @@ async def test_a_failure_that_nobody_foresaw_keeps_the_calls_and_does_not_end_th
         else:
             patch.setattr(bare_core.store, "write_background", fail)
         log.add(ACCOUNT, 1, line("First"))
-        for _ in range(1000):
+        for _ in range(6_000):
             if failures:
                 break
             await asyncio.sleep(0.001)
-    for _ in range(1000):
+    for _ in range(6_000):
         if await names(bare_core):
             break
         await asyncio.sleep(0.005)

@@ -56,7 +56,7 @@ async def test_counts_are_written_after_a_while(
         ended.set()
 
     monkeypatch.setattr(bare_core.store, "write_background", seen)
-    await asyncio.wait_for(ended.wait(), 20)
+    await asyncio.wait_for(ended.wait(), 30)
     assert await written(bare_core) == ["a.example", "b.example"]
 
 
@@ -83,7 +83,7 @@ async def test_a_store_that_is_slow_is_not_given_ever_more(
     with monkeypatch.context() as patch:
         patch.setattr(bare_core.store, "write_background", slow)
         count(bare_core, "a.example")
-        await asyncio.wait_for(asked.wait(), 20)
+        await asyncio.wait_for(asked.wait(), 30)
         count(bare_core, "b.example")
         await asyncio.sleep(0.2)
         assert begun == 1

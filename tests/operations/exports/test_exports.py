@@ -159,7 +159,7 @@ async def test_progress_tells_how_much_of_the_mailbox_is_done(
     working_on = asyncio.create_task(exporter.work())
     await gate.reached.wait()
     progress = 0
-    for _ in range(1000):
+    for _ in range(3_000):
         if (progress := (await exporter.row(id)).progress) >= 49:
             break
         await asyncio.sleep(0.01)

@@ -40,7 +40,7 @@ async def test_a_running_export_is_cancelled_at_once(
     assert len(exporter.files) == 1
     await exporter.cancel(id)
     assert (await exporter.row(id)).state == CANCELLED
-    await asyncio.wait_for(working_on, 10)
+    await asyncio.wait_for(working_on, 30)
     assert exporter.files == []
     row = await exporter.row(id)
     assert (row.state, row.upload, row.error) == (CANCELLED, "", "")
@@ -154,7 +154,7 @@ async def test_who_lost_the_lease_changes_nothing(
     while not leases:  # the holder may hold it longer in between
         await exporter.due_now()
         leases = await core.store.write(lease_due, kinds=EXPORT, lease_ms=LEASE_MS)
-    await asyncio.wait_for(first, 10)
+    await asyncio.wait_for(first, 30)
     assert (await exporter.row(id)).state == RUNNING
     assert exporter.files == []
     await working.export_mailbox(core, leases[0])
@@ -330,7 +330,7 @@ async def test_a_deleted_organization_leaves_no_upload(
     assert len(exporter.files) == 1
     await delete_organization(house.core, house.grant, force=True, with_directory=True)
     await house.work()
-    await asyncio.wait_for(working_on, 10)
+    await asyncio.wait_for(working_on, 30)
     assert exporter.files == []
     assert await house.run("SELECT 1 FROM export_job") == []
     assert await house.run("SELECT 1 FROM job") == []

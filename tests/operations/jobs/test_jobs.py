@@ -258,7 +258,7 @@ async def test_a_purge_leaves_the_rest_to_the_deletion_of_its_organization(
 
 
 async def until_done(house: Directory) -> None:
-    for _ in range(1000):
+    for _ in range(3_000):
         if not await house.run("SELECT 1 FROM job"):
             return
         await asyncio.sleep(0.01)

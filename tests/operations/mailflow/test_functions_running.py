@@ -210,14 +210,14 @@ async def test_a_slow_function_keeps_nobody_elses_mail(
             await pipeline.receive(house.core, outside(GRACE, sender=author), by(author))
     runner = RuleRunner(house.core)
     running = asyncio.create_task(runner.run())
-    for _ in range(200):
+    for _ in range(1_500):
         if len(await received(house, GRACE)) == 6:
             break
         await asyncio.sleep(0.02)
     assert told.count(SLOW_FUNCTION) == 2
     assert len(await received(house, GRACE)) == 6
     stuck.set()
-    for _ in range(200):
+    for _ in range(1_500):
         if len(await received(house, GRACE)) == 12:
             break
         await asyncio.sleep(0.02)
@@ -255,7 +255,7 @@ async def test_functions_of_one_organization_leave_room_for_anothers(
     await asyncio.sleep(0.1)
     await ask(other)
     await pipeline.receive(house.core, outside("lin@other.test"), by())
-    for _ in range(100):
+    for _ in range(1_500):
         if await received(other, "lin@other.test"):
             break
         await asyncio.sleep(0.02)

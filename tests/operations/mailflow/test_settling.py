@@ -452,7 +452,7 @@ async def test_the_runner_delivers_what_is_announced_and_outlives_trouble(
     monkeypatch.setattr(runner, "deliver_one", observed)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.01)
     running = asyncio.ensure_future(runner.LocalRunner(house.core).run())
-    await asyncio.wait_for(idle.wait(), 20)
+    await asyncio.wait_for(idle.wait(), 30)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert len(await received(house, "grace@demo.test")) == 1

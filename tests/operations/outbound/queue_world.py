@@ -65,7 +65,7 @@ class World:
 
     async def work(self) -> None:
         """Send all that is due, and deliver what that makes for people here."""
-        await asyncio.wait_for(self.runner.idle(), 20)
+        await asyncio.wait_for(self.runner.idle(), 30)
         while await deliver_one(self.core):
             pass
 

@@ -250,7 +250,7 @@ async def test_the_runner_wakes_when_mail_comes_and_drains_when_stopped(world: W
     try:
         await asyncio.sleep(0.1)
         await world.submit()
-        for _ in range(400):
+        for _ in range(3_000):
             if world.sink.messages:
                 break
             await asyncio.sleep(0.01)

@@ -91,7 +91,7 @@ async def test_work_that_takes_longer_than_its_lease_keeps_it(world: World) -> N
     busy = world.new_runner(slow)
     busy.renew_every = 0.1
     working = asyncio.ensure_future(busy.run())
-    await asyncio.wait_for(slow.begun.wait(), 10)
+    await asyncio.wait_for(slow.begun.wait(), 30)
     await world.house.change("UPDATE queue_rcpt SET lease_until = 1")
     until = 1
     async with asyncio.timeout(30):
@@ -102,7 +102,7 @@ async def test_work_that_takes_longer_than_its_lease_keeps_it(world: World) -> N
     await world.runner.idle()
     assert world.sink.messages == []
     slow.go_on.set()
-    for _ in range(500):
+    for _ in range(3_000):
         if not await world.waiting():
             break
         await asyncio.sleep(0.01)
@@ -118,7 +118,7 @@ async def test_a_holder_that_lost_its_lease_calls_its_attempt_off_and_writes_not
     slow = Slow(world)
     loser = world.new_runner(slow)
     await loser.step()
-    await asyncio.wait_for(slow.begun.wait(), 10)
+    await asyncio.wait_for(slow.begun.wait(), 30)
     await world.house.change("UPDATE queue_rcpt SET lease_until = 1")
     heal(world.runner)
     await world.runner.idle()
@@ -137,7 +137,7 @@ async def test_a_runner_cut_off_from_the_database_calls_attempts_off_before_its_
     slow = Slow(world)
     cut_off = world.new_runner(slow)
     await cut_off.step()
-    await asyncio.wait_for(slow.begun.wait(), 10)
+    await asyncio.wait_for(slow.begun.wait(), 30)
     write = world.core.store.write
 
     async def refuse(command: Any, **values: Any) -> Any:
@@ -285,7 +285,7 @@ async def test_no_fault_of_ours_ends_the_renewing_of_leases(
     slow = Slow(world)
     runner = world.new_runner(slow)
     await runner.step()
-    await asyncio.wait_for(slow.begun.wait(), 10)
+    await asyncio.wait_for(slow.begun.wait(), 30)
 
     async def fail(*_: object, **__: object) -> Any:
         raise ZeroDivisionError

@@ -36,7 +36,7 @@ async def stop_while(world: World, step: str) -> float:
     """Stop the runner while the server elsewhere is about to answer; returns how long that took."""
     work = asyncio.ensure_future(world.runner.run())
     await world.submit()
-    for _ in range(1_000):
+    for _ in range(3_000):
         held = world.runner._held.values()
         if any(each.awaits_reply if step == "." else each._trying for each in held):
             break
@@ -49,7 +49,7 @@ async def stop_while(world: World, step: str) -> float:
 
 async def test_a_server_that_scans_after_the_final_dot_is_waited_for(world: World) -> None:
     world.sink.script.delay = {".": 1.0}
-    assert await stop_while(world, ".") < 3
+    assert await stop_while(world, ".") < 30
     assert await world.waiting() == []
     assert len(world.sink.messages) == 1
     assert len(await world.events("OUTGOING_EMAIL_SENT")) == 1
@@ -57,15 +57,15 @@ async def test_a_server_that_scans_after_the_final_dot_is_waited_for(world: Worl
 
 async def test_it_is_waited_for_no_longer_than_is_set(world: World) -> None:
     world.set(reply_seconds=1)
-    world.sink.script.delay = {".": 4.0}
-    assert await stop_while(world, ".") < 3
+    world.sink.script.delay = {".": 60.0}
+    assert await stop_while(world, ".") < 30
     [waiting] = await world.waiting()
     assert (waiting["state"], waiting["attempts"]) == ("waiting", 0)
 
 
 async def test_what_is_not_sent_whole_is_not_waited_for_and_not_delivered(world: World) -> None:
-    world.sink.script.delay = {"DATA": 3.0}
-    assert await stop_while(world, "DATA") < 2.5
+    world.sink.script.delay = {"DATA": 60.0}
+    assert await stop_while(world, "DATA") < 30
     [waiting] = await world.waiting()
     assert (waiting["state"], waiting["attempts"]) == ("waiting", 0)
     assert world.sink.messages == []

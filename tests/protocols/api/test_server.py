@@ -273,7 +273,7 @@ def test_aws_cli(url: str, tmp_path: Path) -> None:
 def send(
     url: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     connection.request(method, path, body=body or None, headers=dict(headers or {}))
     response = connection.getresponse()
     response.body = response.read()  # type: ignore[attr-defined]
@@ -326,7 +326,7 @@ class TestMisbehaviour:
 
     def test_expect_100_continue(self, url: str) -> None:
         host, port = urlsplit(url).netloc.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as link:
+        with socket.create_connection((host, int(port)), timeout=30) as link:
             link.sendall(
                 b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
             )
@@ -335,7 +335,7 @@ class TestMisbehaviour:
             assert link.recv(1000).startswith(b"HTTP/1.1 400")
 
     def test_a_connection_is_kept(self, url: str) -> None:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         for _ in range(3):
             connection.request("POST", "/", body=b"{}")
             response = connection.getresponse()
@@ -413,7 +413,7 @@ class TestAsgi:
         self, url: str, length: int
     ) -> None:
         host, port = urlsplit(url).netloc.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as link:
+        with socket.create_connection((host, int(port)), timeout=30) as link:
             head = (
                 b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
             )

@@ -52,7 +52,7 @@ class Wire:
     """A client that speaks bytes: what it sends is what the test says."""
 
     def __init__(self, address: tuple[str, int], *, tls: ssl.SSLContext | None = None) -> None:
-        self.socket = socket.create_connection(address, timeout=10)
+        self.socket = socket.create_connection(address, timeout=30)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self._file = self.socket.makefile("rb")
@@ -247,6 +247,6 @@ def log_in(connect: Callable[..., Wire], user: str) -> Callable[..., Wire]:
 def client(world: World, user: str) -> Iterator[imaplib.IMAP4]:
     """The standard library's client, logged in."""
     host, port = world.addresses["plain"]
-    with imaplib.IMAP4(host, port, timeout=10) as made:
+    with imaplib.IMAP4(host, port, timeout=30) as made:
         made.login(user, PASSWORD)
         yield made

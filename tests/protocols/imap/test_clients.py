@@ -30,7 +30,7 @@ def test_imaplib_works_a_day(client):
 
 def test_imapclient_works_a_day(world, user, trust):
     _, port = world.addresses["tls"]
-    with IMAPClient("localhost", port=port, ssl_context=trust, timeout=10) as client:
+    with IMAPClient("localhost", port=port, ssl_context=trust, timeout=30) as client:
         client.login(user, PASSWORD)
         assert client.find_special_folder(b"\\Sent") == "Sent Items"
         assert client.has_capability("MOVE")
@@ -54,7 +54,7 @@ def test_imapclient_works_a_day(world, user, trust):
 
 def test_imapclient_over_starttls(world, user, trust):
     _, port = world.addresses["strict"]
-    with IMAPClient("localhost", port=port, ssl=False, timeout=10) as client:
+    with IMAPClient("localhost", port=port, ssl=False, timeout=30) as client:
         client.starttls(trust)
         client.plain_login(user, PASSWORD)
         assert client.namespace().personal == (("", "/"),)

@@ -30,7 +30,7 @@ class Client:
         self.writer.write(data)
         found: list[bytes] = []
         while not found or not (found[-1].startswith(until) or found[-1] == b""):
-            found.append((await asyncio.wait_for(self.reader.readline(), 10)).strip())
+            found.append((await asyncio.wait_for(self.reader.readline(), 30)).strip())
         return found
 
 

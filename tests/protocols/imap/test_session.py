@@ -330,7 +330,7 @@ def test_hanging_up_in_the_middle_of_a_command_is_no_failure(log_in, world, monk
 
     async def slow(*args, **kw):
         started.set()
-        await asyncio.to_thread(go.wait, 5)
+        await asyncio.to_thread(go.wait, 30)
         try:
             return await real(*args, **kw)
         finally:

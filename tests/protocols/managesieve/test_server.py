@@ -89,7 +89,7 @@ def test_who_is_idle_is_sent_away(make: Make, dial: Dial, user: str) -> None:
 def test_connections_of_one_peer_are_bounded(make: Make, dial: Dial) -> None:
     _, address = make(peers=1)
     first = dial(address)
-    second = socket.create_connection(address, timeout=10)
+    second = socket.create_connection(address, timeout=30)
     assert second.recv(100).startswith(b"BYE (TRYLATER)")
     second.close()
     first.ok("NOOP")
@@ -112,7 +112,7 @@ def test_a_server_that_stops_says_so_and_finishes_what_is_under_way(
     handler = commands.COMMANDS["LISTSCRIPTS"]._replace(serve=slow)
     monkeypatch.setitem(commands.COMMANDS, "LISTSCRIPTS", handler)
     busy.socket.sendall(b"LISTSCRIPTS\r\n")
-    world.run(asyncio.wait_for(entered.wait(), 5))
+    world.run(asyncio.wait_for(entered.wait(), 30))
     world.run(server.stop(5))
     assert last(idle).startswith(b"BYE")
     assert last(busy).startswith(b"OK")
@@ -162,7 +162,7 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(make: Make, dial: Dial) ->
 
 def test_a_proxy_names_the_client(make: Make, dial: Dial, user: str) -> None:
     server, address = make(proxies=Proxies(["127.0.0.0/8"]))
-    raw = socket.create_connection(address, timeout=10)
+    raw = socket.create_connection(address, timeout=30)
     raw.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 4190\r\n")
     assert raw.recv(10)
     assert {one.peer for one in server._connections} == {"192.0.2.7"}

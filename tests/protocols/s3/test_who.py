@@ -113,7 +113,7 @@ def test_the_owner_that_is_expected(buckets: Buckets) -> None:
 def send(
     buckets: Buckets, method: str, path: str, headers: dict[str, str], body: bytes
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(buckets.api.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(buckets.api.url).netloc, timeout=30)
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     found = answer.status, answer.read()

@@ -206,10 +206,10 @@ class Client:
         self._buffer = b""
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(10)
+            self.socket.settimeout(30)
             self.socket.connect(address)
         else:
-            self.socket = socket.create_connection(address, timeout=10)
+            self.socket = socket.create_connection(address, timeout=30)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if via:
             family = b"TCP6 %b ::1" if ":" in via else b"TCP4 %b 127.0.0.1"

@@ -70,7 +70,7 @@ async def test_a_function_is_asked_about_mail_over_smtp_and_lmtp(office: PostOff
 
 def deliver(port: int, raw: bytes) -> list[int]:
     """The replies, one for each recipient, of a delivery over LMTP."""
-    with smtplib.LMTP("127.0.0.1", port, timeout=20) as client:
+    with smtplib.LMTP("127.0.0.1", port, timeout=30) as client:
         client.ehlo()
         client.mail("bob@author.example")
         for each in BOTH:

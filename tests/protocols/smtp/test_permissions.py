@@ -51,7 +51,7 @@ def port(run: Run[Any], house: Directory) -> Iterator[int]:
 
 
 def enter(port: int, who: str = "grace@demo.test") -> Client:
-    client = smtplib.SMTP("127.0.0.1", port, timeout=10)
+    client = smtplib.SMTP("127.0.0.1", port, timeout=30)
     CLIENTS.append(client)
     client.ehlo()
     client.login(who, PASSWORD)

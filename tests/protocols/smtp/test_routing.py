@@ -61,7 +61,7 @@ class Office:
     def _send(
         port: int, login: str | None, sender: str, rcpts: tuple[str, ...], header: bytes
     ) -> list[tuple[int, bytes]]:
-        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
             client.ehlo()
             if login:
                 client.login(login, PASSWORD)
@@ -76,7 +76,7 @@ class Office:
         return await asyncio.to_thread(self._read, f"{who}@demo.test")
 
     def _read(self, who: str) -> list[bytes]:
-        with imaplib.IMAP4("127.0.0.1", self.imap, timeout=10) as client:
+        with imaplib.IMAP4("127.0.0.1", self.imap, timeout=30) as client:
             client.login(who, PASSWORD)
             client.select()
             _, found = client.uid("FETCH", "1:*", "(BODY.PEEK[])")

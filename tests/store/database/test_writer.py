@@ -296,7 +296,7 @@ async def test_a_command_given_up_is_not_sent_when_the_writer_comes_back_meanwhi
     given_up: asyncio.Task[Any] = asyncio.create_task(
         backend.write(note, (), {"who": "a", "n": 1}, 0)
     )
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 30)
     writer.start()
     await asyncio.sleep(0.15)
     assert await backend.write(note, (), {"who": "a", "n": 2}, 0) == 2

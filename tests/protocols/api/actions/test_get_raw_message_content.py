@@ -180,7 +180,7 @@ def test_a_function_sees_the_messages_on_which_it_runs(
 
 
 def test_an_unsigned_request_learns_nothing(flow: Flow, api: ApiServer) -> None:
-    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=30)
     for id in (flow.begin(), UNKNOWN):
         connection.request("GET", f"/messages/{id}")
         response = connection.getresponse()
