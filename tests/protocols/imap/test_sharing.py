@@ -13,6 +13,7 @@ import pytest
 from tests.protocols.imap.conftest import MESSAGE, Wire, World, message
 from tests.support.directories import PASSWORD
 from tests.support.mailboxes import assert_numbers_are_true
+from tests.support.patience import Stopwatch
 from workpost.domain.access import permissions, rule_shell
 from workpost.domain.access.rules import AccessRule
 from workpost.domain.directory import shell as directory
@@ -122,10 +123,10 @@ def test_news_of_a_shared_folder_are_heard_while_idle(
     wire = log_in(f'"{shared}/INBOX"')
     wire.send(b"a IDLE\r\n")
     assert wire.line() == b"+ idling"
-    start = time.monotonic()
-    enter(connect, owner).append(MESSAGE)
-    assert wire.line() == b"* 1 EXISTS"
-    assert time.monotonic() - start < 10  # 2 on a machine with nothing else to do
+    with Stopwatch() as watch:
+        enter(connect, owner).append(MESSAGE)
+        assert wire.line() == b"* 1 EXISTS"
+    assert watch.seconds < 2
 
 
 def test_folders_are_made_renamed_deleted_in_it_and_not_across(
@@ -252,11 +253,11 @@ def test_withdrawing_ends_the_session_in_it_within_two_seconds(
     if idle:
         wire.send(b"a IDLE\r\n")
         assert wire.line() == b"+ idling"
-    start = time.monotonic()
-    withdraw(world, owner, user)
-    assert wire.line().startswith(b"* BYE")
-    assert wire.at_end()
-    assert time.monotonic() - start < 10  # 2 on a machine with nothing else to do
+    with Stopwatch() as watch:
+        withdraw(world, owner, user)
+        assert wire.line().startswith(b"* BYE")
+        assert wire.at_end()
+    assert watch.seconds < 2
     elsewhere.ok("NOOP")
     assert elsewhere.do(f'SELECT "{shared}/INBOX"')[-1].startswith(b"NO [NONEXISTENT]")
     assert "Other Users" not in listed(elsewhere)
@@ -292,10 +293,10 @@ def test_a_rule_that_denies_ends_sessions_and_refuses_logins(
         ip_ranges=("127.0.0.0/8",),
     )
     name = "no-" + user.partition("@")[0]
-    start = time.monotonic()
-    world.run(rule_shell.put_access_rule(world.core, world.demo.grant, name, rule))
-    assert wire.line().startswith(b"* BYE")
-    assert time.monotonic() - start < 10  # 2 on a machine with nothing else to do
+    with Stopwatch() as watch:
+        world.run(rule_shell.put_access_rule(world.core, world.demo.grant, name, rule))
+        assert wire.line().startswith(b"* BYE")
+    assert watch.seconds < 2
     other.ok("NOOP")
     fresh = connect()
     assert fresh.do(f'LOGIN {user} "{PASSWORD}"')[-1].startswith(b"NO [NOPERM]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,6 +18,7 @@ from workpost.domain.messages import shell as messages
 from workpost.kernel.principal import Grant
 
 Connect = Callable[..., Wire]
+TEN_MINUTES = 600_000
 
 
 @pytest.fixture
@@ -44,22 +44,32 @@ def token(world: World, user: str) -> Iterator[NewToken]:
     world.core.settings = before
 
 
-def expire_soon(world: World, token: NewToken) -> float:
-    """Let a token expire in a moment; returns how many seconds to wait for it."""
-    at = int(time.time() * 1000) + 400
+@pytest.fixture
+def wait(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let the world's clock go on by twenty minutes."""
+    now = world.core.env.now
+
+    def go_on() -> None:
+        monkeypatch.setattr(world.core.env, "now", lambda: now() + 2 * TEN_MINUTES)
+
+    return go_on
+
+
+def expire_soon(world: World, token: NewToken) -> None:
+    """Let a token expire in ten minutes."""
+    at = world.core.env.now() + TEN_MINUTES
     statement = "UPDATE personal_access_token SET expires = ? WHERE id = ?"
     world.run(world.demo.change(statement, at, token.id))
-    return 0.5
 
 
 def test_nothing_can_be_done_after_the_token_has_expired(
-    world: World, connect: Connect, user: str, token: NewToken
+    world: World, connect: Connect, user: str, token: NewToken, wait: Callable[[], None]
 ) -> None:
-    wait = expire_soon(world, token)
+    expire_soon(world, token)
     wire = connect()
     wire.ok(f"LOGIN {user} {token.token}")
     wire.ok("SELECT INBOX")
-    time.sleep(wait)
+    wait()
     wire.send(b"x STATUS INBOX (MESSAGES)\r\n")
     assert wire.line().startswith(b"* BYE")
     assert wire.at_end()
@@ -68,16 +78,16 @@ def test_nothing_can_be_done_after_the_token_has_expired(
 
 
 def test_an_idling_session_hears_no_news_after_it(
-    world: World, connect: Connect, user: str, token: NewToken
+    world: World, connect: Connect, user: str, token: NewToken, wait: Callable[[], None]
 ) -> None:
     owner: Grant = world.grant(user)
-    wait = expire_soon(world, token)
+    expire_soon(world, token)
     wire = connect()
     wire.ok(f"LOGIN {user} {token.token}")
     wire.ok("SELECT INBOX")
     wire.send(b"x IDLE\r\n")
     assert wire.line() == b"+ idling"
-    time.sleep(wait)
+    wait()
 
     async def deliver() -> None:
         inbox = await mailboxes.find_folder(world.core, owner, "INBOX")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.directories import PASSWORD, Directory, bare_core
 from tests.support.mailboxes import house, inbox, log_in, mail_core
+from tests.support.patience import Stopwatch
 from tests.support.stores import Run
 from tests.support.trails import Remembered
 from workpost.domain.access import permissions, rule_shell
@@ -173,11 +173,11 @@ async def test_groups_as_grantees_and_as_owners(house: Directory, port: int) -> 
 
 
 def until_closed(client: Client) -> tuple[bytes, float]:
-    start = time.monotonic()
-    assert client.file is not None
-    line = client.file.readline()
-    assert client.file.readline() == b""
-    return line, time.monotonic() - start
+    with Stopwatch() as watch:
+        assert client.file is not None
+        line = client.file.readline()
+        assert client.file.readline() == b""
+    return line, watch.seconds
 
 
 async def test_a_rule_that_denies_ends_idle_sessions_and_refuses_logins(

@@ -201,7 +201,7 @@ def test_a_second_run_waits_for_the_first_one_that_is_about_to_commit(
         with pytest.raises(TimeoutError):
             second.result(0.2)
         admin.execute("COMMIT")
-        done, _ = second.result(5)
+        done, _ = second.result(30)
     assert (done.error, done.body) == ("", waiting.call.encode_result(9))
     assert session.query(counts, (), {}, False) == {}
 

@@ -65,19 +65,37 @@ async def test_results_errors_and_reads_cross_the_process_boundary(store: Store)
     assert await store.read(notes) == [("a", 1), ("c", 3)]
 
 
-async def test_a_hint_reaches_every_front_end(
-    store: Store, settings: Settings, env: Environment, writer: WriterProcess
+async def test_a_hint_reaches_every_front_end_within_a_second(
+    store: Store,
+    settings: Settings,
+    env: Environment,
+    writer: WriterProcess,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A comparison now and then would tell it, too: here none comes in time.
+    monkeypatch.setattr("workpost.store.database.store.EVERY", 600.0)
     other = await open_store(settings, env, writer_socket=writer.socket)
     rang = asyncio.Event()
     heard: list[int] = []
-    other.watch("mailbox", "7", heard.append)
-    other.watch("mailbox", "7", lambda _: rang.set())
-    store.watch("mailbox", "7", heard.append)
-    await store.write(note, who="7", n=5)
-    async with asyncio.timeout(30):
-        await rang.wait()
-    assert heard == [5, 5]
+
+    def hear(value: int) -> None:
+        heard.append(value)
+        if len(heard) == 2:
+            rang.set()
+
+    for front_end in (other, store):
+        front_end.watch("mailbox", "7", hear)
+    took = []
+    for number in range(5, 9):  # the best of some: the machine may be busy
+        heard.clear()
+        rang.clear()
+        await store.write(note, who="7", n=number)
+        written = time.monotonic()
+        async with asyncio.timeout(30):
+            await rang.wait()
+        took.append(time.monotonic() - written)
+        assert heard == [number, number]
+    assert min(took) < 1
     await other.close()
 
 
@@ -255,7 +273,7 @@ async def test_what_a_front_end_sent_before_it_died_is_done_once(
     os.kill(writer.pid, signal.SIGCONT)
     await other
     async with asyncio.timeout(30):
-        while ("z", 1) not in await store.read(notes):  # noqa: ASYNC110 - a dead peer hears nothing
+        while ("z", 1) not in await store.read(notes):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     assert (await store.read(notes)).count(("z", 1)) == 1
 
