@@ -15,7 +15,11 @@ from workpost.formats.dmarc_feedback import (
     write_feedback,
 )
 from workpost.formats.mailauth.dmarc import parse_dmarc
-from workpost.formats.mime.report_mail import file_name, subject_of
+from workpost.formats.mime.report_mail import (
+    file_name,
+    stable_id,
+    subject_of,
+)
 
 HEAD = Head(
     organization="mx.demo.test",
@@ -91,3 +95,10 @@ def test_whatever_strangers_wrote_the_document_can_be_read(
     assert texts(document, "record/row/count") == ["1", "2"]
     (found,) = texts(document, "record/auth_results/dkim/selector")[:1]
     assert len(found) == len(selector)
+
+
+def test_a_report_has_one_id_however_often_it_is_tried() -> None:
+    told = ("dmarc", "mx.demo.test", "author.example", 20_000)
+    others = [("tls", *told[1:]), (*told[:2], "b.example", 20_000), (*told[:3], 20_001)]
+    assert stable_id(*told) == stable_id(*told)
+    assert len({stable_id(*told), *(stable_id(*each) for each in others)}) == 4

@@ -22,8 +22,9 @@ from workpost.node.http import App, HttpServer, WebApp
 from workpost.node.resolver import build_caching_resolver
 from workpost.node.sockets import Listener
 from workpost.operations.audit.trail import ServiceTrail
-from workpost.operations.authentication import tallies
+from workpost.operations.authentication import tallies as dmarc_tallies
 from workpost.operations.functions.running import close_functions
+from workpost.operations.outbound import tls_tallies
 from workpost.protocols.api.build import Front, build_front
 from workpost.protocols.api.server import ApiApplication
 from workpost.protocols.imap.limits import Limits as ImapLimits
@@ -93,7 +94,8 @@ async def close_core(core: Core) -> None:
     """Settle and close what `build_core` opened, and the connections to directories."""
     close_sources()
     await close_functions()
-    await tallies.settle(core)
+    for gatherer in (dmarc_tallies.GATHERER, tls_tallies.GATHERER):
+        await gatherer.settle(core)
     await core.trail.close()
     await core.store.close()
     await core.keys.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.support.dns import DnsServer
 from tests.support.outside import Authority
 from tests.support.smtp_sink import SmtpSink
+from workpost.formats.tls_feedback import Head, write_feedback
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.integrations.dns.real import DnsResolver
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
@@ -21,6 +23,7 @@ from workpost.integrations.smtp.times import Times
 from workpost.kernel.clock import FixedEnvironment, SystemEnvironment
 from workpost.kernel.outbound_settings import Outbound
 from workpost.kernel.settings import Settings
+from workpost.operations.outbound.tls_tallies import GATHERER
 from workpost.operations.outbound.transport import Transport
 from workpost.store.core import Core
 
@@ -41,6 +44,10 @@ def make_mail(*recipients: str, **more: Any) -> Mail:
     return Mail(**{"sender": "ada@demo.test", "recipients": listed, "content": CONTENT, **more})
 
 
+class Nowhere:
+    """A store that is never asked: what is counted for reports waits for it."""
+
+
 class Sender:
     """A transport and what is around it."""
 
@@ -48,13 +55,15 @@ class Sender:
         self.resolver = MemoryResolver()
         self.env = FixedEnvironment(SystemEnvironment().now())
         self.core = Core(
-            store=None,
+            store=Nowhere(),
             keys=None,
             contents=None,
             resolver=self.resolver,
             env=self.env,
             settings=Settings(
-                data_dir=self.data, hostname="mail.demo.test", outbound=Outbound(**settings)
+                data_dir=self.data,
+                hostname="mail.demo.test",
+                outbound=Outbound(**{"tls_reports": "ada@demo.test", **settings}),
             ),
         )
         self.transport: Transport
@@ -125,6 +134,21 @@ def around_senders(runner: asyncio.Runner, tmp_path: Path) -> Iterator[None]:
 def sender(sink: SmtpSink) -> Sender:
     """A sender with a static route to `sink`."""
     return Sender(routes=(f"{ROUTE}={sink.place}",)).open()
+
+
+def report_of(world: World, domain: str = "example.test") -> dict[str, Any]:
+    """What a domain would be told of today so far."""
+    core = world.sender.core
+    rows = [
+        (seen, count)
+        for (_, about, seen), count in GATHERER.gathered(core).items()
+        if about == domain
+    ]
+    head = Head(
+        organization="Demo", contact="x@demo.test", report_id="1", begin=0, end=1, domain=domain
+    )
+    found: dict[str, Any] = json.loads(write_feedback(head, rows))
+    return found
 
 
 def trusting(authority: Authority | Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.outbound.conftest import MakeSink, World, trusting
+from tests.operations.outbound.conftest import MakeSink, World, report_of, trusting
 from tests.support.dns import DnsServer
 from tests.support.outside import Authority, OutsideServer, Reply
 from workpost.formats.mta_sts import Policy
@@ -115,16 +115,8 @@ async def test_no_starttls(world: StsWorld, mode: str) -> None:
 async def test_a_policy_in_testing_refuses_no_host(world: StsWorld) -> None:
     world.say("testing", "other.test")
     assert (await world.send())[0].state == "delivered"
-    reports = world.sender.transport.reports
-    report = reports.report(
-        reports_day(world), "example.test", organization="", contact="", report_id=""
-    )
-    (policy,) = report["policies"]
+    (policy,) = report_of(world)["policies"]
     assert policy["failure-details"][0]["result-type"] == "validation-failure"
-
-
-def reports_day(world: World) -> int:
-    return world.sender.env.now() // 86_400_000
 
 
 async def test_mode_none_and_no_record_ask_for_nothing(
@@ -230,10 +222,8 @@ async def test_a_policy_that_cannot_be_had(world: StsWorld, reply: Reply, proble
     world.later(AGAIN + 1)
     await world.send()
     assert len(world.policies.asked) == 2
-    report = world.sender.transport.reports.report(
-        reports_day(world), "example.test", organization="", contact="", report_id=""
-    )
-    kinds = {each["result-type"] for row in report["policies"] for each in row["failure-details"]}
+    policies = report_of(world)["policies"]
+    kinds = {each["result-type"] for row in policies for each in row["failure-details"]}
     assert kinds == {problem}
 
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.protocols.smtp.test_dmarc import MAIL, NOT_OURS, OURS, key, signed
+from tests.support.ahead import Ahead
 from tests.support.directories import Directory, bare_core
 from tests.support.mailboxes import house, mail_core
 from tests.support.post_office import HOST, PostOffice, post_office
@@ -21,15 +22,16 @@ from workpost.domain.messages.delivery import Outgoing
 from workpost.domain.organizations import inbound_dmarc
 from workpost.formats.dmarc_feedback import NAMESPACE, Seen
 from workpost.integrations.dns.base import Answer
-from workpost.kernel.clock import Environment, SystemEnvironment
+from workpost.kernel.clock import Environment
 from workpost.kernel.errors import TryLater
 from workpost.kernel.mail_settings import Dmarc
 from workpost.operations.authentication import tallies
-from workpost.operations.authentication.tallies import DAY
 from workpost.operations.jobs.build import build_jobs
 from workpost.operations.jobs.runner import JobRunner
 from workpost.operations.outbound import dmarc_reports, report_mailing
-from workpost.store.tables.dmarc_tallies import add_tallies
+from workpost.operations.reports import days
+from workpost.operations.reports.gathering import DAY
+from workpost.store.tables.report_tallies import DMARC, add_tallies
 
 __all__ = ["bare_core", "house", "mail_core"]
 
@@ -37,22 +39,6 @@ GRACE = "mailto:grace@demo.test"
 CONSENT = {("TXT", "author.example._report._dmarc.demo.test"): ["v=DMARC1"]}
 IN = {"": NAMESPACE}
 SEEN = Seen("192.0.2.1", "a.example", "none", dkim=False, spf=False)
-
-
-class Ahead(SystemEnvironment):
-    """The real world, but some milliseconds later."""
-
-    ahead = 0
-
-    def begin_day(self) -> None:
-        """Go on to a minute after midnight."""
-        self.ahead += DAY - self.now() % DAY + 60_000
-
-    def now(self) -> int:
-        return super().now() + self.ahead
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead / 1000
 
 
 ENV = Ahead()
@@ -82,11 +68,11 @@ def asks(text: str, rua: str = GRACE) -> dict[tuple[str, str], list[str]]:
 
 async def next_day(office: PostOffice) -> None:
     """Let processes write what they counted, and the day's job do its work."""
-    await tallies.settle(office.core)
+    await tallies.GATHERER.settle(office.core)
     ENV.ahead += DAY
     jobs = build_jobs(office.core)
     await jobs.schedule()
-    ENV.ahead += dmarc_reports.FIRST_MS + dmarc_reports.WITHIN_MS
+    ENV.ahead += days.FIRST_MS + days.WITHIN_MS
     await jobs.run_due()
 
 
@@ -195,7 +181,7 @@ async def test_nobody_hears_who_did_not_ask_or_may_not(
     assert (await office.send(MAIL))[0] == 250
     await next_day(office)
     assert await reports(office) == []
-    assert await office.house.run("SELECT day FROM dmarc_tally") == []
+    assert await office.house.run("SELECT day FROM report_tally") == []
     assert await office.house.run("SELECT kind FROM job WHERE kind = 'dmarc.report'") == []
 
 
@@ -226,7 +212,7 @@ async def test_a_dns_that_does_not_answer_is_asked_again_until_noon(office: Post
     assert await reports(office) == []
     office.dns.failing = set()
     office.dns.records |= CONSENT
-    ENV.ahead += dmarc_reports.AGAIN_MS
+    ENV.ahead += days.AGAIN_MS
     await build_jobs(office.core).run_due()
     assert len(await reports(office)) == 1
 
@@ -235,7 +221,7 @@ async def note_domains(office: PostOffice, *domains: str) -> int:
     """Let a report be due to each domain, as if mail had come yesterday; returns that day."""
     day = ENV.now() // DAY - 1
     rows = [(day, each, b"h" * 16, msgspec.json.encode(SEEN), 1) for each in sorted(domains)]
-    await office.core.store.write(add_tallies, rows=rows)
+    await office.core.store.write(add_tallies, kind=DMARC, rows=rows)
     for each in domains:
         office.dns.records |= {
             ("TXT", f"_dmarc.{each}"): [f"v=DMARC1; p=none; rua={GRACE}"],
@@ -248,7 +234,7 @@ async def jobs_at_work(office: PostOffice) -> JobRunner:
     """A runner to which the day's job is due."""
     jobs = build_jobs(office.core)
     await jobs.schedule()
-    ENV.ahead += dmarc_reports.FIRST_MS + dmarc_reports.WITHIN_MS
+    ENV.ahead += days.FIRST_MS + days.WITHIN_MS
     return jobs
 
 
@@ -269,11 +255,11 @@ async def test_a_domain_with_a_slow_dns_holds_nobody_up(
         return await answer(name)
 
     monkeypatch.setattr(resolver, "txt", txt)
-    monkeypatch.setattr(dmarc_reports, "LOOK_UP_SECONDS", 1.0)
+    monkeypatch.setattr(days, "LOOK_UP_SECONDS", 1.0)
     await (await jobs_at_work(office)).run_due()
     assert await subjects(office) == ["a.example", "c.example"]
     monkeypatch.setattr(resolver, "txt", answer)
-    ENV.ahead += dmarc_reports.AGAIN_MS
+    ENV.ahead += days.AGAIN_MS
     await build_jobs(office.core).run_due()
     assert await subjects(office) == ["a.example", "b.example", "c.example"]
 
@@ -302,15 +288,15 @@ async def test_a_domain_that_cannot_be_told_holds_nobody_up(
         monkeypatch.setattr(dmarc_reports, "prepare_report", prepare_report)
     await (await jobs_at_work(office)).run_due()
     assert await subjects(office) == ["b.example", "c.example"]
-    assert await office.house.run("SELECT day FROM dmarc_tally") == []
+    assert await office.house.run("SELECT day FROM report_tally") == []
 
 
 async def test_other_jobs_have_their_turn(
     office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await note_domains(office, "a.example", "b.example", "c.example")
-    monkeypatch.setattr(dmarc_reports, "AT_ONCE", 1)
-    monkeypatch.setattr(dmarc_reports, "TURN_SECONDS", 0)
+    monkeypatch.setattr(days, "AT_ONCE", 1)
+    monkeypatch.setattr(days, "TURN_SECONDS", 0)
     jobs = await jobs_at_work(office)
     for told in (["a.example"], ["a.example", "b.example"]):
         assert await jobs.work_one()
@@ -321,19 +307,19 @@ async def test_other_jobs_have_their_turn(
         assert state == [("waiting", len(told))]
     await jobs.run_due()
     assert await subjects(office) == ["a.example", "b.example", "c.example"]
-    assert await office.house.run("SELECT day FROM dmarc_tally") == []
+    assert await office.house.run("SELECT day FROM report_tally") == []
 
 
 async def test_the_job_of_a_day_ends_however_many_domains_there_are(
     office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await note_domains(office, "a.example", "b.example", "c.example")
-    monkeypatch.setattr(dmarc_reports, "AT_ONCE", 1)
-    monkeypatch.setattr(dmarc_reports, "TURN_SECONDS", 0)
-    monkeypatch.setattr(dmarc_reports, "MOST_TURNS", 2)
+    monkeypatch.setattr(days, "AT_ONCE", 1)
+    monkeypatch.setattr(days, "TURN_SECONDS", 0)
+    monkeypatch.setattr(days, "MOST_TURNS", 2)
     await (await jobs_at_work(office)).run_due()
     assert await subjects(office) == ["a.example", "b.example"]
-    assert await office.house.run("SELECT day FROM dmarc_tally") == []
+    assert await office.house.run("SELECT day FROM report_tally") == []
     assert await office.house.run("SELECT id FROM job WHERE kind = 'dmarc.report'") == []
 
 
@@ -349,12 +335,12 @@ async def test_who_was_late_is_not_forgotten_by_whoever_takes_the_job_over(
     jobs = await jobs_at_work(office)
     with monkeypatch.context() as patch:
         # Behind the last domain, before it is decided whether to try again.
-        patch.setattr(dmarc_reports, "go_on", killed)
+        patch.setattr(days, "go_on", killed)
         assert await jobs.work_one()
     office.dns.failing = set()
-    ENV.ahead += dmarc_reports.AGAIN_MS
+    ENV.ahead += days.AGAIN_MS
     await jobs.run_due()
-    ENV.ahead += dmarc_reports.AGAIN_MS
+    ENV.ahead += days.AGAIN_MS
     await jobs.run_due()
     assert await subjects(office) == ["a.example", "b.example"]
 
@@ -364,11 +350,13 @@ async def test_a_domain_with_more_than_a_report_holds_is_told_once(
 ) -> None:
     day = await note_domains(office, "a.example", "b.example")
     more = msgspec.json.encode(msgspec.structs.replace(SEEN, source="192.0.2.2"))
-    await office.core.store.write(add_tallies, rows=[(day, "a.example", b"i" * 16, more, 9)])
+    await office.core.store.write(
+        add_tallies, kind=DMARC, rows=[(day, "a.example", b"i" * 16, more, 9)]
+    )
     monkeypatch.setattr(dmarc_reports, "MOST_BYTES", len(more) + 1)
     office.dns.failing = {"_dmarc.b.example"}
     await (await jobs_at_work(office)).run_due()
-    ENV.ahead += dmarc_reports.AGAIN_MS
+    ENV.ahead += days.AGAIN_MS
     await build_jobs(office.core).run_due()
     (report,) = await reports(office)
     (record,) = records(report)
@@ -390,7 +378,7 @@ async def test_counts_of_several_processes_are_one_report(office: PostOffice) ->
     office.dns.records |= {**OURS, **CONSENT, **asks("p=none")}
     for _ in range(2):
         assert (await office.send(MAIL))[0] == 250
-        await tallies.settle(office.core)
+        await tallies.GATHERER.settle(office.core)
     await next_day(office)
     (report,) = await reports(office)
     (record,) = records(report)
@@ -409,6 +397,6 @@ async def test_counts_wait_for_a_store_that_does_not_answer(
 
     with monkeypatch.context() as patch:
         patch.setattr(office.core.store, "write_background", away)
-        await tallies.settle(office.core)
+        await tallies.GATHERER.settle(office.core)
     await next_day(office)
     assert len(await reports(office)) == 1

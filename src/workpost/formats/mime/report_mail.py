@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -24,6 +25,15 @@ class ReportMail(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     report: bytes
     fields: tuple[tuple[str, str], ...] = ()
+
+
+def stable_id(kind: str, submitter: str, domain: str, day: int) -> str:
+    """The id of a day's report of one kind: the same at every attempt (RFC 8460 4.4, RFC 9990).
+
+    `day` counts days (UTC) since the epoch. Who gets a report twice can tell by it.
+    """
+    named = f"{kind} {submitter} {domain} {day}"
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
 def subject_of(domain: str, submitter: str, report_id: str) -> str:

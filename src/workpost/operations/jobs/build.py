@@ -20,7 +20,7 @@ from workpost.operations.jobs.deleting import delete_organization, take_over_dir
 from workpost.operations.jobs.forgetting import forget_tokens
 from workpost.operations.jobs.purging import purge_mailbox, schedule_purges
 from workpost.operations.jobs.runner import Handler, JobRunner, Scheduler
-from workpost.operations.outbound.dmarc_reports import REPORT, report_day, schedule_reports
+from workpost.operations.outbound import dmarc_reports, tls_reports
 from workpost.operations.recoverable.sweeping import sweep
 from workpost.operations.retention.running import apply_policy, schedule_runs
 from workpost.store.core import Core
@@ -29,16 +29,18 @@ HANDLERS: dict[str, Handler] = {
     DELETE: delete_organization,
     FORGET: forget_tokens,
     PURGE: purge_mailbox,
-    REPORT: report_day,
+    dmarc_reports.REPORT: dmarc_reports.report_day,
     RETAIN: apply_policy,
     SWEEP: sweep,
     TAKE_OVER: take_over_directory,
     TEND: tend_keys,
+    tls_reports.REPORT: tls_reports.report_day,
     TRAIN: train,
 }
 SCHEDULERS: tuple[Scheduler, ...] = (
     schedule_purges,
-    schedule_reports,
+    dmarc_reports.schedule_reports,
+    tls_reports.schedule_reports,
     schedule_runs,
     schedule_tending,
     schedule_training,

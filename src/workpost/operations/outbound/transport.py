@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from workpost.formats.tls_feedback import Failure
 from workpost.integrations.smtp.base import Mail, Outcome
 from workpost.integrations.smtp.opening import Client, HostFailed, open_session
 from workpost.integrations.smtp.security import Contexts, Security
@@ -17,9 +18,8 @@ from workpost.kernel import metrics
 from workpost.kernel.listeners import is_loopback
 from workpost.operations.outbound.hosts import NoRoute
 from workpost.operations.outbound.pool import Key, Pool
-from workpost.operations.outbound.reporting import Reporter
 from workpost.operations.outbound.tls_policy import Want, want_of
-from workpost.operations.outbound.tlsrpt import Failure, TlsReports
+from workpost.operations.outbound.tls_tallies import note
 from workpost.operations.outbound.ways import Dead, Map, Way, helo_name, own_names
 from workpost.store.core import Core
 
@@ -54,9 +54,7 @@ class Transport:
         self._times = times or Times()
         self._contexts = Contexts()
         self._pool = Pool()
-        self.reports = TlsReports()
-        self._reporter = Reporter(core, self.reports)
-        self._map = Map(core, self.reports, smtp_port, sts_port)
+        self._map = Map(core, smtp_port, sts_port)
 
     async def attempt(self, route: str, mail: Mail) -> list[Outcome]:
         """Try to send `mail` to all its recipients, who are on `route` (a domain).
@@ -64,7 +62,6 @@ class Transport:
         Never raises for what the network or a server does: every recipient has one outcome, in the
         order of the recipients.
         """
-        self._reporter.wake()
         want = want_of(mail)
         attempt = _Attempt(mail, asyncio.get_running_loop().time() + self._times.attempt)
         key = self._map.key(route, want)
@@ -102,7 +99,6 @@ class Transport:
 
     async def close(self) -> None:
         """End the sessions that are kept."""
-        await self._reporter.close()
         await self._pool.close()
 
     async def _send(self, attempt: _Attempt, session: Session, key: Key) -> None:
@@ -175,7 +171,7 @@ class Transport:
             failure = msgspec.structs.replace(
                 failure, host=way.server.host, receiving_ip=way.server.address
             )
-        self.reports.count(self._core.env.now(), way.domain, way.policy, failure)
+        note(self._core, way.domain, way.policy, failure)
 
 
 class _Attempt:

@@ -9,6 +9,7 @@ import msgspec
 
 from workpost.domain.organizations.smtp_gateways import open_gateway
 from workpost.formats.addresses import ascii_domain, fold_domain
+from workpost.formats.tls_feedback import Failure
 from workpost.integrations.egress.addresses import is_allowed
 from workpost.integrations.egress.client import resolve
 from workpost.integrations.smtp.base import State
@@ -34,7 +35,7 @@ from workpost.operations.outbound.tls_policy import (
     policy_for_exchange,
     policy_for_named,
 )
-from workpost.operations.outbound.tlsrpt import Failure, TlsReports
+from workpost.operations.outbound.tls_tallies import note
 from workpost.store.core import Core
 from workpost.store.tables.queue_kinds import gateway_of
 
@@ -65,11 +66,8 @@ Ways = AsyncGenerator[Way | Dead, None]
 class Map:
     """Finds ways by settings and DNS; `port` is where other servers listen."""
 
-    def __init__(
-        self, core: Core, reports: TlsReports, port: int = 25, sts_port: int = 443
-    ) -> None:
+    def __init__(self, core: Core, port: int = 25, sts_port: int = 443) -> None:
         self._core = core
-        self._reports = reports
         self._port = port
         self._sts = StsPolicies(core, sts_port)
 
@@ -177,7 +175,7 @@ class Map:
         found = await self._sts.find(domain)
         if found.problem:
             policy = TlsPolicy(ladder=(), kind="sts")
-            self._reports.count(self._core.env.now(), domain, policy, Failure(found.problem))
+            note(self._core, domain, policy, Failure(found.problem))
         return found
 
     async def _to_exchange(self, exchange: Exchange, domain: str, sts: Found, want: Want) -> Ways:
@@ -223,8 +221,7 @@ class Map:
                 if is_dane
                 else TlsPolicy(ladder=(), kind="sts", lines=lines, mx=mx)
             )
-            now = self._core.env.now()
-            self._reports.count(now, domain, policy, Failure(error.problem, host=host))
+            note(self._core, domain, policy, Failure(error.problem, host=host))
         state: State = "failed" if error.final else "deferred"
         return HostFailed(error.text, error.status, state=state, reached=False)
 

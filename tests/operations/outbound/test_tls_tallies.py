@@ -1,17 +1,14 @@
-"""Counters for TLS reports (RFC 8460): what a domain is told about sessions with its servers."""
+"""Counts for TLS reports (RFC 8460): what a domain is told about sessions with its servers."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.operations.outbound.conftest import MakeSink, World, trusting
+from tests.operations.outbound.conftest import MakeSink, World, report_of, trusting
 from tests.support.dns import DnsServer
 from tests.support.outside import Authority
-from workpost.integrations.smtp.security import Security
 from workpost.operations.outbound.tls_policy import TlsPolicy
-from workpost.operations.outbound.tlsrpt import DAY, MAX_FAILURES, Failure, TlsReports
+from workpost.operations.outbound.tls_tallies import MAX_POLICY, note
 
 HOSTS = ("mx1.example.test", "mx2.example.test")
 
@@ -21,21 +18,12 @@ def world(dns: DnsServer, make_sink: MakeSink, authority: Authority) -> World:
     return World(dns, make_sink, context=authority.context_for(*HOSTS), **trusting(authority))
 
 
-def report_of(world: World) -> dict[str, Any]:
-    day = world.sender.env.now() // DAY
-    return world.sender.transport.reports.report(
-        day, "example.test", organization="Demo", contact="postmaster@demo.test", report_id="1"
-    )
-
-
 async def test_sessions_without_any_policy(world: World) -> None:
     await world.send()
     await world.send()
     world.first.script.starttls = False
     await world.send()
-    report = report_of(world)
-    assert report["organization-name"] == "Demo"
-    (policy,) = report["policies"]
+    (policy,) = report_of(world)["policies"]
     assert policy["policy"] == {
         "policy-type": "no-policy-found",
         "policy-domain": "example.test",
@@ -93,24 +81,18 @@ async def test_sessions_that_are_kept_count_once(world: World) -> None:
     assert policy["summary"]["total-successful-session-count"] == 1
 
 
-def test_days_are_apart_and_forgotten() -> None:
-    reports = TlsReports()
-    policy = TlsPolicy(ladder=(Security(level="may"),), kind="no-policy-found")
-    for day in range(5):
-        reports.count(day * DAY + 5, "a.test", policy, None)
-    assert [reports.domains(day) for day in range(5)] == [[], [], *[["a.test"]] * 3]
-    report = reports.report(4, "a.test", organization="", contact="", report_id="")
-    assert report["date-range"] == {
-        "start-datetime": "1970-01-05T00:00:00Z",
-        "end-datetime": "1970-01-05T23:59:59Z",
-    }
+async def test_long_policies_are_told_in_part(world: World) -> None:
+    lines = ("version: STSv1", *(f"mx: {'a' * 60}.{number}.test" for number in range(200)))
+    policy = TlsPolicy(ladder=(), kind="sts", lines=lines, mx=lines)
+    note(world.sender.core, "example.test", policy, None)
+    (found,) = report_of(world)["policies"]
+    for name in ("policy-string", "mx-host"):
+        told = found["policy"][name]
+        assert told == list(lines[: len(told)])
+        assert MAX_POLICY - 100 < sum(map(len, told)) <= MAX_POLICY
 
 
-def test_hosts_that_fail_in_ever_new_ways_are_bounded() -> None:
-    reports = TlsReports()
-    policy = TlsPolicy(ladder=(), kind="sts")
-    for number in range(MAX_FAILURES * 2):
-        reports.count(0, "a.test", policy, Failure("validation-failure", host=f"mx{number}.test"))
-    (found,) = reports.report(0, "a.test", organization="", contact="", report_id="")["policies"]
-    assert len(found["failure-details"]) == MAX_FAILURES
-    assert found["summary"]["total-failure-session-count"] == MAX_FAILURES * 2
+async def test_nothing_is_counted_where_nobody_is_told(world: World) -> None:
+    world.sender.set(tls_reports="")
+    await world.send()
+    assert report_of(world)["policies"] == []

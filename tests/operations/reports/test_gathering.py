@@ -1,4 +1,4 @@
-"""What a process has counted for DMARC's reports is written in time, and never becomes too much."""
+"""What a process has counted for reports is written in time, and never becomes too much."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import pytest
 
 from tests.operations.authentication.test_check import arrival
 from tests.support.directories import bare_core
+from workpost.kernel import metrics
 from workpost.kernel.errors import TryLater
-from workpost.operations.authentication import tallies
 from workpost.operations.authentication.arc import ArcResult
 from workpost.operations.authentication.check import Authentication, Verdicts
 from workpost.operations.authentication.dmarc import DmarcResult, Standing
 from workpost.operations.authentication.spf import SpfResult
-from workpost.operations.authentication.tallies import DAY, Outcome, note, settle
+from workpost.operations.authentication.tallies import GATHERER, Outcome, note
+from workpost.operations.reports import gathering
+from workpost.operations.reports.gathering import DAY
 from workpost.store.core import Core
-from workpost.store.tables.dmarc_tallies import list_told
+from workpost.store.tables.report_tallies import DMARC, list_told
 
 __all__ = ["bare_core"]
 
@@ -40,14 +42,16 @@ def count(core: Core, *domains: str) -> None:
 
 async def written(core: Core) -> list[str]:
     tomorrow = core.env.now() // DAY + 1
-    found = await core.store.read(list_told, before=tomorrow, after=(0, ""), limit=1_000)
+    found = await core.store.read(
+        list_told, kind=DMARC, before=tomorrow, after=(0, ""), limit=1_000
+    )
     return [domain for _, domain in found]
 
 
 async def test_counts_are_written_after_a_while(
     bare_core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "PAUSE", 0.05)
+    monkeypatch.setattr(gathering, "PAUSE", 0.05)
     count(bare_core, "a.example", "b.example", "a.example")
     write, ended = bare_core.store.write_background, asyncio.Event()
 
@@ -62,14 +66,14 @@ async def test_counts_are_written_after_a_while(
 
 async def test_a_message_of_a_domain_that_asks_for_nothing_is_not_counted(bare_core: Core) -> None:
     note(bare_core, arrival(), FOUND, Outcome("none"))
-    await settle(bare_core)
+    await GATHERER.settle(bare_core)
     assert await written(bare_core) == []
 
 
 async def test_a_store_that_is_slow_is_not_given_ever_more(
     bare_core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "PAUSE", 0.01)
+    monkeypatch.setattr(gathering, "PAUSE", 0.01)
     write, begun = bare_core.store.write_background, 0
     asked, free = asyncio.Event(), asyncio.Event()
 
@@ -88,14 +92,14 @@ async def test_a_store_that_is_slow_is_not_given_ever_more(
         await asyncio.sleep(0.2)
         assert begun == 1
         free.set()
-        await settle(bare_core)
+        await GATHERER.settle(bare_core)
     assert await written(bare_core) == ["a.example", "b.example"]
 
 
 async def test_a_store_that_is_away_is_asked_once_and_loses_nothing(
     bare_core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "AT_ONCE", 1)
+    monkeypatch.setattr(gathering, "AT_ONCE", 1)
     asked = 0
 
     async def away(*_: object, **__: object) -> None:
@@ -107,16 +111,38 @@ async def test_a_store_that_is_away_is_asked_once_and_loses_nothing(
     count(bare_core, *domains)
     with monkeypatch.context() as patch:
         patch.setattr(bare_core.store, "write_background", away)
-        await settle(bare_core)
+        await GATHERER.settle(bare_core)
     assert asked == 1
-    await settle(bare_core)
+    await GATHERER.settle(bare_core)
     assert await written(bare_core) == domains
 
 
 async def test_what_is_gathered_is_bounded(
     bare_core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "MOST", 2)
+    monkeypatch.setattr(gathering, "MOST", 2)
     count(bare_core, "a.example", "b.example", "c.example", "a.example")
-    await settle(bare_core)
+    await GATHERER.settle(bare_core)
     assert await written(bare_core) == ["a.example", "b.example"]
+
+
+def left_out() -> float:
+    for line in metrics.render().decode().splitlines():
+        if line.startswith('workpost_report_counts_left_out_total{kind="dmarc"}'):
+            return float(line.rpartition(" ")[2])
+    return 0.0
+
+
+async def test_names_below_one_domain_leave_room_for_others(
+    bare_core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "MOST_OF_FAMILY", 2)
+    before = left_out()
+    count(bare_core, *(f"{name}.evil.example" for name in "abcd"), "good.test")
+    assert len(GATHERER.gathered(bare_core)) == 3
+    await GATHERER.settle(bare_core)
+    assert await written(bare_core) == ["a.evil.example", "b.evil.example", "good.test"]
+    assert left_out() == before + 2
+    # What is gathered next has its own room.
+    count(bare_core, "e.evil.example")
+    assert len(GATHERER.gathered(bare_core)) == 1

@@ -1,0 +1,143 @@
+"""Tells domains each day about TLS with their servers (RFC 8460): the job `tls.report`, one a day.
+
+By mail a report goes in the transaction that removes its counts. Over HTTPS it has gone before; a
+job that is killed between the two, or one of whose URLs does not answer, sends it again under the
+same report id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import msgspec
+
+from workpost.domain.messages.delivery import Outgoing
+from workpost.formats import tlsrpt
+from workpost.formats.mime.report_mail import file_name, stable_id
+from workpost.formats.tls_feedback import Head, Seen, write_feedback
+from workpost.formats.tlsrpt import Wanted
+from workpost.integrations.egress.client import Bounds, EgressFailed, post
+from workpost.kernel.errors import TryLater
+from workpost.kernel.logging import logger
+from workpost.operations.outbound.report_mailing import prepare_report, signer_of
+from workpost.operations.reports.days import Day, day_of, job_of, schedule_day
+from workpost.operations.reports.gathering import DAY
+from workpost.store.core import Core
+from workpost.store.tables import report_tallies
+from workpost.store.tables.jobs import Lease
+from workpost.store.tables.report_tallies import TLS
+
+REPORT = job_of(TLS)
+SECONDS = 8.0
+"""For one report over HTTPS; much less than a lease."""
+
+log = logger("outbound")
+
+
+async def schedule_reports(core: Core) -> None:
+    """Make the job of the oldest day that is over and has something to tell."""
+    await schedule_day(core, TLS)
+
+
+async def report_day(core: Core, lease: Lease) -> None:
+    """Handle `tls.report` for one turn. Raises Conflict when the lease is lost."""
+    await Day[Wanted](core, lease, TLS).work(await _open_desk(core, day_of(lease)))
+
+
+async def _open_desk(core: Core, day: int) -> _Desk | None:
+    """Where reports are written; None where nobody signs them."""
+    contact = core.settings.outbound.tls_reports
+    if not contact:
+        return None
+    organization = await signer_of(core, "outbound.tls_reports", contact)
+    if organization is None:
+        return None
+    return _Desk(core, day, contact, organization)
+
+
+class _Desk:
+    """Writes the reports of one day."""
+
+    def __init__(self, core: Core, day: int, contact: str, organization: str) -> None:
+        self._core = core
+        self._day = day
+        self._contact = contact
+        self._organization = organization
+
+    async def ask(self, domain: str) -> Wanted | None:
+        found = await self._core.resolver.txt(f"_smtp._tls.{domain}")
+        wanted = tlsrpt.parse_record(found.values)
+        return wanted if wanted.addresses or wanted.urls else None
+
+    async def write(self, domain: str, wanted: Wanted) -> list[Outgoing] | None:
+        rows = await self._core.store.read(
+            report_tallies.list_seen,
+            kind=TLS,
+            day=self._day,
+            domain=domain,
+            limit=report_tallies.MOST_OF_DOMAIN,
+        )
+        head = self._head(domain)
+        report = await asyncio.to_thread(_compress, head, rows)
+        posted = await asyncio.gather(*(self._post(domain, url, report) for url in wanted.urls))
+        mails = [await self._mail(head, address, report) for address in wanted.addresses]
+        going = [mail for mail in mails if mail is not None]
+        return going if going or any(posted) else None
+
+    def _head(self, domain: str) -> Head:
+        submitter = self._core.settings.host_name
+        begin = self._day * DAY // 1000
+        return Head(
+            organization=submitter,
+            contact=self._contact,
+            report_id=stable_id(TLS, submitter, domain, self._day),
+            begin=begin,
+            end=begin + DAY // 1000 - 1,
+            domain=domain,
+        )
+
+    async def _mail(self, head: Head, address: str, report: bytes) -> Outgoing | None:
+        raw = await asyncio.to_thread(
+            tlsrpt.compose,
+            from_=self._contact,
+            to=address,
+            epoch=self._core.env.now() / 1000,
+            message_id=f"{self._core.env.new_hex()}@{head.organization}",
+            domain=head.domain,
+            submitter=head.organization,
+            report_id=head.report_id,
+            name=file_name(
+                head.organization, head.domain, head.begin, head.end, head.report_id, "json.gz"
+            ),
+            report=report,
+        )
+        return await prepare_report(
+            self._core,
+            contact=self._contact,
+            organization=self._organization,
+            to=address,
+            raw=raw,
+        )
+
+    async def _post(self, domain: str, url: str, report: bytes) -> bool:
+        """Whether a URL took the report. Raises TryLater where it may later (RFC 8460 5.5)."""
+        settings = self._core.settings.outbound
+        bounds = Bounds(
+            allow=settings.allow, ca_file=settings.ca_file, seconds=SECONDS, response_bytes=65_536
+        )
+        try:
+            answer = await post(bounds, url, {"Content-Type": tlsrpt.MEDIA_TYPE}, report)
+        except EgressFailed as error:
+            raise TryLater(f"{url}: {error}") from error
+        if answer.status >= 500 or answer.status == 429:
+            raise TryLater(f"{url}: status {answer.status}")
+        if answer.status // 100 != 2:
+            log.info("a TLS report was refused", domain=domain, status=answer.status)
+            return False
+        return True
+
+
+def _compress(head: Head, rows: list[tuple[bytes, int]]) -> bytes:
+    seen = [(msgspec.json.decode(row, type=Seen), count) for row, count in rows]
+    return gzip.compress(write_feedback(head, seen), mtime=0)
