@@ -21,7 +21,7 @@ from workpost.kernel import logging, metrics
 from workpost.kernel.clock import SystemEnvironment
 from workpost.kernel.queue_settings import longer_stop
 from workpost.kernel.settings import Settings, sqlite_path
-from workpost.node import datadir, frontend, sockets
+from workpost.node import datadir, frontend, manager, sockets
 from workpost.node.allocator import return_large_blocks
 from workpost.node.children import EX_CONFIG, EX_FAILED, Child, fork
 from workpost.node.descriptors import raise_descriptors, warn_of_descriptors
@@ -58,6 +58,7 @@ class Supervisor:
         self._bodies: dict[str, Callable[[Callable[[], None]], None]] = {}
         self._started: dict[str, float] = {}
         self._stopping = False
+        self._reloaded = False
         self._wake = -1
         self._certificate = Path()
 
@@ -81,9 +82,11 @@ class Supervisor:
             datadir.write_endpoints(self._settings, sockets.endpoints(fronts[0], os.getpid()))
             warn_of_descriptors(self._settings)
             log.info("serving", listeners=sockets.endpoints(fronts[0], os.getpid()))
+            manager.tell(manager.READY)
             self._watch()
             return 0
         finally:
+            manager.tell(manager.STOPPING)
             self._stop()
             sockets.remove_unix(self._settings, self._roles)
             datadir.remove_endpoints(self._settings, os.getpid())
@@ -141,7 +144,7 @@ class Supervisor:
             readable, _, _ = select.select([child.ready_fd, self._wake], [], [], left)
             if self._wake in readable:
                 self._take_signals()
-            if child.ready_fd in readable and not child.read_ready():
+            if child.ready_fd in readable and not self._hear(child):
                 return self._exit_code(child)
         return 0
 
@@ -159,8 +162,20 @@ class Supervisor:
                 self._take_signals()
             for descriptor in readable:
                 if descriptor in waiting:
-                    waiting[descriptor].read_ready()
+                    self._hear(waiting[descriptor])
             self._reap()
+
+    def _hear(self, child: Child) -> bool:
+        """Read whether a child is ready; what changed since our own start it has to read anew."""
+        ready = child.read_ready()
+        if ready and self._reloaded:
+            self._reload(child)
+        return ready
+
+    def _reload(self, child: Child) -> None:
+        # One that is not ready yet would die of the signal, and hears of it when it is.
+        if child.ready and child.name != WRITER:
+            child.signal(signal.SIGHUP)
 
     def _reap(self) -> None:
         """Replace children that ended."""
@@ -185,9 +200,9 @@ class Supervisor:
             if number in {signal.SIGTERM, signal.SIGINT}:
                 self._stopping = True
             elif number == signal.SIGHUP:
+                self._reloaded = True
                 for child in self._children.values():
-                    if child.name != WRITER:
-                        child.signal(signal.SIGHUP)
+                    self._reload(child)
 
     def _stop(self) -> None:
         """Front ends first, the writer when they have gone; at the deadline, no more questions."""
@@ -252,6 +267,7 @@ def serve_inline(
     def ready() -> None:
         datadir.write_endpoints(settings, sockets.endpoints(fronts[0], os.getpid()))
         warn_of_descriptors(settings)
+        manager.tell(manager.READY)
 
     try:
         frontend.run(plan, ready)
