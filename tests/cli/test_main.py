@@ -145,3 +145,13 @@ def test_a_data_directory_that_cannot_be_made_is_named(
     blocked.touch()
     assert main(["serve", "--data", str(blocked)]) == 78
     assert capsys.readouterr().err == f"workpost: {blocked}: File exists\n"
+
+
+def test_data_that_cannot_be_reached_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["queue", "list", "--data", str(tmp_path / "file" / "data")]) == 78
+    told = capsys.readouterr().err
+    assert "cannot be reached: Not a directory" in told
+    assert told.count("\n") == 1

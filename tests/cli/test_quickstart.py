@@ -250,3 +250,17 @@ def test_names_of_organizations_come_from_the_domain() -> None:
     assert alias_of("müller.example") == "m-ller"
     assert alias_of("ööö.example") == "mail"
     assert len({new_password() for _ in range(10)}) == 10
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sets up for somebody else")
+def test_a_certificate_that_who_serves_cannot_read_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pem = tmp_path / "live.pem"
+    made = ensure_self_signed(tmp_path / "made", "mail.example.org", dt.datetime.now(dt.UTC))
+    pem.write_bytes(made.read_bytes())
+    pem.chmod(0o600)
+    more = ("--tls", "files", str(pem), str(pem), "--user", "nobody")
+    assert main(arguments(tmp_path, *more)) == 1
+    assert f"nobody cannot read {pem}" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "quickstart.json").exists()

@@ -43,8 +43,17 @@ def load_settings(args: argparse.Namespace) -> Settings:
 def require_data(settings: Settings) -> None:
     """Refuse to make a new data directory where an existing one was meant. Raises SettingsError."""
     path = sqlite_path(settings.database_url)
-    if path is not None and not path.exists():
-        raise SettingsError(f"there is no data at {path}; name its directory with --data")
+    if path is None:
+        return
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise SettingsError(f"there is no data at {path}; name its directory with --data") from None
+    except OSError as error:
+        raise SettingsError(
+            f"the data at {path} cannot be reached: {error.strerror}; name its directory with"
+            " --data, and run this as the server's user"
+        ) from None
 
 
 def fail(message: str, code: int = EX_FAILED) -> int:

@@ -6,6 +6,7 @@ import errno
 import os
 import pwd
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -99,10 +100,34 @@ def open_private(path: str) -> IO[str]:
     return open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def certificates_fit(settings: Settings) -> None:
-    """Raise SettingsError where configured certificate files cannot be used."""
-    if settings.tls.certificate:
-        certificates(settings, Path())
+def certificates_fit(settings: Settings, places: Places) -> None:
+    """Refuse configured certificate files that cannot be used, or not by who serves.
+
+    Raises SettingsError, OSError.
+    """
+    if not settings.tls.certificate:
+        return
+    certificates(settings, Path())
+    for path in (settings.tls.certificate, settings.tls.key):
+        if places.user and path and not _readable_by(places.user, path):
+            raise PermissionError(
+                f"{places.user} cannot read {path}: let its group have the file (mode 0640) and"
+                " enter the folders above it"
+            )
+
+
+def _readable_by(user: str, path: str) -> bool:
+    """Whether a user can read a file; root asks, and stays root."""
+    entry = pwd.getpwnam(user)
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    asked = subprocess.run(
+        ["/usr/bin/test", "-r", path],
+        user=entry.pw_uid,
+        group=entry.pw_gid,
+        extra_groups=groups,
+        check=False,
+    )
+    return asked.returncode == 0
 
 
 def can_bind_low_ports() -> bool:

@@ -52,7 +52,7 @@ def _set_up(args: argparse.Namespace, places: Places) -> int:
         places.write_config(configuring.compose(_wish(args, places)))
     settings = configuration.load(places.config, None, os.environ)
     _refuse_others(args, places, settings)
-    certificates_fit(settings)
+    certificates_fit(settings, places)
     complete = founding.read_founded(settings.data).done
     needs_secrets = not complete or (settings.data / founding.SECRETS).exists()
     # Opened before root's rights go: the file may be where the server's user writes nothing.

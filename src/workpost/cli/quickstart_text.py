@@ -110,10 +110,13 @@ def _print_ports(settings: Settings) -> None:
 
 def _print_next(settings: Settings, places: Places) -> None:
     config = f"--config {shlex.quote(str(places.config))}"
+    # As that user alone, without the unit, it would be refused the ports below 1024.
+    unit = "systemctl enable --now workpost, with the unit of packaging/systemd"
+    start = unit if places.user else f"workpost serve {config}"
     print("Next:\n")
     steps = [
         "publish the records above; ask for the PTR where you got the address",
-        f"start the server: workpost serve {config}",
+        f"start the server: {start}",
         f"let it look at itself: workpost doctor --online {config}",
         f"let it write to itself: workpost selftest {config}",
         f"back up, every day, to another machine: workpost backup {config} FILE",
@@ -122,4 +125,6 @@ def _print_next(settings: Settings, places: Places) -> None:
     for number, step in enumerate(steps, 1):
         print(f"  {number}. {step}")
     if places.user:
-        print(f"\nThe commands run as {places.user}: runuser -u {places.user} -- workpost ...")
+        print(
+            f"\nThe other commands run as {places.user}: runuser -u {places.user} -- workpost ..."
+        )
