@@ -216,7 +216,7 @@ class TestPlumbing:
         wire.append(message("Big", "x" * 900_000))
         wire.ok("SELECT INBOX")
         wire.send(b"".join(b"f%d FETCH 1 BODY.PEEK[]\r\n" % n for n in range(10)))
-        wait_until(lambda: any(c._congested for c in world.servers["plain"]._connections))
+        wait_until(lambda: any(c.congested for c in world.servers["plain"]._connections))
         for number in range(10):
             *answer, last = wire.until(f"f{number}")
             assert len(b"".join(answer)) > 900_000

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.protocols.smtp.harness import HOST, Client, Mailroom, Pipe, Running
+from workpost.protocols.listening.connection import INPUT_HIGH
 from workpost.protocols.listening.peers import PeerCounter
 from workpost.protocols.listening.shared import Shared
 from workpost.protocols.listening.tls import Certificates
 from workpost.protocols.smtp import dialogue
-from workpost.protocols.smtp.connection import INPUT_HIGH, OUTPUT_HIGH, Connection
+from workpost.protocols.smtp.connection import OUTPUT_HIGH, Connection
 from workpost.protocols.smtp.limits import Limits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.session import Role

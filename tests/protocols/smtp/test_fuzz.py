@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocols.smtp.harness import HOST, Mailroom, Pipe
+from workpost.protocols.listening.connection import INPUT_HIGH
 from workpost.protocols.listening.limits import ByteBudget
 from workpost.protocols.listening.shared import Shared
-from workpost.protocols.smtp.connection import INPUT_HIGH, Connection
+from workpost.protocols.smtp.connection import Connection
 from workpost.protocols.smtp.limits import Limits
 from workpost.protocols.smtp.server import ListenerOptions, SmtpServer
 from workpost.protocols.smtp.session import Role

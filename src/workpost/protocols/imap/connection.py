@@ -15,10 +15,9 @@ Invariants
 from __future__ import annotations
 
 import asyncio
-import math
 import ssl
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -26,7 +25,7 @@ from workpost.protocols.imap.errors import SessionEnd
 from workpost.protocols.imap.session import Session
 from workpost.protocols.imap.wire import encoder
 from workpost.protocols.imap.wire.framing import Continue, Event, Frame, Framer, Refused
-from workpost.protocols.listening.handshake import start_tls
+from workpost.protocols.listening.connection import INPUT_HIGH, NEVER, TaskConnection
 from workpost.protocols.listening.proxy import Client
 
 if TYPE_CHECKING:
@@ -34,71 +33,33 @@ if TYPE_CHECKING:
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("workpost.imap")
 
-INPUT_HIGH = 64 * 1024
 OUTPUT_HIGH = 64 * 1024
 TURN = 0.002
 """Seconds of answering one client's pipelined commands after which others get their turn."""
-NEVER = math.inf
 
 
-class Connection(asyncio.Protocol):
+class Connection(TaskConnection):
     """One client. The server makes it for each socket.
 
     `client` is who it is where a proxy has said so.
     """
 
-    __slots__ = (
-        "_closing",
-        "_congested",
-        "_ended",
-        "_login_by",
-        "_lost",
-        "_output",
-        "_output_size",
-        "_reading_paused",
-        "_reserved",
-        "_server",
-        "_task",
-        "_transport",
-        "_upgrading",
-        "_waiter",
-        "deadline",
-        "framer",
-        "peer",
-        "session",
-        "tls",
-    )
-
-    _transport: asyncio.Transport
+    __slots__ = ("_login_by", "_reserved", "_server", "framer", "peer", "session")
 
     def __init__(self, server: ImapServer, client: Client | None = None) -> None:
+        super().__init__(OUTPUT_HIGH)
         self._server = server
         self.framer = Framer()
-        self._output: list[bytes] = []
-        self._output_size = 0
-        self._task: asyncio.Task[None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._reading_paused = False
-        self._congested = False
-        self._upgrading = False
-        self._closing = False
-        self._ended = False
-        self._lost = False
         self._reserved = 0
-        self.deadline = NEVER
         self._login_by = NEVER
         self.peer = client[0] if client is not None else ""
-        self.tls = False
         self.session = Session(self, server)
 
     # --- what asyncio calls -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        if not self.peer and isinstance(name, tuple):
-            self.peer = name[0]
-        self.tls = transport.get_extra_info("cipher") is not None
+        host, _ = self._begin(transport)
+        self.peer = self.peer or host
         self._transport.set_write_buffer_limits(high=2 * OUTPUT_HIGH)
         if self._server.admit(self):
             self.deadline = self._login_by = self._server.now() + self._server.limits.login
@@ -110,9 +71,8 @@ class Connection(asyncio.Protocol):
             return
         self.framer.feed(data)
         if self._task is not None:
-            if self.framer.buffered > INPUT_HIGH and not self._upgrading:
-                self._reading_paused = True
-                self._transport.pause_reading()
+            if self.framer.buffered > INPUT_HIGH:
+                self._pause_reading()
             self._wake()
             return
         if not self._reserve():
@@ -128,32 +88,15 @@ class Connection(asyncio.Protocol):
             self._rest(self._server.limits.stall if self.framer.buffered else None)
 
     def eof_received(self) -> bool:
-        """What came before is still answered over TCP: scripts pipe commands and half-close."""
-        self._ended = True
+        stays = super().eof_received()
         if self._task is None:
             self.end("")
-        self._wake()
-        return not self.tls and not self._closing
-
-    def pause_writing(self) -> None:
-        self._congested = True
-
-    def resume_writing(self) -> None:
-        self._congested = False
-        self._wake()
+        return stays and not self._closing
 
     @property
     def is_gone(self) -> bool:
         """Whether the client has hung up or was hung up on, in the middle of a command perhaps."""
         return self._closing
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._lost:
-            self._lost = self._closing = True
-            self._release()
-            self.session.close()
-            self._server.forget(self)
-            self._wake()
 
     # --- what the session calls -------------------------------------------------------------------
 
@@ -161,29 +104,6 @@ class Connection(asyncio.Protocol):
     def busy(self) -> bool:
         """Whether a command is being worked on."""
         return self._task is not None
-
-    def send(self, answer: bytes) -> None:
-        """Queue an answer."""
-        self._output.append(answer)
-        self._output_size += len(answer)
-        if self._output_size > OUTPUT_HIGH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Let the queued answers go, at most 64 KiB a write."""
-        if not self._output:
-            return
-        output = b"".join(self._output)
-        self._output.clear()
-        self._output_size = 0
-        if self._transport.is_closing():
-            return
-        if len(output) <= OUTPUT_HIGH:
-            self._transport.write(output)
-            return
-        view = memoryview(output)
-        for at in range(0, len(view), OUTPUT_HIGH):
-            self._transport.write(view[at : at + OUTPUT_HIGH])
 
     async def drain(self) -> None:
         """Wait until the client takes its answers. Raises SessionEnd when it is gone."""
@@ -211,22 +131,9 @@ class Connection(asyncio.Protocol):
         """RFC 3501 6.2.1: what came in clear after STARTTLS is forgotten, then the handshake."""
         self.flush()
         self.framer.reset()
-        self._upgrading = True
-        try:
-            transport = await start_tls(self._transport, self, context)
-        except OSError:
-            # The TLS layer reports a failed handshake here only, not to connection_lost.
-            self.connection_lost(None)
-            raise SessionEnd from None
-        finally:
-            self._upgrading = False
-        if transport is None:
-            self.connection_lost(None)
+        if not await self._upgrade(context):
             raise SessionEnd
-        self._transport = transport
         self._transport.set_write_buffer_limits(high=2 * OUTPUT_HIGH)
-        self._reading_paused = self._congested = False
-        self.tls = True
 
     def wake(self) -> None:
         """Something happened that the session wants to tell; starts a task unless one works."""
@@ -240,24 +147,11 @@ class Connection(asyncio.Protocol):
         if farewell:
             self.send(encoder.status_line(b"*", "BYE", farewell))
         self.flush()
-        self._closing = True
-        self.deadline = self._server.now() + self._server.limits.closing
-        self._transport.close()
+        self._hang_up(self._server.now() + self._server.limits.closing)
         self.session.close()
         self._wake()
 
     # --- what the server calls --------------------------------------------------------------------
-
-    def expire(self) -> None:
-        """The deadline is over."""
-        if self._closing:
-            self.abort()
-        else:
-            self.end("Autologout, idle for too long")
-
-    def abort(self) -> None:
-        """Cut the connection, whatever is queued."""
-        self._transport.abort()
 
     @property
     def idle(self) -> bool:
@@ -271,11 +165,6 @@ class Connection(asyncio.Protocol):
         else:
             self.end("Too many connections")
 
-    async def finished(self) -> None:
-        """Wait for the command under way."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
     def cancel(self) -> None:
         """Give up the command under way."""
         if self._task is not None:
@@ -283,9 +172,14 @@ class Connection(asyncio.Protocol):
 
     # --- inside -----------------------------------------------------------------------------------
 
-    @property
-    def _is_stuck(self) -> bool:
-        return self._congested and not self._closing
+    def _forget(self) -> None:
+        self._closing = True
+        self._release()
+        self.session.close()
+        self._server.forget(self)
+
+    def _end_idle(self) -> None:
+        self.end("Autologout, idle for too long")
 
     async def _wait_until_taken(self) -> None:
         while self._is_stuck:
@@ -308,7 +202,7 @@ class Connection(asyncio.Protocol):
                     await session.tell_news()
                 else:
                     break
-                if self._congested:
+                if self.congested:
                     await self.drain()
                 if time.perf_counter() - since >= TURN:
                     await asyncio.sleep(0)
@@ -361,19 +255,3 @@ class Connection(asyncio.Protocol):
     def _ask_for_literal(self) -> None:
         self.send(encoder.continuation(b"OK"))
         self.flush()
-
-    def _resume_reading(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)

@@ -2,18 +2,18 @@
 
 Invariants
 1. One command at a time, in the order they came. While one runs, reading stops at 64 KiB more.
-2. Answers leave when the session waits; a client that does not take them stops it.
+2. Answers leave when the session waits or when 64 KiB have gathered; a client that does not take
+   them stops it.
 3. There is no timer per connection: `deadline` is looked at by the server's tick.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from workpost.protocols.listening.handshake import start_tls
+from workpost.protocols.listening.connection import INPUT_HIGH, NEVER, TaskConnection
 from workpost.protocols.listening.proxy import Client
 from workpost.protocols.managesieve.errors import SessionEnd
 from workpost.protocols.managesieve.session import Session
@@ -23,39 +23,28 @@ from workpost.protocols.managesieve.wire.framing import Event, Framer
 if TYPE_CHECKING:
     from workpost.protocols.managesieve.server import ManageSieveServer
 
-INPUT_HIGH = 64 * 1024
-NEVER = math.inf
+OUTPUT_HIGH = 64 * 1024
 
 
-class Connection(asyncio.Protocol):
+class Connection(TaskConnection):
     """One client. The server makes it for each socket; its session runs as one task.
 
     `client` is who it is where a proxy has said so.
     """
 
-    _transport: asyncio.Transport
-
     def __init__(self, server: ManageSieveServer, client: Client | None = None) -> None:
+        super().__init__(OUTPUT_HIGH)
         self._server = server
         self.framer = Framer()
-        self._output: list[bytes] = []
-        self._task: asyncio.Task[None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._reading_paused = self._congested = False
-        self._upgrading = self._ended = self._closing = self._lost = False
         self._interruption: SessionEnd | None = None
-        self.deadline = NEVER
         self.peer = client[0] if client is not None else ""
-        self.tls = False
         self.session = Session(self, server)
 
     # --- what asyncio calls -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        if not self.peer:
-            self.peer = name[0] if isinstance(name, tuple) else ""
+        host, _ = self._begin(transport)
+        self.peer = self.peer or host
         if self._server.admit(self):
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -64,35 +53,11 @@ class Connection(asyncio.Protocol):
             return
         self.framer.feed(data)
         # What one command may take, the framer bounds; what waits behind it is bounded here.
-        if self._waiter is None and not self._upgrading:
+        if self._waiter is None and self.framer.buffered > INPUT_HIGH:
             self._pause_reading()
         self._wake()
 
-    def eof_received(self) -> bool:
-        """What came before is still answered over TCP: scripts pipe commands and half-close."""
-        self._ended = True
-        self._wake()
-        return not self.tls and not self._closing
-
-    def pause_writing(self) -> None:
-        self._congested = True
-
-    def resume_writing(self) -> None:
-        self._congested = False
-        self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._lost:
-            self._lost = self._ended = self._closing = True
-            self._congested = False
-            self._server.forget(self)
-            self._wake()
-
     # --- what the session calls -------------------------------------------------------------------
-
-    def send(self, answer: bytes) -> None:
-        """Queue an answer."""
-        self._output.append(answer)
 
     async def next_event(self) -> Event:
         """The client's next command; answers leave first. Raises SessionEnd."""
@@ -110,23 +75,10 @@ class Connection(asyncio.Protocol):
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """RFC 5804 2.2: what came in clear behind STARTTLS is forgotten, then the handshake."""
-        self._flush()
+        self.flush()
         self.framer.reset()
-        self._upgrading = True
-        try:
-            transport = await start_tls(self._transport, self, context)
-        except OSError:
-            # The TLS layer reports a failed handshake here only, not to connection_lost.
-            self.connection_lost(None)
-            raise SessionEnd from None
-        finally:
-            self._upgrading = False
-        if transport is None:
-            self.connection_lost(None)
+        if not await self._upgrade(context):
             raise SessionEnd
-        self._transport = transport
-        self._reading_paused = self._congested = False
-        self.tls = True
 
     # --- what the server calls --------------------------------------------------------------------
 
@@ -155,23 +107,11 @@ class Connection(asyncio.Protocol):
         else:
             self.end(SessionEnd("Too many connections", "TRYLATER"))
 
-    def expire(self) -> None:
-        """The deadline is over."""
-        if self._closing:
-            self._transport.abort()
-        else:
-            self.end(SessionEnd("Idle for too long"))
-
-    async def finished(self) -> None:
-        """Wait for the session."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
     def abort(self) -> None:
         """Cut the connection and its command."""
         if self._task is not None:
             self._task.cancel()
-        self._transport.abort()
+        super().abort()
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -188,22 +128,19 @@ class Connection(asyncio.Protocol):
     def _farewell(self, end: SessionEnd) -> None:
         if end.status:
             self.send(encoder.response(end.status, end.farewell, end.code))
-        self._flush()
-        self._closing = True
-        self.deadline = self._server.now() + self._server.limits.closing
-        self._transport.close()
+        self.flush()
+        self._hang_up(self._server.now() + self._server.limits.closing)
 
-    def _flush(self) -> None:
-        if self._output and not self._transport.is_closing():
-            self._transport.write(b"".join(self._output))
-        self._output.clear()
+    def _forget(self) -> None:
+        self._ended = self._closing = True
+        self.congested = False
+        self._server.forget(self)
 
-    @property
-    def _is_stuck(self) -> bool:
-        return self._congested and not self._closing
+    def _end_idle(self) -> None:
+        self.end(SessionEnd("Idle for too long"))
 
     async def _drain(self) -> None:
-        self._flush()
+        self.flush()
         while self._is_stuck:
             self.deadline = self._server.now() + self._server.limits.stall
             await self._wait()
@@ -211,24 +148,6 @@ class Connection(asyncio.Protocol):
     async def _wait(self) -> None:
         if self._interruption is not None:
             raise self._interruption
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        await super()._wait()
         if self._interruption is not None:
             raise self._interruption
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _pause_reading(self) -> None:
-        if not self._reading_paused and self.framer.buffered > INPUT_HIGH:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()

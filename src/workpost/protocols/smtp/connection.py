@@ -11,13 +11,12 @@ Invariants
 """
 
 import asyncio
-import math
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from workpost.protocols.listening.connection import INPUT_HIGH, NEVER, ClientConnection
 from workpost.protocols.listening.eager import EagerTask
-from workpost.protocols.listening.handshake import start_tls
 from workpost.protocols.listening.proxy import Client
 from workpost.protocols.smtp.dialogue import Dialogue
 from workpost.protocols.smtp.intake import Intake
@@ -35,12 +34,10 @@ if TYPE_CHECKING:
     from workpost.protocols.smtp.server import SmtpServer
     from workpost.protocols.smtp.strangers import Stranger
 
-INPUT_HIGH = 64 * 1024
 OUTPUT_HIGH = 16 * 1024
-NEVER = math.inf
 
 
-class Connection(asyncio.Protocol):
+class Connection(ClientConnection):
     """One client. The server makes it for each socket; its dialogue runs as one task.
 
     `client` is who it is where a proxy has said so; `stranger` is None for peers nobody counts.
@@ -48,39 +45,30 @@ class Connection(asyncio.Protocol):
 
     task: EagerTask
     dialogue: Dialogue
-    _transport: asyncio.Transport
 
     def __init__(
         self, server: "SmtpServer", loop: asyncio.AbstractEventLoop, client: Client | None = None
     ) -> None:
+        super().__init__(OUTPUT_HIGH)
         self._server = server
         self._loop = loop
         self._input = b""
         self._at = 0
-        self._output: list[bytes] = []
-        self._output_size = 0
         self._intake: Intake | None = None
         self._intake_until = NEVER
-        self._reading_paused = False
-        self._ended = False
-        self._upgrading = False
-        self._closing = False
-        self._lost = False
         self._begun = False
-        self.congested = False
-        self.deadline = NEVER
         self.peer = Peer(*client) if client is not None else Peer("", 0)
         self.stranger: Stranger | None = None
-        self.tls: str | None = None
+        self.cipher: str | None = None
+        """Version and cipher of TLS, None in clear."""
 
     # --- what asyncio calls -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        if not self.peer.host and isinstance(name, tuple):
-            self.peer = Peer(name[0], name[1])
-        self.tls = _describe_tls(transport)
+        client = self._begin(transport)
+        if not self.peer.host:
+            self.peer = Peer(*client)
+        self.cipher = _describe_tls(transport)
         self.dialogue = Dialogue(self, self._server)
         if self._server.admit(self):
             self._begun = True
@@ -99,25 +87,6 @@ class Connection(asyncio.Protocol):
         self._store(data)
         # A peer that sends octet by octet must not wake the dialogue for each.
         if b"\n" in data or self.dialogue.greets or len(self._input) - self._at > MAX_LINE:
-            self._wake()
-
-    def eof_received(self) -> bool:
-        """Over TCP what came before is still answered: scripts pipe commands and half-close."""
-        self._ended = True
-        self._wake()
-        return self.tls is None and not self._closing
-
-    def pause_writing(self) -> None:
-        self.congested = True
-
-    def resume_writing(self) -> None:
-        self.congested = False
-        self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._lost:
-            self._lost = self._ended = True
-            self._server.forget(self)
             self._wake()
 
     # --- what the dialogue calls ------------------------------------------------------------------
@@ -214,54 +183,16 @@ class Connection(asyncio.Protocol):
         self._input, self._at = b"", 0
         if self._ended or self._transport.is_closing():
             raise SessionEnd
-        self._upgrading = True
-        try:
-            transport = await start_tls(self._transport, self, context)
-        except OSError:
-            # The TLS layer reports a failed handshake here only, not to connection_lost.
-            self.connection_lost(None)
-            raise SessionEnd from None
-        finally:
-            self._upgrading = False
-        if transport is None:
-            self.connection_lost(None)
+        if not await self._upgrade(context):
             raise SessionEnd
-        self._transport = transport
-        self._reading_paused = self.congested = False
-        self.tls = _describe_tls(self._transport)
-
-    def send(self, reply: bytes) -> None:
-        """Queue a reply; an empty one is none."""
-        if reply:
-            self._output.append(reply)
-            self._output_size += len(reply)
-            if self._output_size > OUTPUT_HIGH:
-                self.flush()
-
-    def flush(self) -> None:
-        """Let the queued replies go in one write."""
-        output = self._output
-        if output:
-            if not self._transport.is_closing():
-                self._transport.write(output[0] if len(output) == 1 else b"".join(output))
-            output.clear()
-            self._output_size = 0
+        self.cipher = _describe_tls(self._transport)
 
     def close(self) -> None:
         """Send what is queued and hang up."""
         self.flush()
-        self._closing = True
-        self.deadline = self._loop.time() + self._server.limits.closing
-        self._transport.close()
+        self._hang_up(self._loop.time() + self._server.limits.closing)
 
     # --- what the server calls --------------------------------------------------------------------
-
-    def expire(self) -> None:
-        """The deadline is over."""
-        if self._closing:
-            self.abort()
-        else:
-            self._interrupt(SessionEnd(IDLE))
 
     def drain(self, farewell: bytes) -> None:
         """The service stops: end at once unless a message is under way."""
@@ -284,18 +215,13 @@ class Connection(asyncio.Protocol):
             self.send(TOO_MANY_CONNECTIONS)
             self.close()
 
-    def abort(self) -> None:
-        """Cut the connection, whatever is queued."""
-        self._transport.abort()
-
     # --- inside -----------------------------------------------------------------------------------
 
     def _store(self, data: bytes) -> None:
         self._input = data if self._at >= len(self._input) else self._input[self._at :] + data
         self._at = 0
-        if len(self._input) > INPUT_HIGH and not self._reading_paused and not self._upgrading:
-            self._reading_paused = True
-            self._transport.pause_reading()
+        if len(self._input) > INPUT_HIGH:
+            self._pause_reading()
 
     def _before_waiting(self) -> None:
         """Replies leave before the peer is waited for."""
@@ -303,8 +229,14 @@ class Connection(asyncio.Protocol):
             raise SessionEnd
         self.flush()
         if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
+            self._resume_reading()
+
+    def _forget(self) -> None:
+        self._ended = True
+        self._server.forget(self)
+
+    def _end_idle(self) -> None:
+        self._interrupt(SessionEnd(IDLE))
 
     def _wake(self) -> None:
         if self._begun:

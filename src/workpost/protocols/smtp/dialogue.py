@@ -105,7 +105,7 @@ class Dialogue:
         """Whether AUTH is offered: people's listener, and nobody can listen in."""
         options = self.server.options
         return options.role is Role.SUBMISSION and (
-            self.connection.tls is not None
+            self.connection.tls
             or (options.plaintext_auth and is_loopback(self.connection.peer.host))
         )
 

@@ -37,7 +37,7 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
         raise CommandError(530, "5.7.0", "Authentication required")
     if dialogue.transaction is not None:
         raise CommandError(503, "5.5.1", "A sender is given already")
-    if requiretls and connection.tls is None:
+    if requiretls and not connection.tls:
         raise CommandError(530, "5.7.10", "REQUIRETLS needs TLS, use STARTTLS first")
     if size > server.limits.message:
         raise CommandError(552, "5.3.4", "Message is over the size limit")
@@ -51,7 +51,7 @@ async def mail(dialogue: "Dialogue", argument: bytes) -> bytes:
         server.options.role,
         dialogue.helo,
         dialogue.esmtp,
-        connection.tls,
+        connection.cipher,
         dialogue.login,
         sender,
         size,

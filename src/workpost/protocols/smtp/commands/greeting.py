@@ -29,7 +29,7 @@ async def ehlo(dialogue: "Dialogue", argument: bytes) -> bytes:
     dialogue.esmtp = True
     dialogue.reset()
     return dialogue.server.capabilities(
-        tls=dialogue.connection.tls is not None,
+        tls=dialogue.connection.tls,
         auth=dialogue.may_authenticate,
     )
 
@@ -38,7 +38,7 @@ async def starttls(dialogue: "Dialogue", argument: bytes) -> bytes:
     """RFC 3207 4: ``STARTTLS``; afterwards the session starts anew, without a greeting."""
     if argument:
         raise CommandError(501, "5.5.4", "STARTTLS takes no argument")
-    if dialogue.connection.tls is not None:
+    if dialogue.connection.tls:
         raise CommandError(503, "5.5.1", "TLS is active already")
     certificates = dialogue.server.certificates
     if certificates is None:
