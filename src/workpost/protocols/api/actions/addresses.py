@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.directory import shell
@@ -10,10 +11,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.call import Call
 
 
@@ -35,18 +34,8 @@ async def DeleteAlias(api: Api, call: Call, document: Document) -> dict[str, Any
 
 async def ListAliases(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List an entity's aliases; its primary address is none."""
-    (after,) = page_start(api, call, document, 1)
-    aliases, last = await shell.list_aliases(
-        api.core,
-        grant_of(call, document),
-        document["EntityId"],
-        after=after,
-        limit=page_limit(document),
-    )
-    return {
-        "Aliases": aliases,
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_aliases, api.core, grant_of(call, document), document["EntityId"])
+    return await one_page(api, call, document, "Aliases", read, str)
 
 
 async def UpdatePrimaryEmailAddress(api: Api, call: Call, document: Document) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.organizations import availability
@@ -13,10 +14,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.actions.repeats import client_token
 from workpost.protocols.api.call import Call
 from workpost.store.tables.availability import EWS, ConfigurationRow
@@ -75,14 +74,8 @@ async def ListAvailabilityConfigurations(
     api: Api, call: Call, document: Document
 ) -> dict[str, Any]:
     """List the organization's availability configurations, without passwords."""
-    (after,) = page_start(api, call, document, 1)
-    rows, last = await availability.list_configurations(
-        api.core, grant_of(call, document), after=after, limit=page_limit(document)
-    )
-    return {
-        "AvailabilityConfigurations": [_configuration(row) for row in rows],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(availability.list_configurations, api.core, grant_of(call, document))
+    return await one_page(api, call, document, "AvailabilityConfigurations", read, _configuration)
 
 
 def _configuration(row: ConfigurationRow) -> dict[str, Any]:

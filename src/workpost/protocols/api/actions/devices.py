@@ -5,6 +5,7 @@ GetMobilePolicyDetails, SetMobilePolicyDetails: of the console, in an API of our
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.access import device_admin, mobile_policy
@@ -14,11 +15,9 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
 from workpost.protocols.api.actions.device_rules import matched_rules
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.call import Call
 
 DEMANDS = {
@@ -37,18 +36,10 @@ DEMANDS = {
 
 async def GetMobileDevicesForUser(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the mobile devices of a user by id."""
-    (after,) = page_start(api, call, document, 1)
-    devices, last = await device_admin.get_mobile_devices(
-        api.core,
-        grant_of(call, document),
-        document["UserId"],
-        after=after,
-        limit=page_limit(document),
+    read = partial(
+        device_admin.get_mobile_devices, api.core, grant_of(call, document), document["UserId"]
     )
-    return {
-        "Devices": [_device(each) for each in devices],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    return await one_page(api, call, document, "Devices", read, _device)
 
 
 async def GetMobileDeviceDetails(api: Api, call: Call, document: Document) -> dict[str, Any]:

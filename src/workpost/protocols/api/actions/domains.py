@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.organizations import domains_shell as shell
@@ -11,12 +12,11 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.actions.repeats import client_token
 from workpost.protocols.api.call import Call
+from workpost.store.tables.domains import DomainRow
 
 
 async def RegisterMailDomain(api: Api, call: Call, document: Document) -> dict[str, Any]:
@@ -53,17 +53,12 @@ async def GetMailDomain(api: Api, call: Call, document: Document) -> dict[str, A
 
 async def ListMailDomains(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the organization's domains by name."""
-    (after,) = page_start(api, call, document, 1)
-    rows, last = await shell.list_domains(
-        api.core, grant_of(call, document), after=after, limit=page_limit(document)
-    )
-    return {
-        "MailDomains": [
-            {"DomainName": ascii_domain(row.name), "DefaultDomain": bool(row.is_default)}
-            for row in rows
-        ],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_domains, api.core, grant_of(call, document))
+    return await one_page(api, call, document, "MailDomains", read, _listed)
+
+
+def _listed(row: DomainRow) -> dict[str, Any]:
+    return {"DomainName": ascii_domain(row.name), "DefaultDomain": bool(row.is_default)}
 
 
 async def UpdateDefaultMailDomain(api: Api, call: Call, document: Document) -> dict[str, Any]:

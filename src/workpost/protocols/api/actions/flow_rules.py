@@ -6,6 +6,7 @@ outbound rules: of the console, in an API of our own.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.organizations import flow_rule_shell as shell
@@ -22,10 +23,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.call import Call
 
 
@@ -115,14 +114,8 @@ async def _describe(api: Api, call: Call, document: Document, direction: str) ->
 
 
 async def _list(api: Api, call: Call, document: Document, direction: str) -> dict[str, Any]:
-    (after,) = page_start(api, call, document, 1)
-    rules, last = await shell.list_rules(
-        api.core, grant_of(call, document), direction, after=after, limit=page_limit(document)
-    )
-    return {
-        "Rules": [_rule(each) for each in rules],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_rules, api.core, grant_of(call, document), direction)
+    return await one_page(api, call, document, "Rules", read, _rule)
 
 
 async def _test(api: Api, call: Call, document: Document, direction: str) -> dict[str, Any]:

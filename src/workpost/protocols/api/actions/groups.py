@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.directory import shell
@@ -11,11 +12,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
-from workpost.protocols.api.actions.listing import list_entities
+from workpost.protocols.api.actions.listing import list_entities, one_page
 from workpost.protocols.api.call import Call
 from workpost.store.tables.entities import GROUP
 from workpost.store.tables.members import MemberRow
@@ -108,18 +106,8 @@ def _summary(group: Entity) -> dict[str, Any]:
 
 async def ListGroupMembers(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List a group's direct members."""
-    (after,) = page_start(api, call, document, 1)
-    members, last = await shell.list_members(
-        api.core,
-        grant_of(call, document),
-        document["GroupId"],
-        after=after,
-        limit=page_limit(document),
-    )
-    return {
-        "Members": [_member(row) for row in members],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_members, api.core, grant_of(call, document), document["GroupId"])
+    return await one_page(api, call, document, "Members", read, _member)
 
 
 def _member(row: MemberRow) -> dict[str, Any]:
@@ -135,16 +123,16 @@ def _member(row: MemberRow) -> dict[str, Any]:
 
 async def ListGroupsForEntity(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the groups that have an entity as a direct member."""
-    (after,) = page_start(api, call, document, 1)
-    groups, last = await shell.list_groups_of(
+    read = partial(
+        shell.list_groups_of,
         api.core,
         grant_of(call, document),
         document["EntityId"],
         prefix=document.get("Filters", {}).get("GroupNamePrefix", ""),
-        after=after,
-        limit=page_limit(document),
     )
-    return {
-        "Groups": [{"GroupId": group, "GroupName": name} for group, name in groups],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    return await one_page(api, call, document, "Groups", read, _group)
+
+
+def _group(found: tuple[str, str]) -> dict[str, Any]:
+    group, name = found
+    return {"GroupId": group, "GroupName": name}

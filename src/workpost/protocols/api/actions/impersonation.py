@@ -5,6 +5,7 @@ ListImpersonationRoles, GetImpersonationRoleEffect, AssumeImpersonationRole.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.access import role_shell as shell
@@ -14,10 +15,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.actions.repeats import client_token
 from workpost.protocols.api.call import Call
 
@@ -85,17 +84,8 @@ async def GetImpersonationRole(api: Api, call: Call, document: Document) -> dict
 
 async def ListImpersonationRoles(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the organization's roles."""
-    (after,) = page_start(api, call, document, 1)
-    roles, last = await shell.list_impersonation_roles(
-        api.core,
-        grant_of(call, document),
-        after=after,
-        limit=min(page_limit(document), MAX_LISTED),
-    )
-    return {
-        "Roles": [_listed(each) for each in roles],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_impersonation_roles, api.core, grant_of(call, document))
+    return await one_page(api, call, document, "Roles", read, _listed, most=MAX_LISTED)
 
 
 def _listed(known: KnownRole) -> dict[str, Any]:

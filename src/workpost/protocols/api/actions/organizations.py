@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.directory.founding import create_organization
@@ -13,10 +14,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.actions.repeats import client_token
 from workpost.protocols.api.call import Call
 from workpost.store.tables.organizations import OrganizationRow
@@ -60,18 +59,8 @@ async def DescribeOrganization(api: Api, call: Call, document: Document) -> dict
 
 async def ListOrganizations(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the account's organizations, deleted ones included."""
-    (after,) = page_start(api, call, document, 1)
-    rows, last = await shell.list_organizations(
-        api.core,
-        grant_of(call, document),
-        call.account,
-        after=after,
-        limit=page_limit(document),
-    )
-    return {
-        "OrganizationSummaries": [_summary(row) for row in rows],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_organizations, api.core, grant_of(call, document), call.account)
+    return await one_page(api, call, document, "OrganizationSummaries", read, _summary)
 
 
 def _summary(row: OrganizationRow) -> dict[str, Any]:

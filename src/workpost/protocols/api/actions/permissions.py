@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.access import permissions as shell
@@ -10,10 +11,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.call import Call
 from workpost.store.tables.entities import GROUP, USER
 from workpost.store.tables.permissions import PermissionRow
@@ -44,18 +43,10 @@ async def DeleteMailboxPermissions(api: Api, call: Call, document: Document) -> 
 
 async def ListMailboxPermissions(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List who may do what with a mailbox."""
-    (after,) = page_start(api, call, document, 1)
-    rows, last = await shell.list_mailbox_permissions(
-        api.core,
-        grant_of(call, document),
-        document["EntityId"],
-        after=after,
-        limit=page_limit(document),
+    read = partial(
+        shell.list_mailbox_permissions, api.core, grant_of(call, document), document["EntityId"]
     )
-    return {
-        "Permissions": [_permission(row) for row in rows],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    return await one_page(api, call, document, "Permissions", read, _permission)
 
 
 def _permission(row: PermissionRow) -> dict[str, Any]:

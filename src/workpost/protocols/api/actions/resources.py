@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.directory import resource_shell as shell
@@ -13,11 +14,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
-from workpost.protocols.api.actions.listing import list_entities
+from workpost.protocols.api.actions.listing import list_entities, one_page
 from workpost.protocols.api.call import Call
 from workpost.store.tables.entities import RESOURCE
 
@@ -138,15 +136,10 @@ async def DisassociateDelegateFromResource(
 
 async def ListResourceDelegates(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the delegates of a resource."""
-    (after,) = page_start(api, call, document, 1)
-    delegates, last = await shell.list_delegates(
-        api.core,
-        grant_of(call, document),
-        document["ResourceId"],
-        after=after,
-        limit=page_limit(document),
-    )
-    return {
-        "Delegates": [{"Id": delegate, "Type": kind} for delegate, kind in delegates],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_delegates, api.core, grant_of(call, document), document["ResourceId"])
+    return await one_page(api, call, document, "Delegates", read, _delegate)
+
+
+def _delegate(found: tuple[str, str]) -> dict[str, Any]:
+    delegate, kind = found
+    return {"Id": delegate, "Type": kind}

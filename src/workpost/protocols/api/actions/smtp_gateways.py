@@ -5,6 +5,7 @@ of the console, in an API of our own.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.organizations import smtp_gateways as shell
@@ -13,10 +14,8 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.call import Call
 from workpost.store.tables.smtp_gateways import GatewayRow
 
@@ -49,14 +48,8 @@ async def DescribeSmtpGateway(api: Api, call: Call, document: Document) -> dict[
 
 async def ListSmtpGateways(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the gateways by name."""
-    (after,) = page_start(api, call, document, 1)
-    rows, last = await shell.list_gateways(
-        api.core, grant_of(call, document), after=after, limit=page_limit(document)
-    )
-    return {
-        "Gateways": [_gateway(each) for each in rows],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    read = partial(shell.list_gateways, api.core, grant_of(call, document))
+    return await one_page(api, call, document, "Gateways", read, _gateway)
 
 
 def _read(document: Document) -> Gateway:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from workpost.domain.access import token_shell as shell
@@ -10,28 +11,18 @@ from workpost.protocols.api.actions.context import (
     Api,
     Document,
     grant_of,
-    next_token,
-    page_limit,
-    page_start,
 )
+from workpost.protocols.api.actions.listing import one_page
 from workpost.protocols.api.call import Call
 from workpost.store.tables.access_tokens import TokenRow
 
 
 async def ListPersonalAccessTokens(api: Api, call: Call, document: Document) -> dict[str, Any]:
     """List the tokens of a user, or of all users, without the tokens themselves."""
-    (after,) = page_start(api, call, document, 1)
-    rows, last = await shell.list_tokens(
-        api.core,
-        grant_of(call, document),
-        document.get("UserId", ""),
-        after=after,
-        limit=page_limit(document),
+    read = partial(
+        shell.list_tokens, api.core, grant_of(call, document), document.get("UserId", "")
     )
-    return {
-        "PersonalAccessTokenSummaries": [_summary(row) for row in rows],
-        "NextToken": next_token(api, call, document, (last,) if last else None),
-    }
+    return await one_page(api, call, document, "PersonalAccessTokenSummaries", read, _summary)
 
 
 async def GetPersonalAccessTokenMetadata(
