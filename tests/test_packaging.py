@@ -122,6 +122,6 @@ def test_the_container_is_made_of_what_its_context_has() -> None:
         for source in line.split()[:-1]
     }
     root = PACKAGING.parent
-    ignored = (root / ".containerignore").read_text().splitlines()
+    ignored = (root / ".dockerignore").read_text().splitlines()
     assert sources == {line[1:] for line in ignored if line.startswith("!")}
     assert all((root / source).exists() for source in sources)
