@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workpost.integrations.s3.depot import Chosen
 from workpost.protocols.s3.documents import Malformed, read_deleted, read_parts
 
 SPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -16,7 +17,7 @@ def test_parts_with_and_without_the_namespace() -> None:
     for space in ("", f" {SPACE}"):
         root = "CompleteMultipartUpload"
         body = f"<{root}{space}>{part}<Else/></{root}>".encode()
-        assert read_parts(body) == [(2, "a")]
+        assert read_parts(body) == [Chosen(2, "a")]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from boto3.s3.transfer import TransferConfig
 
 from tests.support.buckets import Buckets, refused
 from tests.support.moto import MotoServer
-from workpost.integrations.s3 import folder_uploads
+from workpost.integrations.s3 import folder_assembly
 from workpost.integrations.s3.mapping import find_depot
 from workpost.kernel.outside_settings import Outside
 from workpost.operations.functions.buckets import sweep_buckets
@@ -187,7 +187,9 @@ def test_an_upload_outlives_the_process_and_is_for_all_of_them(buckets: Buckets)
     parts = [part(buckets, upload, 1, b"x" * 5 * MIB)]
     later = find_depot(buckets.api.core.settings, buckets.account, buckets.bucket, bounded=True)
     assert later is not None
-    tag = later.uploads.put_part(KEY, upload, 2, b"end")
+    writing = later.uploads.write_part(KEY, upload, 2, 3)
+    writing.write(b"end")
+    tag = writing.finish()
     complete(buckets, upload, [*parts, {"PartNumber": 2, "ETag": tag}])
     assert buckets.get(KEY, Range="bytes=-3") == b"end"
 
@@ -203,7 +205,7 @@ def test_completing_that_fails_can_be_tried_again(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(folder_uploads, "_append", full)
+        patched.setattr(folder_assembly, "copy_into", full)
         assert refused(lambda: complete(buckets, upload, parts)) == (503, "ServiceUnavailable")
     assert buckets.get(KEY) == b"before"
     assert os.listdir(buckets.folder / "new") == ["large.eml"]

@@ -3,43 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from workpost.integrations.s3.depot import Begun, Part
+from workpost.formats.checksums import Sum
+from workpost.integrations.s3.bucket_pieces import (
+    SpooledWriting,
+    conditions,
+    sum_in,
+    sum_parameters,
+)
+from workpost.integrations.s3.depot import ANYTHING, Begun, Chosen, Condition, Done, Part, Writing
 
 
 class BucketUploads:
     """Uploads of one bucket; implements `Uploads`. `call` is the bucket's way to ask S3."""
 
-    def __init__(self, call: Callable[..., Any], begin: Callable[[str], str]) -> None:
+    def __init__(
+        self, call: Callable[..., Any], begin: Callable[..., str], spool: Path | None
+    ) -> None:
         self._call = call
         self._begin = begin
+        self._spool = spool
 
-    def begin(self, name: str) -> str:
-        return self._begin(name)
+    def begin(self, name: str, algorithm: str = "", kind: str = "") -> str:
+        if not algorithm:
+            return self._begin(name)
+        return self._begin(name, ChecksumAlgorithm=algorithm, ChecksumType=kind)
 
-    def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
-        answer = self._call("upload_part", Key=name, UploadId=upload, PartNumber=number, Body=data)
-        return str(answer["ETag"]).strip('"')
+    def algorithm(self, name: str, upload: str) -> str:
+        answer = self._call("list_parts", Key=name, UploadId=upload, MaxParts=1)
+        return str(answer.get("ChecksumAlgorithm", ""))
+
+    def write_part(self, name: str, upload: str, number: int, size: int) -> Writing:
+        def send(body: Any, sum: Sum | None) -> str:
+            answer = self._call(
+                "upload_part",
+                Key=name,
+                UploadId=upload,
+                PartNumber=number,
+                Body=body,
+                **sum_parameters(sum),
+            )
+            return str(answer["ETag"]).strip('"')
+
+        return SpooledWriting(self._spool, size, send)
 
     def parts(self, name: str, upload: str, after: int, limit: int) -> Sequence[Part]:
         answer = self._call(
             "list_parts", Key=name, UploadId=upload, PartNumberMarker=after, MaxParts=limit
         )
         return [
-            Part(one["PartNumber"], one["Size"], _time(one["LastModified"]), one["ETag"].strip('"'))
+            Part(
+                one["PartNumber"],
+                one["Size"],
+                _time(one["LastModified"]),
+                one["ETag"].strip('"'),
+                sum_in(one),
+            )
             for one in answer.get("Parts", ())
         ]
 
-    def complete(self, name: str, upload: str, chosen: Sequence[tuple[int, str]]) -> str:
-        parts = [{"PartNumber": number, "ETag": f'"{tag}"'} for number, tag in chosen]
+    def complete(
+        self,
+        name: str,
+        upload: str,
+        chosen: Sequence[Chosen],
+        wanted: Sum | None = None,
+        condition: Condition = ANYTHING,
+    ) -> Done:
+        parts = [
+            {"PartNumber": each.number, "ETag": f'"{each.tag}"', **sum_parameters(each.sum)}
+            for each in chosen
+        ]
+        kind = {"ChecksumType": wanted.kind} if wanted is not None else {}
         answer = self._call(
             "complete_multipart_upload",
             Key=name,
             UploadId=upload,
             MultipartUpload={"Parts": parts},
+            **sum_parameters(wanted),
+            **kind,
+            **conditions(condition),
         )
-        return str(answer["ETag"]).strip('"')
+        return Done(str(answer["ETag"]).strip('"'), sum_in(answer))
 
     def abort(self, name: str, upload: str) -> None:
         self._call("abort_multipart_upload", Key=name, UploadId=upload)

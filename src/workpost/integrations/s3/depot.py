@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from workpost.formats.checksums import Sum
 from workpost.kernel.errors import InvalidParameter
 
 MAX_PARTS = 10_000
@@ -34,8 +35,15 @@ class BucketFull(Refused):
     """The bucket holds as much as it may."""
 
 
+class ConditionFailed(Refused):
+    """There is an object where none was wanted, or another one than was wanted."""
+
+
 class PartsRefused(Refused):
-    """Parts make no object; `code` is S3's: InvalidPart, InvalidPartOrder, EntityTooSmall."""
+    """Parts make no object, or not the one that was told.
+
+    `code` is S3's: InvalidPart, InvalidPartOrder, EntityTooSmall, InvalidRequest, BadDigest.
+    """
 
     def __init__(self, message: str = "", code: str = "InvalidPart") -> None:
         super().__init__(message)
@@ -43,12 +51,28 @@ class PartsRefused(Refused):
 
 
 class Part(NamedTuple):
-    """A part of an upload: bytes, time in ms, ETag."""
+    """A part of an upload: bytes, time in ms, ETag, the checksum that came with it."""
 
     number: int
     size: int
     modified: int
     tag: str
+    sum: Sum | None = None
+
+
+class Chosen(NamedTuple):
+    """A part that an object is to be made of; a checksum that is told has to be the part's."""
+
+    number: int
+    tag: str
+    sum: Sum | None = None
+
+
+class Done(NamedTuple):
+    """The object of an upload: its ETag, and its checksum where the upload has them."""
+
+    tag: str
+    sum: Sum | None = None
 
 
 class Begun(NamedTuple):
@@ -60,12 +84,63 @@ class Begun(NamedTuple):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An object as a bucket lists it: bytes, time of its last change in ms, what S3 calls ETag."""
+    """An object as a bucket lists it: bytes, time of its last change in ms, what S3 calls ETag.
+
+    Lists tell no checksum. `version` is set where one was asked for.
+    """
 
     name: str
     size: int
     modified: int
     tag: str
+    sum: Sum | None = None
+    version: str = ""
+
+
+class Condition(NamedTuple):
+    """What has to be in the place of an object that is written: anything, where nothing is said."""
+
+    match: str = ""
+    """The ETag of the object."""
+    absent: bool = False
+    """No object."""
+
+
+ANYTHING = Condition()
+
+
+class Writing(Protocol):
+    """An object or a part that is being written; nobody sees it before `finish`.
+
+    Blocking, and raises what `Depot` raises. Whoever does not finish it aborts it.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Add data."""
+        ...
+
+    def finish(self, sum: Sum | None = None) -> str:
+        """Make it what it is to be, durable, with a checksum that was verified; returns its ETag.
+
+        Raises ConditionFailed and NoObject for a condition, Gone and PartsRefused for a part.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Throw it away; nothing happens to what was finished."""
+        ...
+
+
+class Reading(Protocol):
+    """An object, or a range of it, that is being read. Blocking."""
+
+    def read(self, octets: int) -> bytes:
+        """So many bytes, fewer at the end. Raises TryLater when it breaks off."""
+        ...
+
+    def close(self) -> None:
+        """Let it go."""
+        ...
 
 
 class Uploads(Protocol):
@@ -74,22 +149,33 @@ class Uploads(Protocol):
     Blocking, and raises what `Depot` raises.
     """
 
-    def begin(self, name: str) -> str:
-        """Begin an upload; returns its id."""
+    def begin(self, name: str, algorithm: str = "", kind: str = "") -> str:
+        """Begin an upload, with checksums of an algorithm and a type or none; returns its id."""
         ...
 
-    def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
-        """Put or replace part `number` (1 to MAX_PARTS); returns its ETag. Raises Gone."""
+    def algorithm(self, name: str, upload: str) -> str:
+        """The algorithm of its checksums, "" for none. Raises Gone."""
+        ...
+
+    def write_part(self, name: str, upload: str, number: int, size: int) -> Writing:
+        """Put or replace part `number` (1 to MAX_PARTS). Raises Gone, BucketFull."""
         ...
 
     def parts(self, name: str, upload: str, after: int, limit: int) -> Sequence[Part]:
         """The first `limit` parts whose numbers are greater than `after`. Raises Gone."""
         ...
 
-    def complete(self, name: str, upload: str, chosen: Sequence[tuple[int, str]]) -> str:
-        """Make the object of the chosen parts (number, ETag); returns its ETag.
+    def complete(
+        self,
+        name: str,
+        upload: str,
+        chosen: Sequence[Chosen],
+        wanted: Sum | None = None,
+        condition: Condition = ANYTHING,
+    ) -> Done:
+        """Make the object of the chosen parts; `wanted` is the checksum it has to have.
 
-        Raises Gone, PartsRefused.
+        Raises Gone, PartsRefused, ConditionFailed, NoObject.
         """
         ...
 
@@ -152,15 +238,19 @@ class Depot(Protocol):
         """
         ...
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
-        """Bytes `start` to `end` (exclusive) of an object as `look` told it.
+    def write(self, name: str, size: int, condition: Condition = ANYTHING) -> Writing:
+        """Write an object of `size` bytes, piece by piece. Raises BucketFull, ConditionFailed."""
+        ...
+
+    def open(self, entry: Entry, start: int, end: int) -> Reading:
+        """Read bytes `start` to `end` (exclusive) of an object as `look` told it.
 
         Raises TryLater when it is another one by now, NoObject.
         """
         ...
 
-    def look(self, name: str) -> Entry:
-        """What is known of an object. Raises NoObject."""
+    def look(self, name: str, version: str = "") -> Entry:
+        """What is known of an object, with its checksum. Raises NoObject."""
         ...
 
     def entries(self, prefix: str, after: str, limit: int) -> Sequence[Entry]:

@@ -8,25 +8,42 @@ own copy: nothing is sealed, and no KMS key is asked.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from workpost.integrations.s3.depot import Entry, Gone, NoObject, Refused, TooLarge, Uploads
+import msgspec
+
+from workpost.formats.checksums import Sum
+from workpost.integrations.s3.depot import (
+    ANYTHING,
+    Condition,
+    ConditionFailed,
+    Entry,
+    Gone,
+    NoObject,
+    Reading,
+    Refused,
+    TooLarge,
+    Uploads,
+    Writing,
+)
 from workpost.integrations.s3.folder_files import (
     UNFINISHED,
     UPLOADING,
     entry_of,
     is_file,
     keep_tag,
+    make_file,
+    sum_kept,
     sync,
     translated,
     write,
 )
 from workpost.integrations.s3.folder_listing import Listing
+from workpost.integrations.s3.folder_pieces import FileReading, FileWriting
 from workpost.integrations.s3.folder_uploads import FolderUploads
 from workpost.integrations.s3.folder_usage import Bounds, Usage
 from workpost.kernel.errors import TryLater
@@ -79,20 +96,20 @@ class FolderDepot:
 
     def _make(self, name: str, upload: str, size: int) -> int:
         """Make the file that is to be written, and its folders; tells how many that are."""
-        folder = self._path(name).parent
         for _ in range(TRIES):
-            above = itertools.takewhile(lambda each: each != self._root, (folder, *folder.parents))
-            missing = sum(not each.exists() for each in above)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made = self.make_folders(name)
             with contextlib.suppress(FileNotFoundError):
-                working = self.working(name, upload)
-                handle = os.open(working, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                try:
-                    os.ftruncate(handle, size)
-                finally:
-                    os.close(handle)
-                return missing + 1
+                make_file(self.working(name, upload), size)
+                return made + 1
         raise TryLater("the folder of the bucket is changing")
+
+    def make_folders(self, name: str) -> int:
+        """Make the folders of a name; tells how many that are. Raises Refused, OSError."""
+        folder = self._path(name).parent
+        above = itertools.takewhile(lambda each: each != self._root, (folder, *folder.parents))
+        missing = sum(not each.exists() for each in above)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return missing
 
     def put_part(self, name: str, upload: str, number: int, data: bytes) -> str:
         ends = self._ends.get(upload, [])
@@ -114,20 +131,26 @@ class FolderDepot:
         return str(ends[number])
 
     def complete(self, name: str, upload: str, tags: Sequence[str]) -> None:
-        self.publish(name, upload)
+        self.publish(name, self.working(name, upload))
         self._ends.pop(upload, None)
 
-    def publish(self, name: str, upload: str) -> None:
+    def publish(self, name: str, working: Path, condition: Condition = ANYTHING) -> None:
         """Make the object of its file, durable; what it replaces is counted no more.
 
-        Raises Gone, Refused, TryLater.
+        Raises Gone, ConditionFailed, NoObject, Refused, TryLater.
         """
-        working, path = self.working(name, upload), self._path(name)
+        path = self._path(name)
 
         def rename() -> tuple[int, int]:
+            # Here, as nobody else changes a bucket that is bounded meanwhile.
+            self.check_condition(name, condition)
+            made = 0
             before = self._size(path)
+            if before is None and working.exists():
+                # Whoever empties a folder takes it away.
+                made = self.make_folders(name)
             working.rename(path)
-            return (0, 0) if before is None else (before, 1)
+            return (0, -made) if before is None else (before, 1)
 
         try:
             sync(working)
@@ -137,6 +160,19 @@ class FolderDepot:
             raise Gone(f"the upload of {name} is not there") from None
         except OSError as error:
             raise translated(error) from error
+
+    def check_condition(self, name: str, condition: Condition) -> None:
+        """Raises ConditionFailed, and NoObject where a certain one was wanted."""
+        if condition == ANYTHING:
+            return
+        try:
+            entry = self.look(name)
+        except NoObject:
+            if condition.match:
+                raise
+            return
+        if condition.absent or condition.match not in {entry.tag, "*"}:
+            raise ConditionFailed(f"the object {name} is there, or is another one")
 
     def _size(self, path: Path) -> int | None:
         try:
@@ -156,14 +192,7 @@ class FolderDepot:
             if size is None:
                 return 0, 0
             path.unlink()
-            count = 1
-            with contextlib.suppress(OSError):
-                for folder in path.parents:
-                    if folder == self._root:
-                        break
-                    folder.rmdir()
-                    count += 1
-            return size, count
+            return size, 1 + self._prune(path)
 
         try:
             if self._size(path) is not None:
@@ -174,6 +203,21 @@ class FolderDepot:
             if path.is_dir():
                 return
             raise translated(error) from error
+
+    def _prune(self, path: Path) -> int:
+        """Remove the folders of a name that are empty; tells how many those were."""
+        count = 0
+        with contextlib.suppress(OSError):
+            for folder in path.parents:
+                if folder == self._root:
+                    break
+                folder.rmdir()
+                count += 1
+        return count
+
+    def drop_folders(self, name: str) -> int:
+        """Remove the folders of an object that is not there, where they are empty."""
+        return self._prune(self._path(name))
 
     def unfinished(self, name: str) -> list[str]:
         path = self._path(name)
@@ -187,25 +231,35 @@ class FolderDepot:
         return [each.removeprefix(start) for each in names if each.startswith(start)]
 
     def put(self, name: str, data: bytes) -> str:
-        upload = secrets.token_hex(16)
+        writing = self.write(name, len(data))
         try:
-            self.usage.charge(len(data), lambda: self._make(name, upload, len(data)))
-            handle = os.open(self.working(name, upload), os.O_WRONLY)
-            try:
-                write(handle, data)
-                keep_tag(handle, hashlib.md5(data, usedforsecurity=False).hexdigest())
-                tag = entry_of(name, os.fstat(handle), handle).tag
-            finally:
-                os.close(handle)
-            self.publish(name, upload)
-            return tag
-        except BaseException as error:
+            writing.write(data)
+            return writing.finish()
+        finally:
+            writing.abort()
+
+    def write(self, name: str, size: int, condition: Condition = ANYTHING) -> Writing:
+        upload = secrets.token_hex(16)
+        working = self.working(name, upload)
+
+        def publish(handle: int, tag: str, sum: Sum | None) -> str:
+            keep_tag(handle, tag, sum)
+            told = entry_of(name, os.fstat(handle), handle).tag
+            self.publish(name, working, condition)
+            return told
+
+        def discard() -> None:
             # Unfinished files are in no list: whoever may put objects could fill the disk unseen.
             with contextlib.suppress(Refused, TryLater):
-                self.abort(name, upload)
-            if isinstance(error, OSError):
-                raise translated(error) from error
-            raise
+                self._remove(working)
+
+        self.check_condition(name, condition)
+        try:
+            self.usage.charge(size, lambda: self._make(name, upload, size))
+            return FileWriting(os.open(working, os.O_WRONLY), size, publish, discard)
+        except OSError as error:
+            discard()
+            raise translated(error) from error
 
     def fetch(self, name: str, version: str, limit: int) -> bytes:
         handle = self._open(name) if version in NO_VERSION else None
@@ -220,30 +274,24 @@ class FolderDepot:
             raise TooLarge(f"the object has more than {limit} bytes")
         return data
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def open(self, entry: Entry, start: int, end: int) -> Reading:
         handle = self._open(entry.name)
         if handle is None:
             raise _no_object(entry.name)
-        try:
-            if entry_of(entry.name, os.fstat(handle), handle) != entry:
-                raise TryLater("the object has changed meanwhile")
-            data = bytearray()
-            while piece := os.pread(handle, end - start - len(data), start + len(data)):
-                data += piece
-        except OSError as error:
-            raise translated(error, "read") from error
-        finally:
+        facts = os.fstat(handle)
+        if entry_of(entry.name, facts, handle).tag != entry.tag:
             os.close(handle)
-        if len(data) != end - start:
             raise TryLater("the object has changed meanwhile")
-        return bytes(data)
+        return FileReading(handle, start, end)
 
-    def look(self, name: str) -> Entry:
-        handle = self._open(name)
+    def look(self, name: str, version: str = "") -> Entry:
+        handle = self._open(name) if version in NO_VERSION else None
         if handle is None:
             raise _no_object(name)
         try:
-            return entry_of(name, os.fstat(handle), handle)
+            facts = os.fstat(handle)
+            entry = entry_of(name, facts, handle)
+            return msgspec.structs.replace(entry, sum=sum_kept(facts, handle))
         finally:
             os.close(handle)
 
@@ -294,6 +342,14 @@ class FolderDepot:
         """The file of an upload that is being written. Raises Refused."""
         path = self._path(name)
         return path.with_name(f"{path.name}{UPLOADING}{upload}")
+
+    def assembled(self, upload: str) -> Path:
+        """The file that the parts of an upload are put together in: where it can be renamed."""
+        return self._root / f"{UPLOADING}{upload}"
+
+    def place(self, name: str) -> Path:
+        """Where an object lies. Raises Refused."""
+        return self._path(name)
 
     def _path(self, name: str) -> Path:
         """Where an object lies. Raises NoPlace, Refused for a name that leads out of the folder."""

@@ -8,6 +8,7 @@ import re
 import stat
 from pathlib import Path
 
+from workpost.formats.checksums import Sum
 from workpost.integrations.s3.depot import Entry, Refused
 from workpost.kernel.errors import TryLater
 
@@ -16,6 +17,9 @@ UNFINISHED = re.compile(r".*\.uploading-[0-9a-f]{32}", re.DOTALL)
 _TAG = "user.workpost.etag"
 _KEPT = re.compile(rb"([0-9a-f]{32}(?:-\d{1,5})?) (\d+) (\d+)")
 """ETag, and the time and size of the file that it was made for."""
+_SUM = "user.workpost.checksum"
+_KEPT_SUM = re.compile(rb"([A-Z0-9]{4,9}) ([A-Za-z0-9+/=]{8,44}(?:-\d{1,5})?) (\d+) (\d+)")
+"""Algorithm and checksum, and the same."""
 FOR_GOOD = (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError)
 
 
@@ -35,6 +39,15 @@ def write(handle: int, data: bytes, start: int = 0) -> None:
         rest = rest[done:]
 
 
+def make_file(path: Path, size: int) -> None:
+    """Make a file that has its size from the beginning. Raises OSError."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        os.ftruncate(handle, size)
+    finally:
+        os.close(handle)
+
+
 def sync(path: Path) -> None:
     """Make a file or a folder durable. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
@@ -44,11 +57,26 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def keep_tag(handle: int, tag: str) -> None:
-    """Keep an object's ETag with its file, where the file system can: after the last write."""
+def keep_tag(handle: int, tag: str, sum: Sum | None = None) -> None:
+    """Keep an object's ETag and checksum with its file, where the file system can.
+
+    To be called after the last write.
+    """
     facts = os.fstat(handle)
+    state = f"{facts.st_mtime_ns} {facts.st_size}"
     with contextlib.suppress(OSError):
-        os.setxattr(handle, _TAG, f"{tag} {facts.st_mtime_ns} {facts.st_size}".encode())
+        os.setxattr(handle, _TAG, f"{tag} {state}".encode())
+        if sum is not None:
+            os.setxattr(handle, _SUM, f"{sum.algorithm} {sum.value} {state}".encode())
+
+
+def sum_kept(facts: os.stat_result, file: int) -> Sum | None:
+    """The checksum that was kept with an object, None once somebody has written to the file."""
+    with contextlib.suppress(OSError):
+        match = _KEPT_SUM.fullmatch(os.getxattr(file, _SUM))
+        if match and (int(match[3]), int(match[4])) == (facts.st_mtime_ns, facts.st_size):
+            return Sum(match[1].decode(), match[2].decode())
+    return None
 
 
 def entry_of(name: str, facts: os.stat_result, file: int | Path) -> Entry:

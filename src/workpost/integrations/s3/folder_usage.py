@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workpost.integrations.s3.depot import BucketFull
-from workpost.integrations.s3.folder_files import UNFINISHED
+from workpost.integrations.s3.folder_files import UNFINISHED, UPLOADING
 
 RECOUNT_SECONDS = 3600
 RECHECK_SECONDS = 60
 """Age of a count that is believed when it refuses."""
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Bounds(NamedTuple):
@@ -52,17 +54,17 @@ class Usage:
         self._bounds = bounds
         self._file = root.with_name(f".{root.name}.usage")
 
-    def charge(self, octets: int, objects: Callable[[], int]) -> None:
+    def charge(self, octets: int, objects: Callable[[], int], *, forced: bool = False) -> None:
         """Count something more; `objects` makes it, and tells how many it has made.
 
-        It is called under the lock, so that a walk finds all that was counted. Raises
-        BucketFull, OSError.
+        It is called under the lock, so that a walk finds all that was counted. `forced` for what
+        soon takes the place of something that counts. Raises BucketFull, OSError.
         """
         if self._bounds is None:
             objects()
             return
         with self._held() as held:
-            count = self._checked(held, octets)
+            count = _read(held) if forced else self._checked(held, octets)
             made = objects()
             _write(held, count._replace(octets=count.octets + octets, objects=count.objects + made))
 
@@ -134,12 +136,19 @@ class Usage:
                     path = Path(folder, file)
                     with contextlib.suppress(FileNotFoundError):
                         facts = path.lstat()
-                        if facts.st_mtime < oldest and UNFINISHED.fullmatch(file):
+                        if facts.st_mtime < oldest and self._is_left(path):
                             path.unlink()
                             continue
                         octets += facts.st_size
                         objects += 1
         return Count(octets, objects, int(now))
+
+    def _is_left(self, path: Path) -> bool:
+        """Whether a file was left unfinished; what an upload is being made into goes with it."""
+        if not UNFINISHED.fullmatch(path.name):
+            return False
+        upload = path.name.removeprefix(UPLOADING) if path.parent == self._root else ""
+        return not (_ID.fullmatch(upload) and (self._uploads / upload).exists())
 
 
 def _read(held: int) -> Count:

@@ -64,4 +64,4 @@ def find_depot(
         )
     from workpost.integrations.s3.uploads import BucketDepot
 
-    return BucketDepot(mapped.name, key, settings.api.region, profile)
+    return BucketDepot(mapped.name, key, settings.api.region, profile, settings.outside_dir)

@@ -12,18 +12,34 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from workpost.formats.checksums import Sum
+from workpost.integrations.s3.bucket_pieces import (
+    SpooledWriting,
+    StreamReading,
+    conditions,
+    sum_in,
+    sum_parameters,
+)
 from workpost.integrations.s3.bucket_uploads import BucketUploads
 from workpost.integrations.s3.client import make_client
 from workpost.integrations.s3.depot import (
+    ANYTHING,
+    Condition,
+    ConditionFailed,
     Entry,
     Gone,
     NoObject,
     PartsRefused,
+    Reading,
     Refused,
     TooLarge,
     Uploads,
+    Writing,
 )
 from workpost.kernel.errors import TryLater
 
@@ -32,7 +48,11 @@ NO_UPLOAD = "NoSuchUpload"
 NO_OBJECT = ("NoSuchKey", "NoSuchVersion", "InvalidVersion", "InvalidArgument", "404")
 """A version id that no version can have is an invalid argument."""
 CHANGED = "PreconditionFailed"
-PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
+PARTS = frozenset(
+    {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "InvalidRequest", "BadDigest"}
+)
+CONDITION = frozenset({CHANGED, "ConditionalRequestConflict", "412"})
+WITH_PARTS = frozenset({"upload_part", "complete_multipart_upload"})
 NOT_THERE = frozenset({NO_UPLOAD, "404"})
 NO_POLICY = frozenset({"NoSuchBucketPolicy", "NotImplemented", "MethodNotAllowed", "501", "405"})
 """Answers of buckets without a policy, and of endpoints that know none."""
@@ -57,14 +77,18 @@ class BucketDepot:
     Without a key the bucket itself decides how to encrypt.
     """
 
-    def __init__(self, bucket: str, key: str, region: str, profile: str = "") -> None:
+    def __init__(
+        self, bucket: str, key: str, region: str, profile: str = "", spool: Path | None = None
+    ) -> None:
+        """`spool` is the folder for what is written piece by piece, None for the system's."""
         self._bucket = bucket
         self._key = key
         self._region = region
         self._profile = profile
         self._lock = threading.Lock()
         self._client: Any = None
-        self._uploads = BucketUploads(self._call, self.begin)
+        self._spool = spool
+        self._uploads = BucketUploads(self._call, self._begin, spool)
 
     @property
     def uploads(self) -> Uploads:
@@ -76,7 +100,10 @@ class BucketDepot:
             raise Refused(f"the bucket {self._bucket} is public")
 
     def begin(self, name: str) -> str:
-        answer = self._call("create_multipart_upload", Key=name, **self._encryption())
+        return self._begin(name)
+
+    def _begin(self, name: str, **more: str) -> str:
+        answer = self._call("create_multipart_upload", Key=name, **self._encryption(), **more)
         upload = str(answer["UploadId"])
         if self._key and answer.get("ServerSideEncryption") != ENCRYPTION:
             self.abort(name, upload)
@@ -122,9 +149,24 @@ class BucketDepot:
             raise TryLater("S3 broke off in the middle of an object")
         return data
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def write(self, name: str, size: int, condition: Condition = ANYTHING) -> Writing:
+        def send(body: Any, sum: Sum | None) -> str:
+            answer = self._call(
+                "put_object",
+                Key=name,
+                Body=body,
+                **self._encryption(),
+                **conditions(condition),
+                **sum_parameters(sum),
+            )
+            return str(answer["ETag"]).strip('"')
+
+        return SpooledWriting(self._spool, size, send)
+
+    def open(self, entry: Entry, start: int, end: int) -> Reading:
         if start == end:
-            return b""
+            return StreamReading(None, 0)
+        version = {"VersionId": entry.version} if entry.version else {}
         answer = self._call(
             "get_object",
             *NO_OBJECT,
@@ -132,17 +174,21 @@ class BucketDepot:
             Key=entry.name,
             IfMatch=f'"{entry.tag}"',
             Range=f"bytes={start}-{end - 1}",
+            **version,
         )
-        data = _taken(answer["Body"], end - start) if answer is not None else b""
-        if len(data) != end - start:
+        if answer is None:
             raise TryLater("the object has changed meanwhile")
-        return data
+        return StreamReading(answer["Body"], end - start)
 
-    def look(self, name: str) -> Entry:
-        answer = self._call("head_object", *NO_OBJECT, Key=name)
+    def look(self, name: str, version: str = "") -> Entry:
+        wanted = {"VersionId": version} if version else {}
+        answer = self._call(
+            "head_object", *NO_OBJECT, "400", Key=name, ChecksumMode="ENABLED", **wanted
+        )
         if answer is None:
             raise NoObject(f"the bucket {self._bucket} has no such object")
-        return _entry(name, answer["ContentLength"], answer)
+        entry = _entry(name, answer["ContentLength"], answer)
+        return msgspec.structs.replace(entry, sum=sum_in(answer), version=version)
 
     def entries(self, prefix: str, after: str, limit: int) -> Sequence[Entry]:
         answer = self._call("list_objects_v2", Prefix=prefix, StartAfter=after, MaxKeys=limit)
@@ -176,7 +222,11 @@ class BucketDepot:
             passing = status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED
             if code == NO_UPLOAD:
                 raise Gone(text) from error
-            if code in PARTS:
+            if code in CONDITION:
+                raise ConditionFailed(text) from error
+            if code in {"NoSuchKey", "404"}:
+                raise NoObject(text) from error
+            if code in PARTS and operation in WITH_PARTS:
                 raise PartsRefused(text, code) from error
             if passing or status in PASSING_STATUS or code in PASSING:
                 raise TryLater(text) from error

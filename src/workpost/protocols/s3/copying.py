@@ -6,15 +6,17 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from workpost.integrations.s3.depot import Depot
+from workpost.formats.checksums import Sum
+from workpost.integrations.s3.depot import Depot, Entry, Writing
+from workpost.protocols.s3 import limits
 from workpost.protocols.s3.errors import S3Error
-from workpost.protocols.s3.replies import Reply, document, refuse_unkept
+from workpost.protocols.s3.putting import condition_of, copy
+from workpost.protocols.s3.replies import WRITE_CONDITIONS, Reply, document, refuse_unkept
 from workpost.protocols.s3.request import Asked
+from workpost.protocols.s3.sums import named_algorithm
 from workpost.protocols.s3.threads import apart
 from workpost.protocols.s3.wire import answers
 
-MAX_OBJECT = 64 << 20
-"""Bytes that are put or got at once; larger objects are put in parts and got in ranges."""
 SOURCE, COPY = "x-amz-copy-source", "x-amz-metadata-directive"
 RANGE, MATCH = "x-amz-copy-source-range", "x-amz-copy-source-if-match"
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{1,15})")
@@ -30,28 +32,43 @@ def is_copy(asked: Asked) -> bool:
 
 async def copy_object(find: Find, depot: Depot, asked: Asked) -> Reply:
     """CopyObject, from any bucket of the account. Raises S3Error, Refused, TryLater."""
-    refuse_unkept(asked, SOURCE, MATCH)
+    refuse_unkept(asked, SOURCE, MATCH, *WRITE_CONDITIONS)
     directive = asked.header(COPY) or "COPY"
     if asked.method != "PUT" or set(asked.query) - {"x-id"} or directive != "COPY":
         raise S3Error("NotImplemented", "Objects are copied as they are.")
-    data = await _bring(find, asked)
-    tag = await apart(depot.put, asked.key, data)
-    entry = await apart(depot.look, asked.key)
-    return document(answers.copied("CopyObjectResult", tag, entry.modified))
+    source, entry, (start, end) = await _find(find, asked)
+    algorithm = named_algorithm(asked) or (entry.sum.algorithm if entry.sum else "")
+    writing = await apart(depot.write, asked.key, end - start, condition_of(asked))
+    tag, made_sum = await _bring(source, entry, (start, end), writing, algorithm)
+    made = await apart(depot.look, asked.key)
+    return document(answers.copied("CopyObjectResult", tag, made.modified, made_sum))
 
 
 async def copy_part(find: Find, depot: Depot, asked: Asked, upload: str, number: int) -> Reply:
     """UploadPartCopy, from any bucket of the account. Raises S3Error, Refused, TryLater."""
     refuse_unkept(asked, SOURCE, RANGE, MATCH)
-    data = await _bring(find, asked)
-    tag = await apart(depot.uploads.put_part, asked.key, upload, number, data)
+    source, entry, (start, end) = await _find(find, asked)
+    algorithm = await apart(depot.uploads.algorithm, asked.key, upload)
+    writing = await apart(depot.uploads.write_part, asked.key, upload, number, end - start)
+    tag, made_sum = await _bring(source, entry, (start, end), writing, algorithm)
     parts = await apart(depot.uploads.parts, asked.key, upload, number - 1, 1)
     modified = parts[0].modified if parts else 0
-    return document(answers.copied("CopyPartResult", tag, modified))
+    return document(answers.copied("CopyPartResult", tag, modified, made_sum))
 
 
-async def _bring(find: Find, asked: Asked) -> bytes:
-    """The object that is to be copied, or the range of it that was named."""
+async def _bring(
+    source: Depot, entry: Entry, place: tuple[int, int], writing: Writing, algorithm: str
+) -> tuple[str, Sum | None]:
+    try:
+        reading = await apart(source.open, entry, *place)
+    except BaseException:
+        await apart(writing.abort)
+        raise
+    return await copy(writing, reading, algorithm)
+
+
+async def _find(find: Find, asked: Asked) -> tuple[Depot, Entry, tuple[int, int]]:
+    """The object that is to be copied, and the range of it that was named."""
     source, key = _source(find, asked)
     entry = await apart(source.look, key)
     wanted = asked.header(MATCH)
@@ -65,9 +82,9 @@ async def _bring(find: Find, asked: Asked) -> bytes:
         if match is None or not int(match[1]) <= int(match[2]) < entry.size:
             raise S3Error("InvalidArgument", "The copy source range is not valid for the object.")
         start, end = int(match[1]), int(match[2]) + 1
-    if end - start > MAX_OBJECT:
-        raise S3Error("InvalidRequest", f"At most {MAX_OBJECT} bytes are copied at once.")
-    return await apart(source.read, entry, start, end)
+    if end - start > limits.MAX_OBJECT:
+        raise S3Error("InvalidRequest", f"At most {limits.MAX_OBJECT} bytes are copied at once.")
+    return source, entry, (start, end)
 
 
 def _source(find: Find, asked: Asked) -> tuple[Depot, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from workpost.formats.xml import Element, XmlError, parse_xml
+from workpost.integrations.s3.depot import Chosen
+from workpost.protocols.s3.sums import sum_among
 
 MAX_DOCUMENT = 4 << 20
 """Bytes of a document that is sent to us: 10,000 parts with checksums have 3 MB."""
@@ -13,14 +15,15 @@ class Malformed(ValueError):
     """The document is not what was to be sent."""
 
 
-def read_parts(body: bytes) -> list[tuple[int, str]]:
-    """Number and ETag of each part in a CompleteMultipartUpload. Raises Malformed."""
+def read_parts(body: bytes) -> list[Chosen]:
+    """Number, ETag and checksum of each part in a CompleteMultipartUpload. Raises Malformed."""
     found = []
     for part in _children(_root(body, "CompleteMultipartUpload"), "Part"):
         number, tag = _text(part, "PartNumber"), _text(part, "ETag")
         if not (number.isascii() and number.isdecimal() and len(number) <= 5 and tag):
             raise Malformed("a part has no number or no ETag")
-        found.append((int(number), tag.strip('"')))
+        texts = {_local(each): each.text.strip() for each in part.children}
+        found.append(Chosen(int(number), tag.strip('"'), sum_among(texts)))
     if not found:
         raise Malformed("there are no parts")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workpost.integrations.s3.depot import (
     BucketFull,
+    ConditionFailed,
     Gone,
     NoObject,
     PartsRefused,
@@ -80,6 +81,10 @@ _DEPOTS = {
         "The specified multipart upload does not exist. It may have been aborted or completed.",
     ),
     BucketFull: ("QuotaExceeded", ""),
+    ConditionFailed: (
+        "PreconditionFailed",
+        "At least one of the pre-conditions you specified did not hold",
+    ),
     TooLarge: ("EntityTooLarge", ""),
 }
 """What the refusals of buckets are called, and what is said of them if not their own words."""

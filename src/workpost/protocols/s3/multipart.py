@@ -6,8 +6,24 @@ from workpost.integrations.s3.depot import MAX_PARTS, Depot
 from workpost.protocols.s3.copying import Find, copy_part, is_copy
 from workpost.protocols.s3.documents import Malformed, read_parts
 from workpost.protocols.s3.errors import S3Error
-from workpost.protocols.s3.replies import Reply, document, refuse_unkept, whole
+from workpost.protocols.s3.incoming import Body
+from workpost.protocols.s3.putting import condition_of, put
+from workpost.protocols.s3.replies import (
+    WRITE_CONDITIONS,
+    Reply,
+    document,
+    refuse_unkept,
+    whole,
+)
 from workpost.protocols.s3.request import Asked
+from workpost.protocols.s3.sums import (
+    ALGORITHM,
+    TYPE,
+    fields_of,
+    named_algorithm,
+    named_kind,
+    object_sum,
+)
 from workpost.protocols.s3.threads import apart
 from workpost.protocols.s3.wire import uploads
 
@@ -28,7 +44,7 @@ def is_multipart(asked: Asked) -> bool:
     return "uploads" in asked.query or "uploadId" in asked.query
 
 
-async def serve_upload(depot: Depot, asked: Asked, body: bytes, source: Find) -> Reply:
+async def serve_upload(depot: Depot, asked: Asked, body: Body, source: Find) -> Reply:
     """Do what is asked of an object's upload; `source` finds the bucket that a part comes from.
 
     Raises S3Error, Refused, TryLater.
@@ -36,9 +52,7 @@ async def serve_upload(depot: Depot, asked: Asked, body: bytes, source: Find) ->
     query = set(asked.query)
     upload = asked.query.get("uploadId", "")
     if asked.method == "POST" and query <= BEGIN:
-        refuse_unkept(asked)
-        begun = await apart(depot.uploads.begin, asked.key)
-        return document(uploads.begun(asked.bucket, asked.key, begun))
+        return await _begin(depot, asked)
     if upload and asked.method == "PUT" and query <= PART:
         return await _put_part(depot, asked, upload, body, source)
     if upload and asked.method == "POST" and query <= WHOLE:
@@ -52,7 +66,17 @@ async def serve_upload(depot: Depot, asked: Asked, body: bytes, source: Find) ->
     raise S3Error("NotImplemented", "This is not available for uploads here.")
 
 
-async def _put_part(depot: Depot, asked: Asked, upload: str, body: bytes, source: Find) -> Reply:
+async def _begin(depot: Depot, asked: Asked) -> Reply:
+    refuse_unkept(asked)
+    algorithm = named_algorithm(asked)
+    kind = named_kind(asked, algorithm)
+    begun = await apart(depot.uploads.begin, asked.key, algorithm, kind)
+    fields = {ALGORITHM: algorithm, TYPE: kind} if algorithm else {}
+    reply = document(uploads.begun(asked.bucket, asked.key, begun))
+    return reply._replace(headers=reply.headers | fields)
+
+
+async def _put_part(depot: Depot, asked: Asked, upload: str, body: Body, source: Find) -> Reply:
     number = whole(asked.query.get("partNumber", ""), "partNumber", MAX_PARTS + 1)
     if not 1 <= number <= MAX_PARTS:
         raise S3Error(
@@ -61,21 +85,23 @@ async def _put_part(depot: Depot, asked: Asked, upload: str, body: bytes, source
     if is_copy(asked):
         return await copy_part(source, depot, asked, upload, number)
     refuse_unkept(asked)
-    tag = await apart(depot.uploads.put_part, asked.key, upload, number, body)
-    return Reply(200, {"ETag": f'"{tag}"'})
+    writing = await apart(depot.uploads.write_part, asked.key, upload, number, body.size)
+    tag, proven = await put(writing, body)
+    return Reply(200, {"ETag": f'"{tag}"', **fields_of(proven)})
 
 
-async def _complete(depot: Depot, asked: Asked, upload: str, body: bytes) -> Reply:
-    refuse_unkept(asked)
+async def _complete(depot: Depot, asked: Asked, upload: str, body: Body) -> Reply:
+    refuse_unkept(asked, *WRITE_CONDITIONS)
     try:
-        chosen = await apart(read_parts, body)
+        chosen = await apart(read_parts, await body.whole())
     except Malformed as error:
         raise S3Error("MalformedXML", f"The XML you provided is not right: {error}.") from None
     if len(chosen) > MAX_PARTS:
         raise S3Error("InvalidArgument", f"An object has at most {MAX_PARTS} parts.")
-    tag = await apart(depot.uploads.complete, asked.key, upload, chosen)
+    wanted, condition = object_sum(asked), condition_of(asked)
+    done = await apart(depot.uploads.complete, asked.key, upload, chosen, wanted, condition)
     location = f"/{asked.bucket}/{asked.key}"
-    return document(uploads.completed(location, asked.bucket, asked.key, tag))
+    return document(uploads.completed(location, asked.bucket, asked.key, *done))
 
 
 async def _list_parts(depot: Depot, asked: Asked, upload: str) -> Reply:

@@ -8,13 +8,16 @@ from email.utils import formatdate, parsedate_to_datetime
 from workpost.integrations.s3.depot import Depot, Entry, Refused
 from workpost.integrations.s3.mapping import Depots
 from workpost.kernel.errors import TryLater
-from workpost.protocols.s3.copying import MAX_OBJECT, copy_object, is_copy
+from workpost.protocols.s3.copying import copy_object, is_copy
 from workpost.protocols.s3.documents import Malformed, read_deleted
 from workpost.protocols.s3.errors import S3Error, translate
+from workpost.protocols.s3.incoming import Body
 from workpost.protocols.s3.listing import list_objects
 from workpost.protocols.s3.multipart import is_multipart, list_uploads, serve_upload
-from workpost.protocols.s3.replies import Reply, document, refuse_unkept
-from workpost.protocols.s3.request import Asked
+from workpost.protocols.s3.putting import condition_of, put
+from workpost.protocols.s3.replies import WRITE_CONDITIONS, Reply, document, refuse_unkept
+from workpost.protocols.s3.request import MAX_KEY, Asked
+from workpost.protocols.s3.sums import MODE, fields_of
 from workpost.protocols.s3.threads import apart
 from workpost.protocols.s3.wire import answers
 from workpost.store.core import Core
@@ -28,7 +31,7 @@ NO_VERSION = ("", "null")
 CHANGED = "At least one of the pre-conditions you specified did not hold"
 
 
-async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: bytes) -> Reply:
+async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: Body) -> Reply:
     """Do what an account's function asks. Raises S3Error, Refused, TryLater."""
     if not asked.bucket:
         raise S3Error("NotImplemented", "Buckets are not listed.")
@@ -44,6 +47,7 @@ async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: b
     if is_multipart(asked):
         return await serve_upload(depot, asked, body, find)
     if is_copy(asked):
+        await body.whole()
         return await copy_object(find, depot, asked)
     return await _object(depot, asked, body)
 
@@ -51,7 +55,7 @@ async def answer(core: Core, depots: Depots, account: str, asked: Asked, body: b
 # --- buckets --------------------------------------------------------------------------------------
 
 
-async def _bucket(core: Core, depot: Depot, asked: Asked, body: bytes) -> Reply:
+async def _bucket(core: Core, depot: Depot, asked: Asked, body: Body) -> Reply:
     region = {"x-amz-bucket-region": core.settings.api.region}
     if asked.method == "HEAD":
         return Reply(200, region)
@@ -68,9 +72,9 @@ async def _bucket(core: Core, depot: Depot, asked: Asked, body: bytes) -> Reply:
     return await list_objects(depot, asked)
 
 
-async def _delete_many(depot: Depot, body: bytes) -> Reply:
+async def _delete_many(depot: Depot, body: Body) -> Reply:
     try:
-        objects, quiet = await apart(read_deleted, body)
+        objects, quiet = await apart(read_deleted, await body.whole())
     except Malformed as error:
         raise S3Error("MalformedXML", f"The XML you provided is not right: {error}.") from None
     gone, failed = await apart(_delete_each, depot, objects)
@@ -86,6 +90,8 @@ def _delete_each(
         try:
             if conditional:
                 raise S3Error("NotImplemented", "Versions and conditions are not available here.")
+            if len(key.encode()) > MAX_KEY:
+                raise S3Error("KeyTooLongError", "Your key is too long.")
             depot.delete(key)
             gone.append(key)
         except (S3Error, Refused, TryLater) as error:
@@ -97,7 +103,7 @@ def _delete_each(
 # --- objects --------------------------------------------------------------------------------------
 
 
-async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
+async def _object(depot: Depot, asked: Asked, body: Body) -> Reply:
     reading = asked.method in {"GET", "HEAD"}
     if set(asked.query) - (READ if reading else OBJECT):
         raise S3Error("NotImplemented", "This is not available for objects here.")
@@ -112,51 +118,38 @@ async def _object(depot: Depot, asked: Asked, body: bytes) -> Reply:
     return await _get(depot, asked)
 
 
-async def _put(depot: Depot, asked: Asked, body: bytes) -> Reply:
-    refuse_unkept(asked)
-    tag = await apart(depot.put, asked.key, body)
-    return Reply(200, {"ETag": f'"{tag}"'})
+async def _put(depot: Depot, asked: Asked, body: Body) -> Reply:
+    refuse_unkept(asked, *WRITE_CONDITIONS)
+    writing = await apart(depot.write, asked.key, body.size, condition_of(asked))
+    tag, proven = await put(writing, body)
+    return Reply(200, {"ETag": f'"{tag}"', **fields_of(proven)})
 
 
 async def _get(depot: Depot, asked: Asked) -> Reply:
     version = asked.query.get("versionId", "")
-    if version not in NO_VERSION:
-        return await _get_version(depot, asked, version)
-    entry = await apart(depot.look, asked.key)
+    version = "" if version in NO_VERSION else version
+    entry = await apart(depot.look, asked.key, version)
     headers = {
         "Content-Type": "binary/octet-stream",
         "ETag": f'"{entry.tag}"',
         "Last-Modified": formatdate(entry.modified / 1000, usegmt=True),
         "Accept-Ranges": "bytes",
+        **({"x-amz-version-id": version} if version else {}),
     }
     if _is_known(asked, entry):
         return Reply(304, headers)
     start, end = _place(asked, entry.size)
-    if asked.method == "GET" and end - start > MAX_OBJECT:
-        raise S3Error("EntityTooLarge", f"Ask for at most {MAX_OBJECT} bytes at once, with Range.")
-    data = await apart(depot.read, entry, start, end) if asked.method == "GET" else b""
-    return _told(asked, headers, (start, end, entry.size), data)
-
-
-async def _get_version(depot: Depot, asked: Asked, version: str) -> Reply:
-    """An object as it was: its ETag and time are not known, so nothing depends on them."""
-    if any(asked.header(name) for name in CONDITIONS):
-        raise S3Error("NotImplemented", "Versions have no conditions here.")
-    data = await apart(depot.fetch, asked.key, version, MAX_OBJECT)
-    start, end = _place(asked, len(data))
-    headers = {"Content-Type": "binary/octet-stream", "x-amz-version-id": version}
-    return _told(asked, headers, (start, end, len(data)), data[start:end])
-
-
-def _told(asked: Asked, headers: dict[str, str], place: tuple[int, int, int], data: bytes) -> Reply:
-    start, end, size = place
     status = 200
     if _RANGE.fullmatch(asked.header("range")):
         status = 206
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{entry.size}"
+    elif asked.header(MODE).upper() == "ENABLED":
+        # Of the whole: a client would compare it with the range that it has got.
+        headers |= fields_of(entry.sum)
+    headers["Content-Length"] = str(end - start)
     if asked.method == "HEAD":
-        return Reply(status, {**headers, "Content-Length": str(end - start)})
-    return Reply(status, headers, data)
+        return Reply(status, headers)
+    return Reply(status, headers, b"", await apart(depot.open, entry, start, end))
 
 
 def _is_known(asked: Asked, entry: Entry) -> bool:
@@ -181,7 +174,7 @@ def _moment(text: str) -> float | None:
 
 
 def _tags(text: str) -> set[str]:
-    return {each.strip().strip('"') for each in text.split(",")}
+    return {each.strip().removeprefix("W/").strip('"') for each in text.split(",")}
 
 
 def _place(asked: Asked, size: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from workpost.integrations.s3.depot import Reading
 from workpost.protocols.s3.errors import S3Error
 from workpost.protocols.s3.request import Asked
 
@@ -17,12 +18,18 @@ _CONDITIONS = ("if-match", "if-none-match", "x-amz-if-match-")
 """Of what is written or deleted: who sends them relies on it that nothing else is lost."""
 
 
+WRITE_CONDITIONS = ("if-match", "if-none-match")
+"""Those of an object that is written."""
+
+
 class Reply(NamedTuple):
     """What is answered."""
 
     status: int
     headers: dict[str, str]
     body: bytes = b""
+    reading: Reading | None = None
+    """What is sent in the place of a body; its length is among the headers."""
 
 
 def document(body: bytes) -> Reply:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -42,6 +39,11 @@ class Asked(NamedTuple):
     def header(self, name: str) -> str:
         """A field's value, "" when it is not there."""
         return self.headers.get(name.encode(), [b""])[0].decode("latin-1").strip()
+
+    def headers_named(self, prefix: str) -> dict[str, str]:
+        """The fields whose names begin so."""
+        names = (each.decode("latin-1") for each in self.headers)
+        return {name: self.header(name) for name in names if name.startswith(prefix)}
 
 
 def read(request: ApiRequest, headers: Headers) -> Asked:
@@ -121,59 +123,3 @@ def _declared(headers: Headers) -> str:
     if len(values) != 1:
         raise S3Error("InvalidRequest", "x-amz-content-sha256 is missing or there twice.")
     return values[0].decode("latin-1")
-
-
-def open_body(asked: Asked, proven: Proven, body: bytes) -> bytes:
-    """The data of a body, its hashes and checksums checked. Raises S3Error."""
-    fields: dict[str, str] = {}
-    if proven.hashed in chunked.STREAMING:
-        body, fields = _unchunked(asked, proven, body)
-    elif proven.hashed not in {UNSIGNED, hashlib.sha256(body).hexdigest()}:
-        raise S3Error(
-            "XAmzContentSHA256Mismatch",
-            "The provided 'x-amz-content-sha256' header does not match what was computed.",
-        )
-    _check_sums(asked, fields, body)
-    return body
-
-
-def _unchunked(asked: Asked, proven: Proven, body: bytes) -> tuple[bytes, dict[str, str]]:
-    length = asked.header("x-amz-decoded-content-length")
-    if not length.isdecimal() or len(length) > 12:
-        raise S3Error("MissingContentLength", "You must provide x-amz-decoded-content-length.")
-    trailing = proven.hashed != chunked.SIGNED
-    seal = None if proven.hashed == chunked.UNSIGNED_TRAILER else proven.seal
-    try:
-        data, fields = chunked.decode(body, int(length), seal, trailing=trailing)
-    except chunked.ChunkUnsigned:
-        raise S3Error(
-            "SignatureDoesNotMatch", "The signature of a chunk does not match its data."
-        ) from None
-    except chunked.ChunksMalformed as error:
-        raise S3Error("IncompleteBody", f"The body cannot be read: {error}.") from None
-    announced = {each.strip().lower() for each in asked.header("x-amz-trailer").split(",")}
-    if announced - {""} - fields.keys():
-        raise S3Error("MalformedTrailerError", "A trailing field that was announced did not come.")
-    return data, fields
-
-
-_SUMS: dict[str, Callable[[bytes], bytes]] = {
-    "content-md5": lambda body: hashlib.md5(body, usedforsecurity=False).digest(),
-    "x-amz-checksum-crc32": lambda body: zlib.crc32(body).to_bytes(4, "big"),
-    "x-amz-checksum-sha1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
-    "x-amz-checksum-sha256": lambda body: hashlib.sha256(body).digest(),
-}
-
-
-def _check_sums(asked: Asked, fields: Mapping[str, str], body: bytes) -> None:
-    for name, compute in _SUMS.items():
-        told = fields.get(name) or asked.header(name)
-        if not told:
-            continue
-        try:
-            wanted = base64.b64decode(told, validate=True)
-        except ValueError:
-            # Of characters that are not ASCII, too, for which binascii.Error is not raised.
-            raise S3Error("InvalidDigest", f"The {name} you specified is not valid.") from None
-        if wanted != compute(body):
-            raise S3Error("BadDigest", f"The {name} you specified did not match what we received.")

@@ -12,16 +12,17 @@ from email.utils import formatdate
 from typing import Any
 
 from workpost.integrations.s3.mapping import Depots
-from workpost.kernel.errors import Busy
+from workpost.kernel.errors import Busy, TryLater
 from workpost.kernel.logging import logger
 from workpost.kernel.metrics import counter
 from workpost.protocols.listening.peers import KNOWN
-from workpost.protocols.s3.copying import MAX_OBJECT
+from workpost.protocols.s3 import limits
 from workpost.protocols.s3.documents import MAX_DOCUMENT
 from workpost.protocols.s3.errors import S3Error, translate
+from workpost.protocols.s3.incoming import Incoming, NoBody, Receive
 from workpost.protocols.s3.objects import answer
 from workpost.protocols.s3.replies import XML, Reply
-from workpost.protocols.s3.request import open_body, prove, read
+from workpost.protocols.s3.request import Asked, Proven, prove, read
 from workpost.protocols.s3.threads import ROOM, ROOMS, apart
 from workpost.protocols.s3.wire import answers
 from workpost.protocols.signing.messages import ApiRequest, index_headers
@@ -29,20 +30,10 @@ from workpost.protocols.signing.signature import SigningKeys
 from workpost.store.core import Core
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODIES = frozenset({"PUT", "POST"})
-BODY_SECONDS = 60.0
-MOST_BODY = MAX_OBJECT + (MAX_OBJECT >> 6)
-"""Bytes of a body with the heads of its chunks."""
-PATIENCE_SECONDS = 10.0
-"""How long a request waits for room."""
-STALLED_SECONDS = 30.0
-"""How long a client may take for one piece of an answer."""
-PIECE = 1 << 20
-"""Bytes of an answer that the HTTP server is given at once; what it holds, nobody bounds."""
 IN_HEADER = b"/s3/aws4_request"
 IN_QUERY = b"%2Fs3%2Faws4_request"
 
@@ -114,10 +105,12 @@ class S3Application:
         fields = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": fields})
         try:
-            await _send_body(send, b"" if method == "HEAD" else reply.body)
+            await _send_body(send, reply._replace(body=b"") if method == "HEAD" else reply)
         except TimeoutError:
             # The server closes after an answer that is not complete.
             log.warning("a function has stopped to take its answer", request=request_id)
+        except TryLater:
+            log.warning("an object broke off in the middle of its answer", request=request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> Reply:
         request = ApiRequest(
@@ -134,53 +127,37 @@ class S3Application:
         if (know := scope.get(KNOWN)) is not None:
             know()
         try:
-            ROOM.set(await held.enter_async_context(ROOMS.enter(account, PATIENCE_SECONDS)))
+            ROOM.set(await held.enter_async_context(ROOMS.enter(account, limits.PATIENCE_SECONDS)))
         except Busy as error:
             raise S3Error("SlowDown", error.message) from None
-        body = b""
-        if asked.method in BODIES:
-            most = MOST_BODY if asked.method == "PUT" else MAX_DOCUMENT
-            sent = await _read_body(asked.header, receive, most)
-            body = await apart(open_body, asked, proven, sent)
-            # With what came between the chunks it would be in memory twice until the answer.
-            del sent
-        return await answer(self._core, self._depots, account, asked, body)
+        body = _body(asked, proven, receive)
+        reply = await answer(self._core, self._depots, account, asked, body)
+        if reply.reading is not None:
+            held.push_async_callback(apart, reply.reading.close)
+        return reply
 
 
-async def _send_body(send: Send, body: bytes) -> None:
-    """Send a body in pieces. Raises TimeoutError when the client takes none for long."""
-    last = max(0, (len(body) - 1) // PIECE * PIECE)
-    for start in range(0, last, PIECE):
-        async with asyncio.timeout(STALLED_SECONDS):
-            piece = body[start : start + PIECE]
+def _body(asked: Asked, proven: Proven, receive: Receive) -> Incoming | NoBody:
+    """The body of a request. Raises S3Error."""
+    if asked.method not in BODIES:
+        return NoBody()
+    if asked.method == "PUT":
+        return Incoming(asked, proven, receive, limits.MOST_BODY)
+    # What completes an upload tells the checksum of the object.
+    return Incoming(asked, proven, receive, MAX_DOCUMENT, of_body="uploadId" not in asked.query)
+
+
+async def _send_body(send: Send, reply: Reply) -> None:
+    """Send a body in pieces. Raises TimeoutError when the client takes none for long, TryLater."""
+    reading = reply.reading
+    left = int(reply.headers["Content-Length"]) if reading is not None else 0
+    while reading is not None and left:
+        piece = await apart(reading.read, limits.PIECE)
+        left -= len(piece)
+        async with asyncio.timeout(limits.STALLED_SECONDS):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    async with asyncio.timeout(STALLED_SECONDS):
-        await send({"type": "http.response.body", "body": body[last:]})
+    async with asyncio.timeout(limits.STALLED_SECONDS):
+        await send({"type": "http.response.body", "body": reply.body})
 
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})
-
-
-async def _read_body(header: Callable[[str], str], receive: Receive, most: int) -> bytes:
-    length = header("content-length")
-    if not length.isdecimal():
-        raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
-    too_large = S3Error(
-        "EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size."
-    )
-    if len(length) > 12 or int(length) > most:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise S3Error("IncompleteBody", "The body did not come to its end.")
-                body += message.get("body", b"")
-                if len(body) > most:
-                    raise too_large
-                if not message.get("more_body", False):
-                    return bytes(body)
-    except TimeoutError:
-        raise S3Error("RequestTimeout", "The body did not arrive in time.") from None

@@ -15,7 +15,7 @@ def test_documents_can_be_read_whatever_is_in_a_name(name: str) -> None:
     made = [
         uploads.begun("b", name, "1"),
         uploads.completed(f"/b/{name}", "b", name, "tag"),
-        uploads.part_list(("b", name, "1"), (0, 10), [(1, 5, 0, "tag")], more=True),
+        uploads.part_list(("b", name, "1"), (0, 10), [(1, 5, 0, "tag", None)], more=True),
         uploads.part_list(("b", name, "1"), (7, 10), [], more=False),
         *(
             uploads.upload_list(

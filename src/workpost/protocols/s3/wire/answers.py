@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -130,9 +130,28 @@ def _contents(page: Page) -> list[str]:
     ]
 
 
-def copied(root: str, tag: str, modified: int) -> bytes:
+class ToldSum(Protocol):
+    """A checksum as answers tell it."""
+
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+def checksum(sum: ToldSum | None) -> list[str]:
+    """The elements that tell a checksum and its type, none where there is none."""
+    if sum is None:
+        return []
+    return [element(f"Checksum{sum.algorithm}", sum.value), element("ChecksumType", sum.kind)]
+
+
+def copied(root: str, tag: str, modified: int, sum: ToldSum | None = None) -> bytes:
     """CopyObject and UploadPartCopy, whose documents have other roots."""
     parts = [element("LastModified", iso(modified)), element("ETag", f'"{tag}"')]
+    parts += checksum(sum) if root == "CopyObjectResult" else checksum(sum)[:1]
     return document(root, parts)
 
 

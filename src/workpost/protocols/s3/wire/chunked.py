@@ -44,60 +44,112 @@ class Seal(NamedTuple):
     """The signature of the request."""
 
 
-def decode(
-    body: bytes, length: int, seal: Seal | None, *, trailing: bool
-) -> tuple[bytes, dict[str, str]]:
-    """The data of a body and its trailing fields, names in lower case.
+class Decoder:
+    """Takes a body in pieces of any size, and gives the data of its chunks.
 
-    `length` is what the request has announced; `seal` None: chunks are not signed. Raises
-    ChunksMalformed, ChunkUnsigned.
+    What it holds is bounded. Data are given before the signature of their chunk has come: nothing
+    may be done with them that cannot be taken back before `finish`.
     """
-    data = bytearray()
-    previous = seal.seed if seal is not None else ""
-    at = small = 0
-    for chunk, claimed, end in _chunks(body):
-        small += len(chunk) < SMALL
-        if small > MAX_SMALL:
-            raise ChunksMalformed("there are too many small chunks")
-        if seal is not None:
-            previous = _check(seal, "PAYLOAD", previous, [_EMPTY, _hash(chunk)], claimed)
-        data += chunk
-        at = end
-    if len(data) != length:
-        raise ChunksMalformed("the chunks have another length than was announced")
-    if not trailing:
-        return bytes(data), {}
-    fields, signed, claimed = _trailer(body[at:])
-    if seal is not None:
-        _check(seal, "TRAILER", previous, [_hash(signed)], claimed)
-    return bytes(data), fields
 
+    def __init__(self, length: int, seal: Seal | None, *, trailing: bool) -> None:
+        """`length` is what the request has announced; `seal` None: chunks are not signed."""
+        self._length = length
+        self._seal = seal
+        self._trailing = trailing
+        self._previous = seal.seed if seal is not None else ""
+        self._buffer = b""
+        """Of a line, or of the trailing fields; never of data."""
+        self._left = 0
+        """Bytes of the chunk that have not come."""
+        self._ended = True
+        """The chunk before was followed by its line end."""
+        self._last = False
+        self._small = 0
+        self._claimed = ""
+        self._hash = hashlib.sha256()
+        self._seen = 0
 
-def _chunks(body: bytes) -> Iterator[tuple[bytes, str, int]]:
-    """Data, signature, and where what follows begins; the last one is empty."""
-    at = 0
-    while True:
-        end = body.find(b"\r\n", at, at + MAX_LINE)
+    def feed(self, body: bytes) -> Iterator[bytes]:
+        """Data that a piece of the body brings. Raises ChunksMalformed, ChunkUnsigned."""
+        rest = memoryview(body)
+        while rest:
+            if self._left:
+                data, rest = bytes(rest[: self._left]), rest[self._left :]
+                self._take(data)
+                yield data
+                continue
+            if self._last:
+                if not self._trailing:
+                    return
+                self._buffer += bytes(rest[: MAX_LINE + 1])
+                if len(self._buffer) > MAX_LINE:
+                    raise ChunksMalformed("the trailing fields are too long")
+                return
+            rest = self._line(rest)
+
+    def finish(self) -> dict[str, str]:
+        """The trailing fields, names in lower case. Raises ChunksMalformed, ChunkUnsigned."""
+        if not self._last:
+            raise ChunksMalformed("a chunk is cut short" if self._left else "a chunk has no head")
+        if self._seen != self._length:
+            raise ChunksMalformed("the chunks have another length than was announced")
+        if not self._trailing:
+            return {}
+        fields, signed, claimed = _trailer(self._buffer)
+        if self._seal is not None:
+            _check(self._seal, "TRAILER", self._previous, [_hash(signed)], claimed)
+        return fields
+
+    def _take(self, data: bytes) -> None:
+        self._left -= len(data)
+        self._seen += len(data)
+        if self._seen > self._length:
+            raise ChunksMalformed("the chunks have another length than was announced")
+        if self._seal is not None:
+            self._hash.update(data)
+            if not self._left:
+                self._seal_chunk(self._seal)
+
+    def _seal_chunk(self, seal: Seal) -> None:
+        hashes = [_EMPTY, self._hash.hexdigest()]
+        self._previous = _check(seal, "PAYLOAD", self._previous, hashes, self._claimed)
+        self._hash = hashlib.sha256()
+
+    def _line(self, rest: memoryview) -> memoryview:
+        """Take what belongs to a line between chunks; what follows it is left."""
+        before = len(self._buffer)
+        self._buffer += bytes(rest[: MAX_LINE + 2])
+        if not self._ended:
+            if len(self._buffer) >= 2 and self._buffer[:2] != b"\r\n":
+                raise ChunksMalformed("a chunk has no end")
+            self._ended = self._buffer[:2] == b"\r\n"
+            end = 0 if self._ended else -1
+        else:
+            end = self._buffer.find(b"\r\n", 0, MAX_LINE)
+            if end < 0 and len(self._buffer) >= MAX_LINE:
+                raise ChunksMalformed("a chunk has no head")
+            if end >= 0:
+                self._head(self._buffer[:end])
         if end < 0:
-            raise ChunksMalformed("a chunk has no head")
-        size, _, extension = body[at:end].partition(b";")
+            return rest[len(self._buffer) - before :]
+        self._buffer = b""
+        return rest[end + 2 - before :]
+
+    def _head(self, line: bytes) -> None:
+        size, _, extension = line.partition(b";")
         if not 1 <= len(size) <= 8 or size.strip(b"0123456789abcdefABCDEF"):
             raise ChunksMalformed("a chunk has no size")
         count = int(size, 16)
         name, _, claimed = extension.partition(b"=")
         if name and name != b"chunk-signature":
             raise ChunksMalformed("a chunk has an extension that is not known")
-        start = end + 2
-        chunk = body[start : start + count]
-        if len(chunk) != count:
-            raise ChunksMalformed("a chunk is cut short")
-        if not count:
-            yield b"", claimed.decode("latin-1"), start
-            return
-        if body[start + count : start + count + 2] != b"\r\n":
-            raise ChunksMalformed("a chunk has no end")
-        at = start + count + 2
-        yield chunk, claimed.decode("latin-1"), at
+        self._claimed = claimed.decode("latin-1")
+        self._small += count < SMALL
+        if self._small > MAX_SMALL:
+            raise ChunksMalformed("there are too many small chunks")
+        self._left, self._ended, self._last = count, not count, not count
+        if not count and self._seal is not None:
+            self._seal_chunk(self._seal)
 
 
 def _trailer(rest: bytes) -> tuple[dict[str, str], bytes, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from workpost.protocols.s3.wire.answers import document, element, iso
+from workpost.protocols.s3.wire.answers import ToldSum, checksum, document, element, iso
 
 
 def begun(bucket: str, key: str, upload: str) -> bytes:
@@ -14,13 +14,14 @@ def begun(bucket: str, key: str, upload: str) -> bytes:
     return document("InitiateMultipartUploadResult", parts)
 
 
-def completed(location: str, bucket: str, key: str, tag: str) -> bytes:
+def completed(location: str, bucket: str, key: str, tag: str, sum: ToldSum | None = None) -> bytes:
     """CompleteMultipartUpload."""
     parts = [
         element("Location", location),
         element("Bucket", bucket),
         element("Key", key),
         element("ETag", f'"{tag}"'),
+        *checksum(sum),
     ]
     return document("CompleteMultipartUploadResult", parts)
 
@@ -28,11 +29,14 @@ def completed(location: str, bucket: str, key: str, tag: str) -> bytes:
 def part_list(
     place: tuple[str, str, str],
     bounds: tuple[int, int],
-    parts: Sequence[tuple[int, int, int, str]],
+    parts: Sequence[tuple[int, int, int, str, ToldSum | None]],
     *,
     more: bool,
 ) -> bytes:
-    """ListParts: bucket, key and upload; marker and how many; number, size, time, ETag of each."""
+    """ListParts: bucket, key and upload; marker and how many; of each part what is known.
+
+    That is number, size, time, ETag, and the checksum or None.
+    """
     bucket, key, upload = place
     marker, most = bounds
     told = [
@@ -51,8 +55,9 @@ def part_list(
         + element("LastModified", iso(modified))
         + element("ETag", f'"{tag}"')
         + element("Size", str(size))
+        + "".join(checksum(kept)[:1])
         + "</Part>"
-        for number, size, modified, tag in parts
+        for number, size, modified, tag, kept in parts
     ]
     return document("ListPartsResult", told)
 
