@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.domain.directory.synchronizing import begin_sync
 from workpost.domain.organizations.outside import dedupe_of
 from workpost.domain.organizations.state import change_policy, get_organization
-from workpost.kernel.errors import Conflict, Unsupported
+from workpost.kernel.errors import Conflict, OrganizationNotFound, Unsupported
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command
 from workpost.store.tables import directory_entries, jobs, organizations
@@ -54,6 +53,26 @@ _runs = msgspec.json.Decoder(Run)
 def read_run(lease: Lease) -> Run:
     """How far the job has come."""
     return _runs.decode(lease.cursor or b"{}")
+
+
+def begin_sync(tx: Tx, lease: Lease, lease_ms: int) -> int:
+    """First statement of every slice of a run: the new gal_modseq.
+
+    Raises Conflict when the lease is lost, OrganizationNotFound when the organization is being
+    deleted or gone.
+    """
+    jobs.check_lease(tx, id=lease.id, fence=lease.fence)
+    version = organizations.take_gal_modseq(tx, organization=lease.org, account="", creating=True)
+    if version is None:
+        raise OrganizationNotFound(f"The organization {lease.org} is gone.")
+    jobs.extend_lease(tx, id=lease.id, fence=lease.fence, lease_ms=lease_ms)
+    return version
+
+
+@command
+def keep_lease(tx: Tx, *, lease: Lease, lease_ms: int) -> None:
+    """Hold the lease while the directory is slow. Raises Conflict when it is lost."""
+    jobs.extend_lease(tx, id=lease.id, fence=lease.fence, lease_ms=lease_ms)
 
 
 @command

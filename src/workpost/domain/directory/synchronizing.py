@@ -1,6 +1,6 @@
-"""Commands that bring users, groups and members to what a directory outside has.
+"""The command that brings users and groups to what a directory outside has.
 
-Each is a slice of the job in `operations/directories`, under the organization's lock. An entry that
+It is a slice of the job in `operations/directories`, under the organization's lock. An entry that
 cannot be what it wants to be (its name is taken, there are too many users) is noted as a problem
 and left as it was.
 """
@@ -17,21 +17,20 @@ from workpost.domain.directory.entities import (
     read_props,
     write_props,
 )
-from workpost.domain.directory.groups import is_within
 from workpost.domain.directory.imported import Unusable, Wanted
+from workpost.domain.directory.member_sync import follow_name
+from workpost.domain.directory.sync_runs import begin_sync
 from workpost.domain.organizations.state import change_policy
 from workpost.formats.ldap import fold_dn
-from workpost.kernel.errors import Fault, OrganizationNotFound
+from workpost.kernel.errors import Fault
 from workpost.store.database.unit import Tx, command
-from workpost.store.tables import directory_entries, entities, jobs, members, organizations
+from workpost.store.tables import directory_entries, entities, organizations
 from workpost.store.tables.directory_entries import EntryRow
-from workpost.store.tables.entities import DELETED, ENABLED, GROUP, USER, EntityRow
+from workpost.store.tables.entities import DELETED, ENABLED, USER, EntityRow
 from workpost.store.tables.jobs import Lease
 
 SLICE = 20
 """Entries of one transaction."""
-MEMBERS = 50
-"""Members of one transaction."""
 
 
 class Applied(msgspec.Struct):
@@ -64,20 +63,6 @@ class _Problem(Exception):
     def __init__(self, reason: str, *, collides: bool = False) -> None:
         super().__init__(reason)
         self.collides = collides
-
-
-def begin_sync(tx: Tx, lease: Lease, lease_ms: int) -> int:
-    """First statement of a slice: the new gal_modseq.
-
-    Raises Conflict when the lease is lost, OrganizationNotFound when the organization is being
-    deleted or gone.
-    """
-    jobs.check_lease(tx, id=lease.id, fence=lease.fence)
-    version = organizations.take_gal_modseq(tx, organization=lease.org, account="", creating=True)
-    if version is None:
-        raise OrganizationNotFound(f"The organization {lease.org} is gone.")
-    jobs.extend_lease(tx, id=lease.id, fence=lease.fence, lease_ms=lease_ms)
-    return version
 
 
 @command
@@ -155,7 +140,8 @@ def _apply(tx: Tx, work: _Slice, wanted: Wanted) -> None:
         return
     work.applied.written += 1
     directory_entries.delete_problem(tx, org=work.org, guid=wanted.guid)
-    _follow_name(tx, work, written, known.dn_fold if known is not None else "", fold_dn(wanted.dn))
+    old = known.dn_fold if known is not None else ""
+    work.policy |= follow_name(tx, written, old, fold_dn(wanted.dn))
     if work.interoperability:
         _follow_addresses(tx, work, written, wanted)
 
@@ -187,7 +173,7 @@ def _hold(tx: Tx, work: _Slice, met: Wanted | Unusable) -> None:
         props = msgspec.structs.replace(read_props(row), password_version=work.version)
         changed = msgspec.structs.replace(row, props=write_props(props), version=work.version)
         entities.update_entity(tx, changed)
-    _follow_name(tx, work, row, known.dn_fold, held.dn_fold)
+    work.policy |= follow_name(tx, row, known.dn_fold, held.dn_fold)
 
 
 def _ends_logins(known: EntryRow, met: Wanted | Unusable) -> bool:
@@ -328,91 +314,3 @@ def _role(here: Props, there: Props) -> str:
     if not ROLES_OUTSIDE.isdisjoint((there.user_role, here.user_role)):
         return there.user_role
     return here.user_role
-
-
-# --- members --------------------------------------------------------------------------------------
-
-
-def _follow_name(tx: Tx, work: _Slice, row: EntityRow, old: str, new: str) -> None:
-    """Enter the groups that name an entry by its new name, leave those that name the old one."""
-    if old == new:
-        return
-    if old:
-        for grp in directory_entries.list_groups_naming(tx, org=work.org, dn_fold=old):
-            work.policy |= members.delete_member(tx, org=work.org, grp=grp, member=row.id)
-    for grp in directory_entries.list_groups_naming(tx, org=work.org, dn_fold=new):
-        work.policy |= _enter(tx, work.org, grp, row.id)
-
-
-def _enter(tx: Tx, org: str, grp: str, member: str) -> bool:
-    """Make an entity a member of a group; what would make a loop of groups is left out."""
-    row = entities.get_entity(tx, org=org, entity=member)
-    if row is None or row.state == DELETED:
-        return False
-    if row.kind == GROUP and is_within(tx, org=org, group=grp, other=member):
-        return False
-    return members.insert_member(tx, org=org, grp=grp, member=member)
-
-
-@command
-def keep_lease(tx: Tx, *, lease: Lease, lease_ms: int) -> None:
-    """Hold the lease while the directory is slow. Raises Conflict when it is lost."""
-    jobs.extend_lease(tx, id=lease.id, fence=lease.fence, lease_ms=lease_ms)
-
-
-@command
-def note_members(
-    tx: Tx, *, lease: Lease, lease_ms: int, run: int, guid: str, names: list[str]
-) -> bool:
-    """Note folded names that a group's entry has as members; False when it is no group here.
-
-    Raises what `apply_slice` raises.
-    """
-    begin_sync(tx, lease, lease_ms)
-    entry = directory_entries.get_entry(tx, org=lease.org, guid=guid)
-    if entry is None or entry.kind != GROUP:
-        return False
-    directory_entries.put_members(tx, org=lease.org, grp=entry.entity, dns=names, run=run)
-    return True
-
-
-@command
-def enter_members(tx: Tx, *, lease: Lease, lease_ms: int, run: int, guid: str, after: str) -> str:
-    """Make members of up to `MEMBERS` names that were noted; where to go on, "" at the end.
-
-    The first slice forgets the names that the run did not meet. Raises what `apply_slice` raises.
-    """
-    begin_sync(tx, lease, lease_ms)
-    entry = directory_entries.get_entry(tx, org=lease.org, guid=guid)
-    if entry is None:
-        return ""
-    if not after:
-        directory_entries.delete_unmet_members(tx, org=lease.org, grp=entry.entity, run=run)
-    page = directory_entries.page_members(
-        tx, org=lease.org, grp=entry.entity, after=after, limit=MEMBERS
-    )
-    changed = [_enter(tx, lease.org, entry.entity, member) for _, member in page if member]
-    if any(changed):
-        change_policy(tx, lease.org)
-    return page[-1][0] if len(page) == MEMBERS else ""
-
-
-@command
-def leave_members(tx: Tx, *, lease: Lease, lease_ms: int, guid: str, after: str) -> str:
-    """Look at up to `MEMBERS` members and drop those that the directory does not name.
-
-    Returns where to go on, "" at the end. Raises what `apply_slice` raises.
-    """
-    begin_sync(tx, lease, lease_ms)
-    org = lease.org
-    entry = directory_entries.get_entry(tx, org=org, guid=guid)
-    if entry is None:
-        return ""
-    page = members.list_members(tx, org=org, grp=entry.entity, after=after, limit=MEMBERS)
-    changed = False
-    for member in page:
-        if not directory_entries.names_member(tx, org=org, grp=entry.entity, entity=member.id):
-            changed |= members.delete_member(tx, org=org, grp=entry.entity, member=member.id)
-    if changed:
-        change_policy(tx, org)
-    return page[-1].id if len(page) == MEMBERS else ""

@@ -7,7 +7,7 @@ same entry comes back within them and is registered.
 from __future__ import annotations
 
 from workpost.domain.directory.burial import bury
-from workpost.domain.directory.synchronizing import begin_sync
+from workpost.domain.directory.sync_runs import begin_sync
 from workpost.domain.mailboxes.registration import end_registration
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import directory_entries, entities, organizations

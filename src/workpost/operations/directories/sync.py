@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from workpost.domain.directory import sync_runs, synchronizing
+from workpost.domain.directory import member_sync, sync_runs, synchronizing
 from workpost.domain.directory.external import Source, open_source
 from workpost.domain.directory.imported import ACTIVE, Unusable, Wanted
 from workpost.domain.directory.sync_runs import GROUPS, MEMBERS, PHASES, USERS, Run
@@ -134,7 +134,7 @@ class _Sync:
             # Where the lease is lost the next slice says so; a store that is busy may not be soon.
             with contextlib.suppress(WorkpostError):
                 await self._core.store.write_background(
-                    synchronizing.keep_lease, lease=self._lease, lease_ms=LEASE_MS
+                    sync_runs.keep_lease, lease=self._lease, lease_ms=LEASE_MS
                 )
 
     async def _go_through(self, phase: str) -> None:
@@ -240,7 +240,7 @@ class _Sync:
         lease, number = self._lease, self._run.number
         after = ""
         while after := await write(
-            synchronizing.enter_members,
+            member_sync.enter_members,
             lease=lease,
             lease_ms=LEASE_MS,
             run=number,
@@ -249,20 +249,20 @@ class _Sync:
         ):
             pass
         while after := await write(
-            synchronizing.leave_members, lease=lease, lease_ms=LEASE_MS, guid=guid, after=after
+            member_sync.leave_members, lease=lease, lease_ms=LEASE_MS, guid=guid, after=after
         ):
             pass
 
     async def _note(self, guid: str, names: list[str]) -> bool:
         """Note names of members; False when the entry is no group here."""
-        for start in range(0, len(names), synchronizing.MEMBERS):
+        for start in range(0, len(names), member_sync.MEMBERS):
             noted = await self._core.store.write_background(
-                synchronizing.note_members,
+                member_sync.note_members,
                 lease=self._lease,
                 lease_ms=LEASE_MS,
                 run=self._run.number,
                 guid=guid,
-                names=names[start : start + synchronizing.MEMBERS],
+                names=names[start : start + member_sync.MEMBERS],
             )
             if not noted:
                 return False

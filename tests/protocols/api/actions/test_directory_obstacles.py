@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.outside_directory import Outside, members, problems, users
-from workpost.domain.directory import synchronizing
+from workpost.domain.directory import sync_runs
 from workpost.domain.directory.imported import Reading
 from workpost.integrations.ldap.base import Found
 from workpost.integrations.ldap.threads import DirectoryThreads
@@ -123,7 +123,7 @@ def test_a_busy_store_does_not_end_the_hold_of_the_lease(
             yield page
 
     async def busy(self: Store, unit: Any, **values: Any) -> Any:
-        if unit is synchronizing.keep_lease:
+        if unit is sync_runs.keep_lease:
             held.append(1)
             if len(held) == 1:
                 raise Busy("The store is busy.")
