@@ -8,23 +8,15 @@ answer. Errors of every kind are turned into answers here and nowhere else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
-from workpost.kernel.errors import (
-    AccessDenied,
-    AuthenticationFailed,
-    Fault,
-    FolderNotFound,
-    MailboxNotFound,
-    StaleGrant,
-    TryLater,
-    WorkpostError,
-)
+from workpost.kernel.errors import AccessDenied, Fault, TryLater, WorkpostError
 from workpost.kernel.principal import Grant
 from workpost.protocols.imap import capabilities
+from workpost.protocols.imap.asking import Asking
 from workpost.protocols.imap.commands import HANDLERS
 from workpost.protocols.imap.counters import COMMANDS
 from workpost.protocols.imap.errors import Refused, SessionEnd, refusal
@@ -34,7 +26,6 @@ from workpost.protocols.imap.telling import tell_denied
 from workpost.protocols.imap.wire import commands, encoder, framing, parser
 from workpost.protocols.imap.wire.errors import WireError
 from workpost.protocols.listening.limits import is_loopback
-from workpost.store.core import Core
 
 if TYPE_CHECKING:
     from workpost.protocols.imap.connection import Connection
@@ -46,37 +37,26 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("workpost.imap")
 RETRY_AFTER = 2.0
 """Seconds after which news are asked for again that could not be had."""
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-
-class Session:
+class Session(Asking):
     """State of a session between commands; the functions in `commands` read and change it."""
 
     __slots__ = (
         "_errors",
         "_foreign",
         "_heard",
-        "_others",
         "_policy_heard",
         "_watches",
         "answered",
         "condstore",
-        "connection",
         "failed_logins",
-        "grant",
         "idle_tag",
         "leaving",
         "qresync",
-        "selection",
-        "server",
     )
 
     def __init__(self, connection: Connection, server: ImapServer) -> None:
-        self.connection = connection
-        self.server = server
-        self.grant: Grant | None = None
-        self.selection: Selection | None = None
+        super().__init__(connection, server)
         self.condstore = False
         self.qresync = False
         self.idle_tag = b""
@@ -90,23 +70,8 @@ class Session:
         self._policy_heard = False
         self._watches: list[Watch] = []
         self._foreign: Watch | None = None
-        self._others: dict[str, Grant] = {}
 
     # --- what commands use ------------------------------------------------------------------------
-
-    @property
-    def core(self) -> Core:
-        """The core of this process."""
-        return self.server.core
-
-    @property
-    def selected(self) -> Selection:
-        """The selected folder; the dispatcher has checked that there is one."""
-        if self.selection is None:
-            if self.connection.is_gone:
-                raise SessionEnd
-            raise Fault("no folder is selected")
-        return self.selection
 
     @property
     def may_log_in(self) -> bool:
@@ -124,97 +89,6 @@ class Session:
         if self.grant is not None:
             return capabilities.after_login(self.server.limits.message)
         return capabilities.before_login(starttls=self.may_start_tls, login=self.may_log_in)
-
-    async def ask(
-        self,
-        function: Callable[Concatenate[Core, Grant, P], Awaitable[R]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Call a shell function on the person's own mailbox, as `ask_in` does."""
-        return await self.ask_in("", function, *args, **kwargs)
-
-    async def ask_selected(
-        self,
-        function: Callable[Concatenate[Core, Grant, P], Awaitable[R]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Call a shell function on the mailbox of the selected folder, as `ask_in` does."""
-        return await self.ask_in(self.selected.owner, function, *args, **kwargs)
-
-    async def ask_in(
-        self,
-        owner: str,
-        function: Callable[Concatenate[Core, Grant, P], Awaitable[R]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Call a shell function on the mailbox of `owner` (folded address, "" for one's own).
-
-        A stale grant is renewed once. Raises what the function raises, FolderNotFound for a
-        mailbox that is not shared.
-        """
-        try:
-            return await function(self.core, await self.grant_to(owner), *args, **kwargs)
-        except StaleGrant:
-            await self.renew()
-            return await function(self.core, await self.grant_to(owner), *args, **kwargs)
-
-    async def ask_across(
-        self,
-        owner: str,
-        function: Callable[Concatenate[Core, Grant, Grant, P], Awaitable[R]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """As `ask_in`, from the mailbox of the selected folder to that of `owner`."""
-        source = self.selected.owner
-        try:
-            grants = await self.grant_to(source), await self.grant_to(owner)
-            return await function(self.core, *grants, *args, **kwargs)
-        except StaleGrant:
-            await self.renew()
-            grants = await self.grant_to(source), await self.grant_to(owner)
-            return await function(self.core, *grants, *args, **kwargs)
-
-    async def read_selected(self, query: Callable[..., R], **values: Any) -> R:
-        """Answer a query on the mailbox of the selected folder, as `ask_selected` does."""
-        owner = self.selected.owner
-        try:
-            return await self.core.store.read(query, grant=await self.grant_to(owner), **values)
-        except StaleGrant:
-            await self.renew()
-            return await self.core.store.read(query, grant=await self.grant_to(owner), **values)
-
-    async def renew(self) -> None:
-        """Ask access again. Raises SessionEnd when the person may not stay.
-
-        That is so, too, when the selected folder is in a mailbox that is not shared any more.
-        """
-        self._others.clear()
-        try:
-            self.grant = await self.server.access.renew(self.core, self._granted())
-        except (AccessDenied, AuthenticationFailed):
-            raise SessionEnd("Please log in again") from None
-        if self.selection is not None:
-            try:
-                await self.grant_to(self.selection.owner)
-            except FolderNotFound:
-                raise SessionEnd("The selected mailbox is not shared with you now") from None
-
-    async def grant_to(self, owner: str) -> Grant:
-        """The grant to the mailbox of `owner`. Raises FolderNotFound when it is not shared."""
-        if not owner:
-            return self._granted()
-        known = self._others.get(owner)
-        if known is None:
-            try:
-                known = await self.server.access.open_mailbox(self.core, self._granted(), owner)
-            except MailboxNotFound:
-                raise FolderNotFound("There is no such mailbox.") from None
-            self._others[owner] = known
-        return known
 
     def enter(self, grant: Grant) -> None:
         """The client has logged in. Raises SessionEnd when it is gone meanwhile."""
@@ -382,11 +256,6 @@ class Session:
         self._errors += 1
         if self._errors > self.server.limits.errors:
             raise SessionEnd("Too many errors")
-
-    def _granted(self) -> Grant:
-        if self.grant is None:
-            raise Fault("nobody has logged in")
-        return self.grant
 
     def _watch(self, kind: str, key: str, heard: Callable[[int], None]) -> None:
         self._watches.append(self.core.store.watch(kind, key, heard))
