@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter
 
+import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workpost.kernel.errors import AccessDenied, AuthenticationFailed, TryLater
 from workpost.protocols.listening.guard import Guard, GuardLimits, TooManyFailures
 
 LIMITS = GuardLimits(
@@ -208,3 +210,56 @@ def test_who_leaves_while_waiting_holds_nothing():
     asyncio.run(play())
     assert counts["refused"] == 0
     assert not guard._in_flight
+
+
+def test_a_check_counts_a_wrong_password_and_a_right_one_but_no_other_error():
+    guard = Guard(LIMITS)
+
+    def outcome(error=None):
+        async def check():
+            if error is not None:
+                raise error
+            return "grant"
+
+        return asyncio.run(guard.check(lambda: 0.0, HOST, ADA, check))
+
+    for _ in range(4):
+        with pytest.raises(TryLater):
+            outcome(TryLater("Later."))
+        with pytest.raises(AccessDenied):
+            outcome(AccessDenied("No."))
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed):
+            outcome(AuthenticationFailed("Wrong."))
+    assert outcome() == "grant"  # forgives the two
+    for _ in range(4):
+        with pytest.raises(AuthenticationFailed):
+            outcome(AuthenticationFailed("Wrong."))
+    with pytest.raises(TooManyFailures):
+        outcome()
+
+
+def test_a_check_that_is_cancelled_leaves_its_place_to_the_next():
+    limits = GuardLimits(peer_free=1)
+    guard = Guard(limits)
+
+    async def play():
+        started = asyncio.Event()
+
+        async def hang():
+            started.set()
+            await asyncio.Event().wait()
+
+        async def right():
+            return "grant"
+
+        hanging = asyncio.create_task(guard.check(lambda: 0.0, HOST, ADA, hang))
+        await started.wait()
+        waiting = asyncio.create_task(guard.check(lambda: 0.0, HOST, ADA, right))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        hanging.cancel()
+        async with asyncio.timeout(30):
+            return await waiting
+
+    assert asyncio.run(play()) == "grant"

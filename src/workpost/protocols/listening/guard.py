@@ -12,14 +12,18 @@ checked at a time as would be free, the others wait for their turn.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
+from workpost.kernel.errors import AuthenticationFailed
 from workpost.kernel.logging import logger
 from workpost.protocols.listening.limits import peer_network
 
 log = logger("login")
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,27 @@ class Guard:
         self._names: OrderedDict[str, _Failures] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._in_flight: dict[tuple[str, str], _InFlight] = {}
+
+    async def check(
+        self,
+        clock: Callable[[], float],
+        host: str,
+        username: str,
+        check: Callable[[], Awaitable[R]],
+    ) -> R:
+        """What ``check`` returns, which is asked while the attempt is held and then counted.
+
+        AuthenticationFailed is a failure, a result a success; any other error says nothing of the
+        password and counts as neither. Raises TooManyFailures, and what ``check`` raises.
+        """
+        async with self.attempt(clock, host, username):
+            try:
+                found = await check()
+            except AuthenticationFailed:
+                self.failed(clock(), host, username)
+                raise
+            self.succeeded(clock(), host, username)
+            return found
 
     @asynccontextmanager
     async def attempt(

@@ -72,26 +72,22 @@ def _require_privacy(session: Session) -> None:
 async def _enter(session: Session, username: str, password: bytes) -> Done:
     server, peer = session.server, session.connection.peer
     try:
-        async with server.guard.attempt(server.clock, peer, username):
-            return await _enter_now(session, username, password)
+        grant = await server.guard.check(
+            server.clock,
+            peer,
+            username,
+            lambda: server.access.log_in(
+                session.core, username=username, password=password, protocol=PROTOCOL, address=peer
+            ),
+        )
     except TooManyFailures as error:
         text = f"Too many failures, try again in {math.ceil(error.seconds)} seconds"
         raise Refused(text, "AUTHENTICATIONFAILED") from None
-
-
-async def _enter_now(session: Session, username: str, password: bytes) -> Done:
-    server, peer = session.server, session.connection.peer
-    try:
-        grant = await server.access.log_in(
-            session.core, username=username, password=password, protocol=PROTOCOL, address=peer
-        )
     except AuthenticationFailed:
-        server.guard.failed(server.clock(), peer, username)
         FAILED_LOGINS.inc()
         session.failed_logins += 1
         if session.failed_logins >= server.limits.authentications:
             raise SessionEnd("Too many failed logins") from None
         raise
-    server.guard.succeeded(server.clock(), peer, username)
     session.enter(grant)
     return Done("Logged in", f"CAPABILITY {session.capabilities()}")

@@ -56,32 +56,26 @@ async def _converse(
 
 
 async def _check(dialogue: "Dialogue", credentials: sasl.Credentials, mechanism: str) -> Login:
-    server, host = dialogue.server, dialogue.connection.peer.host
-    try:
-        async with server.guard.attempt(server.clock, host, credentials.username):
-            return await _check_now(dialogue, credentials, mechanism)
-    except TooManyFailures as error:
-        seconds = math.ceil(error.seconds)
-        raise Refused(454, "4.7.0", f"Too many failures, try again in {seconds} seconds") from None
-
-
-async def _check_now(dialogue: "Dialogue", credentials: sasl.Credentials, mechanism: str) -> Login:
     server, peer, name = dialogue.server, dialogue.connection.peer, credentials.username
-    try:
+
+    async def check() -> Login:
         # Acting as somebody else by authorization identity is not offered (RFC 4616 2).
         if credentials.authorization not in ("", name):
             raise AuthenticationFailed
-        login = await server.service.authenticate(peer, name, credentials.password, mechanism)
+        return await server.service.authenticate(peer, name, credentials.password, mechanism)
+
+    try:
+        return await server.guard.check(server.clock, peer.host, name, check)
+    except TooManyFailures as error:
+        seconds = math.ceil(error.seconds)
+        raise Refused(454, "4.7.0", f"Too many failures, try again in {seconds} seconds") from None
     except TryLater:
         raise Refused(454, "4.7.0", "Temporary authentication failure") from None
     except AccessDenied:
         raise Refused(*_FAILED) from None
     except AuthenticationFailed:
-        server.guard.failed(server.clock(), peer.host, name)
         server.counters.failed_logins.inc()
         dialogue.failed_logins += 1
         if dialogue.failed_logins >= server.limits.authentications:
             raise SessionEnd(reply(*_FAILED) + TOO_MANY_LOGINS) from None
         raise Refused(*_FAILED) from None
-    server.guard.succeeded(server.clock(), peer.host, name)
-    return login
