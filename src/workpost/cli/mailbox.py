@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-from workpost.cli.common import add_verb, print_json, run_on_data
+from workpost.cli.common import add_settings, add_verb, print_json, run_on_data
 from workpost.domain.directory import mail_routing
 from workpost.formats.addresses import fold
 from workpost.kernel.errors import ResourceNotFound
@@ -14,6 +15,7 @@ from workpost.store.core import Core
 from workpost.store.tables.addresses import get_holder
 from workpost.store.tables.mailboxes import MailboxRow, get_mailbox
 
+T = TypeVar("T")
 JOB = "operator"
 METAVAR = "MAILBOX"
 HELP = "its address, or its number as `workpost check` shows it"
@@ -79,3 +81,21 @@ async def find_mailbox(core: Core, text: str) -> MailboxRow:
     if row is None:
         raise ResourceNotFound(f"there is no mailbox {text}")
     return row
+
+
+def add_mailbox_verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a verb that works on one mailbox: MAILBOX, `--data` and `--config`."""
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument("mailbox", metavar=METAVAR, help=HELP)
+    add_settings(parser)
+    return parser
+
+
+def run_on_mailbox(args: argparse.Namespace, work: Callable[[Core, Grant], Awaitable[T]]) -> T:
+    """Run `work(core, grant)` on the mailbox that the arguments name. Raises ResourceNotFound."""
+
+    async def run(core: Core) -> T:
+        row = await find_mailbox(core, args.mailbox)
+        return await work(core, Grant.system(JOB, row.org, row.id))
+
+    return run_on_data(args, run)

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from workpost.cli.common import add_settings, print_json, shown_time
-from workpost.cli.mailbox import HELP, METAVAR
-from workpost.cli.sieve import run_on_mailbox
+from workpost.cli.common import print_json, shown_time
+from workpost.cli.mailbox import add_mailbox_verb, run_on_mailbox
 from workpost.domain.mailboxes.out_of_office import (
     EVERYONE,
     INSIDE,
@@ -34,9 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("set", "answer from now on, or within a time"),
         ("off", "answer no more; the texts stay"),
     ):
-        verb = verbs.add_parser(name, help=text, description=text)
-        verb.add_argument("mailbox", metavar=METAVAR, help=HELP)
-        add_settings(verb)
+        verb = add_mailbox_verb(verbs, name, text)
         verb.set_defaults(run={"show": show, "set": put, "off": off}[name])
         if name == "set":
             verb.add_argument(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from workpost.cli.common import add_settings, add_verb, print_json, run_on_data, shown_time
-from workpost.cli.mailbox import HELP, JOB, METAVAR, find_mailbox
+from workpost.cli.common import add_verb, print_json, run_on_data, shown_time
+from workpost.cli.mailbox import JOB, add_mailbox_verb, run_on_mailbox
 from workpost.cli.ordering import ordered
 from workpost.domain.mailboxes import shell as mailboxes
 from workpost.domain.messages import recovering
@@ -19,7 +19,6 @@ from workpost.domain.organizations.recoverable import (
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 
-T = TypeVar("T")
 MOST_SHOWN = 10_000
 MOST_TOLD = 1_000
 """Numbers of items in an audit record; the count is of all."""
@@ -30,14 +29,16 @@ def add_verbs(parent: Any) -> None:
     text = "list, restore and destroy what was deleted from Deleted Items"
     parser = parent.add_parser("recoverable", help=text, description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    verb = _verb(verbs, "list", "list recoverable items, the one deleted last first")
+    verb = add_mailbox_verb(verbs, "list", "list recoverable items, the one deleted last first")
     verb.add_argument("--limit", type=_limit, default=1_000, metavar="N", help="at most so many")
     verb.set_defaults(run=list_items)
-    verb = _verb(verbs, "restore", "put items back where they were, or into another folder")
+    verb = add_mailbox_verb(
+        verbs, "restore", "put items back where they were, or into another folder"
+    )
     _add_choice(verb, "every item")
     verb.add_argument("--folder", metavar="PATH", help="the folder, such as INBOX or Archive/2026")
     verb.set_defaults(run=restore)
-    verb = _verb(verbs, "purge", "destroy items before their time; this is final")
+    verb = add_mailbox_verb(verbs, "purge", "destroy items before their time; this is final")
     _add_choice(verb, "every item")
     verb.set_defaults(run=purge)
     text = "show how long an organization keeps them, or change that"
@@ -48,13 +49,6 @@ def add_verbs(parent: Any) -> None:
     )
     change.add_argument("--default", action="store_true", help="as retention.recoverable_days says")
     verb.set_defaults(run=period)
-
-
-def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.add_argument("mailbox", metavar=METAVAR, help=HELP)
-    add_settings(parser)
-    return parser
 
 
 def _add_choice(verb: argparse.ArgumentParser, every: str) -> None:
@@ -77,14 +71,6 @@ def _limit(text: str) -> int:
     return number
 
 
-def _on_mailbox(args: argparse.Namespace, work: Callable[[Core, Grant], Awaitable[T]]) -> T:
-    async def run(core: Core) -> T:
-        row = await find_mailbox(core, args.mailbox)
-        return await work(core, Grant.system(JOB, row.org, row.id))
-
-    return run_on_data(args, run)
-
-
 def list_items(args: argparse.Namespace) -> int:
     """Print recoverable items as JSON; returns the exit code."""
 
@@ -100,7 +86,7 @@ def list_items(args: argparse.Namespace) -> int:
             below = page[-1].number
         return shown
 
-    print_json(_on_mailbox(args, work))
+    print_json(run_on_mailbox(args, work))
     return 0
 
 
@@ -132,7 +118,7 @@ def restore(args: argparse.Namespace) -> int:
             for each in done
         ]
 
-    print_json(_on_mailbox(args, work))
+    print_json(run_on_mailbox(args, work))
     return 0
 
 
@@ -144,7 +130,7 @@ def purge(args: argparse.Namespace) -> int:
         await _record(core, numbers)
         return {"Purged": await recovering.purge(core, grant, numbers)}
 
-    print_json(_on_mailbox(args, work))
+    print_json(run_on_mailbox(args, work))
     return 0
 
 

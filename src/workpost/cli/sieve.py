@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from workpost.cli.common import add_settings, print_json, run_on_data, shown_time
-from workpost.cli.mailbox import HELP, JOB, METAVAR, find_mailbox
+from workpost.cli.common import print_json, shown_time
+from workpost.cli.mailbox import add_mailbox_verb, run_on_mailbox
 from workpost.domain.mailboxes import script_shell as scripts
 from workpost.formats.sieve.checker import compile_script
 from workpost.formats.sieve.errors import SieveError
@@ -17,7 +16,6 @@ from workpost.kernel.errors import InvalidParameter, ScriptInvalid
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
 
-T = TypeVar("T")
 MOST = 1 << 20
 """Octets read of a file: a script has far fewer."""
 
@@ -26,14 +24,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = commands.add_parser("sieve", help="manage Sieve scripts", description=__doc__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    _verb(verbs, "list", "list the scripts of a mailbox").set_defaults(run=list_all)
+    add_mailbox_verb(verbs, "list", "list the scripts of a mailbox").set_defaults(run=list_all)
     _named(verbs, "get", "print a script").set_defaults(run=get)
     put_verb = _named(verbs, "put", "check a script and keep it")
     put_verb.add_argument("file", metavar="FILE", help="the script; - for standard input")
     put_verb.add_argument("--activate", action="store_true", help="let it run at delivery")
     put_verb.set_defaults(run=put)
     _named(verbs, "activate", "let a script run at delivery").set_defaults(run=activate)
-    _verb(verbs, "deactivate", "let no script run at delivery").set_defaults(run=deactivate)
+    add_mailbox_verb(verbs, "deactivate", "let no script run at delivery").set_defaults(
+        run=deactivate
+    )
     _named(verbs, "delete", "delete a script that is not active").set_defaults(run=delete)
     text = "say whether a script could be kept, and what is wrong with it"
     check_verb = verbs.add_parser("check", help=text, description=text)
@@ -41,27 +41,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check_verb.set_defaults(run=check)
 
 
-def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.add_argument("mailbox", metavar=METAVAR, help=HELP)
-    add_settings(parser)
-    return parser
-
-
 def _named(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
-    parser = _verb(verbs, name, text)
+    parser = add_mailbox_verb(verbs, name, text)
     parser.add_argument("name", metavar="NAME", help="the script's name")
     return parser
-
-
-def run_on_mailbox(args: argparse.Namespace, work: Callable[[Core, Grant], Awaitable[T]]) -> T:
-    """Run `work(core, grant)` on the mailbox that the arguments name."""
-
-    async def run(core: Core) -> T:
-        row = await find_mailbox(core, args.mailbox)
-        return await work(core, Grant.system(JOB, row.org, row.id))
-
-    return run_on_data(args, run)
 
 
 def _read(name: str) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from workpost.cli.common import (
-    add_settings,
+    add_verb,
     fail,
     load_settings,
     print_json,
     require_data,
+    run_on_data,
     shown_time,
     with_core,
 )
@@ -28,30 +28,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "suppression", help="addresses that nothing is sent to", description=__doc__
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    listing = _verb(verbs, "list", "show the list of an organization")
+    listing = add_verb(verbs, "list", "show the list of an organization")
     listing.set_defaults(run=show)
-    adding = _verb(verbs, "add", "send nothing to an address")
+    adding = add_verb(verbs, "add", "send nothing to an address")
     adding.add_argument("address", metavar="ADDRESS")
     adding.add_argument("--days", type=int, default=0, help="for so long; 0: until it is removed")
     adding.add_argument("--reason", default="An administrator added it.")
     adding.set_defaults(run=add)
-    removing = _verb(verbs, "remove", "send to an address again")
+    removing = add_verb(verbs, "remove", "send to an address again")
     removing.add_argument("address", metavar="ADDRESS")
     removing.set_defaults(run=remove)
 
 
-def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.add_argument("organization", metavar="ORG", help="m- and 32 hexadecimal digits")
-    add_settings(parser)
-    return parser
-
-
 def show(args: argparse.Namespace) -> int:
     """Print the list as JSON; returns the exit code."""
-    settings = load_settings(args)
-    require_data(settings)
-    found = with_core(settings, lambda core: suppression.list_suppressed(core, args.organization))
+    found = run_on_data(args, lambda core: suppression.list_suppressed(core, args.organization))
     print_json(
         [
             {
@@ -89,9 +80,7 @@ def add(args: argparse.Namespace) -> int:
 
 def remove(args: argparse.Namespace) -> int:
     """Take an address off the list; exits 1 when it was not there."""
-    settings = load_settings(args)
-    require_data(settings)
-    there = with_core(
-        settings, lambda core: suppression.remove(core, args.organization, args.address)
+    there = run_on_data(
+        args, lambda core: suppression.remove(core, args.organization, args.address)
     )
     return 0 if there else fail(f"{args.address} is not on the list of {args.organization}.")
