@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from workpost.domain.directory.entities import Props, read_props, write_props
+from workpost.domain.directory.entities import (
+    Props,
+    read_props,
+    require_disabled,
+    resolve,
+    write_props,
+)
 from workpost.domain.organizations.state import change_policy
 from workpost.store.database.unit import Tx
 from workpost.store.tables import (
@@ -14,7 +20,7 @@ from workpost.store.tables import (
     permissions,
     sending,
 )
-from workpost.store.tables.entities import EntityRow
+from workpost.store.tables.entities import DELETED, EntityRow
 
 
 def bury(tx: Tx, row: EntityRow, version: int) -> None:
@@ -32,3 +38,16 @@ def bury(tx: Tx, row: EntityRow, version: int) -> None:
     props = write_props(Props(user_role=was.user_role, resource_type=was.resource_type))
     entities.delete_entity(tx, org=row.org, entity=row.id, props=props, version=version)
     change_policy(tx, row.org)
+
+
+def bury_named(tx: Tx, *, org: str, identifier: str, kind: str, version: int) -> bool:
+    """Bury the disabled entity of a kind that an id or name means; False when it is gone already.
+
+    Raises EntityNotFound, EntityStateInvalid for one that is not disabled.
+    """
+    row = resolve(tx, org, identifier, kinds=(kind,), by_address=False, deleted=True)
+    if row.state == DELETED:
+        return False
+    require_disabled(row, identifier)
+    bury(tx, row, version)
+    return True

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.domain.directory.burial import bury
+from workpost.domain.directory.burial import bury_named
 from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
     Props,
     fold_name,
-    require_disabled,
     require_enabled,
     resolve,
     resolve_existing,
@@ -20,7 +19,7 @@ from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import entities, members
-from workpost.store.tables.entities import DELETED, GROUP, USER, EntityRow
+from workpost.store.tables.entities import GROUP, USER, EntityRow
 from workpost.store.tables.members import MemberRow
 
 MEMBER_KINDS = (USER, GROUP)
@@ -71,11 +70,7 @@ def delete_group(tx: Tx, *, grant: Grant, identifier: str) -> None:
     """
     version = begin_own(tx, grant)
     org = grant.organization
-    row = resolve(tx, org, identifier, kinds=(GROUP,), by_address=False, deleted=True)
-    if row.state == DELETED:
-        return
-    require_disabled(row, identifier)
-    bury(tx, row, version)
+    bury_named(tx, org=org, identifier=identifier, kind=GROUP, version=version)
 
 
 @command

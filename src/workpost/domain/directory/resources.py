@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from workpost.domain.directory.booking import BookingOptions, check_options
-from workpost.domain.directory.burial import bury
+from workpost.domain.directory.burial import bury_named
 from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
     ROOM,
@@ -13,7 +13,6 @@ from workpost.domain.directory.entities import (
     fold_name,
     name_taken,
     read_props,
-    require_disabled,
     require_enabled,
     resolve,
     resolve_existing,
@@ -25,7 +24,7 @@ from workpost.kernel.errors import InvalidParameter
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import delegates, entities
-from workpost.store.tables.entities import DELETED, RESOURCE, EntityRow
+from workpost.store.tables.entities import RESOURCE, EntityRow
 
 MAILBOX_ROLE = "RESOURCE"
 """The UserRole of the mailbox behind a resource."""
@@ -136,11 +135,7 @@ def delete_resource(tx: Tx, *, grant: Grant, identifier: str) -> None:
     """
     version = begin(tx, grant)
     org = grant.organization
-    row = resolve(tx, org, identifier, kinds=(RESOURCE,), by_address=False, deleted=True)
-    if row.state == DELETED:
-        return
-    require_disabled(row, identifier)
-    bury(tx, row, version)
+    bury_named(tx, org=org, identifier=identifier, kind=RESOURCE, version=version)
 
 
 def _pair(tx: Tx, grant: Grant, resource: str, entity: str) -> tuple[EntityRow, EntityRow]:

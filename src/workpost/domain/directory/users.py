@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workpost.domain.directory.burial import bury
+from workpost.domain.directory.burial import bury_named
 from workpost.domain.directory.creation import insert
 from workpost.domain.directory.entities import (
     ROLES_OUTSIDE,
@@ -12,7 +12,6 @@ from workpost.domain.directory.entities import (
     Props,
     fold_name,
     read_props,
-    require_disabled,
     resolve,
     resolve_existing,
     write_props,
@@ -25,7 +24,7 @@ from workpost.kernel.errors import EntityStateInvalid, LimitExceeded, Unsupporte
 from workpost.kernel.principal import Grant
 from workpost.store.database.unit import Reader, Tx, command, quick
 from workpost.store.tables import entities, organizations
-from workpost.store.tables.entities import DELETED, ENABLED, USER, EntityRow
+from workpost.store.tables.entities import ENABLED, USER, EntityRow
 
 OURS = frozenset({"user_role", "identity_provider_user_id"})
 """Properties that are kept here also where the directory is outside."""
@@ -152,12 +151,8 @@ def delete_user(tx: Tx, *, grant: Grant, identifier: str) -> None:
     """
     version = begin_own(tx, grant)
     org = grant.organization
-    row = resolve(tx, org, identifier, kinds=(USER,), by_address=False, deleted=True)
-    if row.state == DELETED:
-        return
-    require_disabled(row, identifier)
-    bury(tx, row, version)
-    organizations.change_users(tx, organization=org, by=-1, limit=0)
+    if bury_named(tx, org=org, identifier=identifier, kind=USER, version=version):
+        organizations.change_users(tx, organization=org, by=-1, limit=0)
 
 
 @command
