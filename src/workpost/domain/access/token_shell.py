@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypedDict
 
 from workpost.domain.access import tokens
 from workpost.domain.access.token_text import RANDOM_BYTES, write_token
@@ -29,29 +30,14 @@ async def create_own_token(
     scopes that cannot be, AccessDenied for any other grant and while tokens are inactive,
     LimitExceeded, StaleGrant.
     """
-    check_name(name)
-    chosen = " ".join(check_scopes(scopes))
-    id, text = core.env.new_uuid(), write_token(core.env.random_bytes(RANDOM_BYTES))
-    expires = await core.store.write(
-        tokens.insert_own_token,
-        grant=grant,
-        token=id,
-        name=name,
-        scopes=chosen,
-        digest=_digest(text),
-        limit=core.settings.limits.tokens_per_user,
-    )
-    log.info("the personal access token %s was created", id)
-    tell_token(
-        core.trail,
+    return await _create(
+        core,
         grant,
-        "create",
-        user=grant.entity,
-        name=name,
-        scopes=chosen.split(),
-        expires=expires,
+        grant.entity,
+        name,
+        scopes,
+        lambda new: core.store.write(tokens.insert_own_token, grant=grant, **new),
     )
-    return NewToken(id, text, expires)
 
 
 async def create_token(
@@ -63,18 +49,40 @@ async def create_token(
     EntityStateInvalid for a user who is not enabled or has never signed in through the identity
     provider, AccessDenied while tokens are inactive, LimitExceeded.
     """
+    return await _create(
+        core,
+        grant,
+        user,
+        name,
+        scopes,
+        lambda new: core.store.write(tokens.insert_token, grant=grant, identifier=user, **new),
+    )
+
+
+class _New(TypedDict):
+    """What both commands are told of a token."""
+
+    token: str
+    name: str
+    scopes: str
+    digest: bytes
+    limit: int
+
+
+async def _create(
+    core: Core,
+    grant: Grant,
+    user: str,
+    name: str,
+    scopes: Sequence[str],
+    insert: Callable[[_New], Awaitable[int | None]],
+) -> NewToken:
     check_name(name)
     chosen = " ".join(check_scopes(scopes))
     id, text = core.env.new_uuid(), write_token(core.env.random_bytes(RANDOM_BYTES))
-    expires = await core.store.write(
-        tokens.insert_token,
-        grant=grant,
-        identifier=user,
-        token=id,
-        name=name,
-        scopes=chosen,
-        digest=_digest(text),
-        limit=core.settings.limits.tokens_per_user,
+    limit = core.settings.limits.tokens_per_user
+    expires = await insert(
+        _New(token=id, name=name, scopes=chosen, digest=_digest(text), limit=limit)
     )
     log.info("the personal access token %s was created", id)
     tell_token(
