@@ -46,6 +46,12 @@ _COLUMNS = (
     "mailbox, folder, uid, id, object, thread, kind, flags, size, received, saved, changed,"
     " created_modseq, content_modseq, modseq, content, message_tag"
 )
+_BETWEEN = "FROM item WHERE mailbox = ? AND folder = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?"
+_FLAGS_BETWEEN = f"SELECT uid, flags, modseq, id {_BETWEEN}"
+_ITEMS_BETWEEN = f"SELECT uid, flags, modseq, id, size, received {_BETWEEN}"
+_ABOVE = "FROM item WHERE mailbox = ? AND folder = ? AND uid > ? ORDER BY uid LIMIT ?"
+_UIDS_ABOVE = f"SELECT uid {_ABOVE}"
+_AGES_ABOVE = f"SELECT uid, kind, received, saved, changed {_ABOVE}"
 _INSERT = f"INSERT INTO item ({_COLUMNS}) VALUES ({', '.join('?' * 17)})"
 
 
@@ -170,13 +176,7 @@ def places_of_tag(tx: Reader, *, mailbox: int, tag: bytes) -> list[Row]:
 
 def all_uids(tx: Reader, *, mailbox: int, folder: int, after: int, limit: int) -> list[Row]:
     """One-column rows of uids above `after`, ascending."""
-    return tx.rows(
-        "SELECT uid FROM item WHERE mailbox = ? AND folder = ? AND uid > ? ORDER BY uid LIMIT ?",
-        mailbox,
-        folder,
-        after,
-        limit,
-    )
+    return tx.rows(_UIDS_ABOVE, mailbox, folder, after, limit)
 
 
 @quick
@@ -211,15 +211,7 @@ def page_flags(
     tx: Reader, *, mailbox: int, folder: int, low: int, high: int, limit: int
 ) -> list[Row]:
     """Rows (uid, flags, modseq, id) of a uid range, ascending."""
-    return tx.rows(
-        "SELECT uid, flags, modseq, id FROM item"
-        " WHERE mailbox = ? AND folder = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?",
-        mailbox,
-        folder,
-        low,
-        high,
-        limit,
-    )
+    return tx.rows(_FLAGS_BETWEEN, mailbox, folder, low, high, limit)
 
 
 def page_summaries(
@@ -242,16 +234,8 @@ def page_summaries(
 def page_items(
     tx: Reader, *, mailbox: int, folder: int, low: int, high: int, limit: int
 ) -> list[Row]:
-    """Rows (uid, flags, modseq, id, size, received), ascending."""
-    return tx.rows(
-        "SELECT uid, flags, modseq, id, size, received FROM item"
-        " WHERE mailbox = ? AND folder = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?",
-        mailbox,
-        folder,
-        low,
-        high,
-        limit,
-    )
+    """Rows (uid, flags, modseq, id, size, received) of a uid range, ascending."""
+    return tx.rows(_ITEMS_BETWEEN, mailbox, folder, low, high, limit)
 
 
 def page_contents(tx: Reader, *, mailbox: int, folder: int, after: int, limit: int) -> list[Row]:
@@ -344,14 +328,7 @@ def deleted_uids(
 
 def page_ages(tx: Reader, *, mailbox: int, folder: int, after: int, limit: int) -> list[Row]:
     """Rows (uid, kind, received, saved, changed) with uids above `after`, ascending."""
-    return tx.rows(
-        "SELECT uid, kind, received, saved, changed FROM item"
-        " WHERE mailbox = ? AND folder = ? AND uid > ? ORDER BY uid LIMIT ?",
-        mailbox,
-        folder,
-        after,
-        limit,
-    )
+    return tx.rows(_AGES_ABOVE, mailbox, folder, after, limit)
 
 
 def update_flags(
