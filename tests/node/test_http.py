@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
 from workpost.node import http
-from workpost.node.http import HttpServer, WebApp
+from workpost.node.http import BoundedProtocol, HttpServer, WebApp
 from workpost.node.sockets import Listener
 from workpost.protocols.listening.peers import KNOWN, PeerCounter
 from workpost.protocols.listening.proxy import Proxies
@@ -110,7 +110,7 @@ async def test_connections_of_one_address_are_counted() -> None:
     "head",
     [
         b"\x00\x01\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: x\r\n\r\n",
     ],
     ids=["junk", "upgrade"],
 )
@@ -216,3 +216,111 @@ async def test_who_has_proved_who_they_are_keeps_the_place() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         assert (await exchange(port, GET)).startswith(b"HTTP/1.1 503 ")
         writer.close()
+
+
+async def until(so: Callable[[], bool]) -> None:
+    """Wait for what nobody tells."""
+    async with asyncio.timeout(30):
+        while not so():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+
+
+async def test_requests_behind_one_another_are_bounded_and_answered_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RFC 9112 9.3.2: who sends more than may wait hears `close` with the last answer."""
+    go, began, came = asyncio.Event(), 0, 0
+    receive_data = BoundedProtocol.data_received
+
+    def counted(self: BoundedProtocol, data: bytes) -> None:
+        nonlocal came
+        receive_data(self, data)
+        came += len(data)
+
+    async def slow(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        nonlocal began
+        began += 1
+        await receive()
+        await go.wait()
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    monkeypatch.setattr(BoundedProtocol, "data_received", counted)
+    async with serving(app=slow) as (port, peers):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET * 20_000)
+        # All is read, as what is not would take the answers away with it, and nothing is kept.
+        await until(lambda: came == len(GET) * 20_000)
+        [session] = peers._sessions
+        assert isinstance(session, BoundedProtocol)
+        assert len(session.pipeline) == http.MOST_WAITING
+        go.set()
+        async with asyncio.timeout(30):
+            heard = await reader.read(-1)
+        writer.close()
+    assert heard.count(b"HTTP/1.1 200 OK\r\n") == began == http.MOST_WAITING + 1
+    assert heard.count(b"connection: close") == 1
+    assert b"connection: close" in heard.rpartition(b"HTTP/1.1 200 OK\r\n")[2]
+
+
+async def test_a_few_requests_behind_one_another_are_all_answered() -> None:
+    async with serving() as (port, _):
+        last = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+        heard = await exchange(port, GET * 20 + last)
+        assert heard.count(b"HTTP/1.1 200 OK\r\n") == 21
+
+
+async def test_a_head_of_very_many_fields_is_refused() -> None:
+    async with serving() as (port, _):
+        many = b"GET / HTTP/1.1\r\nHost: a.test\r\n%b\r\n" % (b"a:\r\n" * (http.MOST_FIELDS + 1))
+        assert (await exchange(port, many)).startswith(b"HTTP/1.1 431 ")
+        some = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n%b\r\n"
+        heard = await exchange(port, some % (b"a:\r\n" * (http.MOST_FIELDS - 2)))
+        assert heard.startswith(b"HTTP/1.1 200 ")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n%b\r\n1\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [(b"0\r\n", b"a:b\r\n" * 4_000), (b"0\r\na: ", b"y" * 16_384), (b"1;e=", b"y" * 16_384)],
+    ids=["fields", "value", "extension"],
+)
+async def test_a_trailer_without_end_is_cut(begin: bytes, piece: bytes) -> None:
+    async with serving() as (port, peers), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(CHUNKED % b"" + begin + piece * 100)
+        with suppress(ConnectionError):
+            # It ends, though the request never does.
+            assert await reader.read() == b""
+        writer.close()
+        await until(lambda: not peers.open)
+
+
+async def test_a_trailer_is_no_header() -> None:
+    """RFC 9110 6.5.1: who does not know what a trailer field says leaves it out."""
+    seen: list[bytes] = []
+
+    async def told(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        await echo(scope, receive, send)
+        seen.extend(name for name, _ in scope["headers"])
+
+    async with serving(app=told) as (port, _):
+        body = CHUNKED % b"Connection: close\r\n" + b"0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+        assert (await exchange(port, body)).endswith(b"x")
+    assert seen == [b"host", b"transfer-encoding", b"connection"]
+
+
+async def test_a_head_that_is_refused_does_not_answer_the_request_before_it() -> None:
+    go = asyncio.Event()
+
+    async def slow(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        await go.wait()
+        await echo(scope, receive, send)
+
+    async with serving(app=slow) as (port, _):
+        many = b"GET / HTTP/1.1\r\n%b\r\n" % (b"a:\r\n" * (http.MOST_FIELDS + 1))
+        assert await exchange(port, GET, many) == b""
+        go.set()

@@ -1,7 +1,8 @@
 """HTTP: uvicorn's protocol on our own listeners, and the paths of everything web.
 
 uvicorn's server class is left out on purpose: sockets, signals and shutdown are the node's. Its
-protocol neither bounds the head of a request nor the time until it is there; ours does both.
+protocol bounds neither the head of a request and the time until it is there, nor its fields,
+trailers and the requests that wait behind it; ours does.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ HANDSHAKE_SECONDS = 20.0
 HEAD_SECONDS = 30.0
 """Time for a client to send a whole request line with its headers."""
 MOST_HEAD = 64 * 1024
-"""Bytes of them, one read more at most: the parser gathers them without a bound of its own."""
+"""Bytes of them, or of a trailer, one read more at most: the parser itself has no bound."""
+MOST_FIELDS = 500
+"""Fields of a head and its trailer together: of three bytes each some are a hundred in memory."""
+MOST_WAITING = 32
+"""Requests of a client that wait for the answers of those before them (RFC 9112 9.3.2)."""
 
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _TOO_MANY = b"503 Service Unavailable"
@@ -71,6 +76,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._peers = peers
         self._in_head = False
         self._head = 0
+        self._fields = 0
+        self._told = 0
+        self._deaf = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -89,28 +97,62 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
             return
-        if self._timer is None and getattr(self.cycle, "response_complete", True):
+        if self._timer is None and self.idle:
             self._expect_head()
-        began = self._in_head
+        told = self._told
         super().data_received(data)
-        if began and self._in_head:
-            self._head += len(data)
-            if self._head > MOST_HEAD:
-                self._refuse(_TOO_LARGE)
+        # Nothing but a head, a trailer or a chunk's extensions goes on for long without a piece.
+        self._head = self._head + len(data) if told == self._told else 0
+        if self._head > MOST_HEAD:
+            self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
+        if not self._deaf and len(self.pipeline) >= MOST_WAITING:
+            # The last that is answered tells that nothing else will be (RFC 9112 9.6).
+            self._deaf = True
+            self.cycle.keep_alive = False
+            # What comes is thrown away: left unread it would take the answers with it.
+            self.flow.resume_reading()
+        if self._deaf:
+            return
+        self._told += 1
         self._in_head = True
-        self._head = 0
+        self._fields = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        if not self._deaf:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._deaf:
+            return
+        self._fields += 1
+        if self._fields > MOST_FIELDS:
+            self._refuse(_TOO_LARGE)
+        elif self._in_head:
+            # Trailers are left out: nothing here has a use for them (RFC 9110 6.5.1).
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if self._deaf:
+            return
+        self._told += 1
         self._head_is_there()
         super().on_headers_complete()
         self.scope[KNOWN] = self._know  # type: ignore[literal-required]
 
+    def on_body(self, body: bytes) -> None:
+        if not self._deaf:
+            self._told += 1
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
+        if self._deaf:
+            return
+        self._told += 1
         # Where others hold too many places it goes on, and may be ended.
         self._peers.hold(self)
         super().on_message_complete()
@@ -151,7 +193,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _refuse(self, status: bytes) -> None:
+        self._deaf = True
+        answering = not self.idle
         self._head_is_there()
+        if answering:
+            # It would be taken for the answer to a request before this one, or break one off.
+            self.transport.abort()
+            return
         head = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         self.transport.write(head % status)
         self.transport.close()
