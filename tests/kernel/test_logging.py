@@ -109,6 +109,24 @@ def test_text_is_readable_and_cannot_forge_a_line() -> None:
     assert rest[1].strip() == "OSError: [Errno 28] No space left on device"
 
 
+def test_json_steers_no_terminal_and_loses_nothing(output: io.BytesIO) -> None:
+    """What JSON need not escape is escaped, too: C1 controls, DEL, separators, directions."""
+    helo = "a\x7f\x9b2Jb\u2028c\u202ed\u2066e\ufeffü\x1b"
+    log.info("greeted", helo=helo, parts={helo: 1})
+    raw = output.getvalue().decode()
+    assert raw[:-1].isprintable()
+    assert len(raw.splitlines()) == 1
+    assert "ü" in raw
+    told = json.loads(raw)
+    assert told["helo"] == helo
+    assert told["parts"] == {helo: 1}
+
+
+def test_a_name_that_json_cannot_hold_does_not_lose_the_line(output: io.BytesIO) -> None:
+    log.info("odd", parts={"\udc80": 1}, **{"x\udc80": 2})
+    assert lines(output)[0]["x\\udc80"] == "2"
+
+
 def test_auto_is_json_where_nobody_watches() -> None:
     stream = io.BytesIO()
     logging.configure(stream=stream)
@@ -142,6 +160,20 @@ def test_bytes_are_counted_objects_named_and_long_text_cut(output: io.BytesIO) -
     assert line["thing"] == "<object>"
     assert len(line["text"]) == logging.LONGEST_TEXT + 1
     assert line["many"] == ["<1 bytes>", 2]
+
+
+def test_long_lists_mappings_and_names_are_cut(output: io.BytesIO) -> None:
+    most = logging.MOST_PARTS
+    to = [f"{number}@{'long' * 200}.test" for number in range(most + 7)]
+    log.info("sent", to=to, fields=dict.fromkeys(to, 1), few=[1] * most, odd={"n" * 1000: 1})
+    (line,) = lines(output)
+    assert len(line["to"]) == most + 1
+    assert line["to"][-1] == "… 7 more"
+    assert len(line["fields"]) == most + 1
+    assert line["fields"]["…"] == 7
+    assert max(map(len, line["fields"])) == logging.LONGEST_TEXT
+    assert line["few"] == [1] * most
+    assert list(line["odd"]) == ["n" * logging.LONGEST_TEXT]
 
 
 def test_an_exception_tells_its_place_but_not_what_it_quotes(output: io.BytesIO) -> None:
@@ -188,6 +220,7 @@ def test_any_value_makes_one_line(values: dict[str, Any]) -> None:
         logging.configure("info", form, stream=stream)
         log.info("any", **values)
         assert stream.getvalue().count(b"\n") == 1
+        assert len(stream.getvalue().decode().splitlines()) == 1
 
 
 # --- libraries ---

@@ -5,9 +5,10 @@ Every room asks `logger("room")` once and calls `log.info("what_happened", key=v
 bind (`bound`, or `log.bind`) is on each of their lines.
 
 No subject, body, password or token ever leaves here: values under such names are masked, bytes are
-only counted, long text is cut, objects show their type, and the text of an exception is printed
-only for kinds whose text is ours or the system's (a `ValueError` may quote a message). Warnings of
-libraries go the same way; what they say below that is dropped, since it may quote requests.
+only counted, long text and long lists are cut, objects show their type, and the text of an
+exception is printed only for kinds whose text is ours or the system's (a `ValueError` may quote a
+message). Warnings of libraries go the same way; what they say below that is dropped, since it may
+quote requests.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import orjson
@@ -30,11 +32,18 @@ from workpost.kernel.errors import WorkpostError
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 LONGEST_TEXT = 500
+MOST_PARTS = 50
+"""Of a list or a mapping within a line: strangers choose how many addresses or fields there are."""
 MASK = "[redacted]"
 SECRETS = re.compile(
     r"passw|passphrase|secret|token|subject|body|authorization|credential|private_?key|cookie|"
     r"plaintext|signature|(^|_)raw(_|$)|content$",
     re.IGNORECASE,
+)
+# DEL, C1 controls, marks without width or of direction, separators of lines: a terminal obeys them,
+# viewers break lines or hide text, and JSON leaves them as they are.
+_UNSEEN = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
 )
 # Kinds of exceptions whose text tells about code or the system, never about somebody's mail.
 TELLING = (
@@ -130,9 +139,9 @@ def _guard(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return safe
 
 
-def _safe_values(values: Mapping[str, Any]) -> MutableMapping[str, Any]:
+def _safe_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        str(name): MASK if SECRETS.search(str(name)) else _safe(value)
+        str(name)[:LONGEST_TEXT]: MASK if SECRETS.search(str(name)) else _safe(value)
         for name, value in values.items()
     }
 
@@ -145,9 +154,11 @@ def _safe(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping):
-        return _safe_values(value)
+        parts = _safe_values(dict(islice(value.items(), MOST_PARTS)))
+        return parts | {"…": len(value) - MOST_PARTS} if len(value) > MOST_PARTS else parts
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_safe(part) for part in value]
+        found = [_safe(part) for part in islice(value, MOST_PARTS)]
+        return [*found, f"… {len(value) - MOST_PARTS} more"] if len(value) > MOST_PARTS else found
     if isinstance(value, BaseException):
         return _describe_error(value)["kind"]
     return f"<{type(value).__name__}>"
@@ -176,10 +187,11 @@ def _describe_error(error: Any) -> dict[str, Any]:
 
 def _as_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     try:
-        return orjson.dumps(event)
+        line = orjson.dumps(event)
     except orjson.JSONEncodeError:
         # Integers over 64 bits and lone surrogates: say the rest.
-        return orjson.dumps({name: ascii(value) for name, value in event.items()})
+        line = orjson.dumps({ascii(name)[1:-1]: ascii(value) for name, value in event.items()})
+    return _UNSEEN.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
 
 
 def _as_text(_: WrappedLogger, __: str, event: EventDict) -> bytes:

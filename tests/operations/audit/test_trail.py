@@ -86,6 +86,17 @@ async def test_lines_reach_the_log_group_with_the_common_fields(
     assert await house.run("SELECT id FROM service_log") == []
 
 
+async def test_texts_of_strangers_are_cut_and_never_keep_a_line_from_being_written(
+    monitored: Monitored, house: Directory, trail: ServiceTrail
+) -> None:
+    name = "\ud800" + "x\r\n\x9b" * 1_000
+    trail.add(AUTHENTICATION, house.organization, {"user": name, "auth_successful": False})
+    await trail.flush()
+    assert await monitored.ship() == 1
+    [line] = monitored.lines(GROUP, AUTHENTICATION)
+    assert line["user"] == ("?" + "x\r\n\x9b" * 1_000)[: trails.MAX_FIELD]
+
+
 async def test_what_no_setting_wants_is_kept_nowhere(
     monitored: Monitored, house: Directory, ada: Grant, trail: ServiceTrail
 ) -> None:

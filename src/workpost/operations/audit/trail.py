@@ -203,4 +203,7 @@ class ServiceTrail(Trail):
 
 
 def _short(value: Any) -> Any:
-    return value[:MAX_FIELD] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # A lone surrogate cannot be written, and would keep all that waits with it from being written.
+    return value[:MAX_FIELD].encode("utf-8", "replace").decode()
