@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.operations.authentication.test_check import arrival
 from tests.support.directories import bare_core
@@ -18,7 +21,7 @@ from workpost.operations.authentication.dmarc import DmarcResult, Standing
 from workpost.operations.authentication.spf import SpfResult
 from workpost.operations.authentication.tallies import GATHERER, Outcome, note
 from workpost.operations.reports import gathering
-from workpost.operations.reports.gathering import DAY
+from workpost.operations.reports.gathering import DAY, MOST_OF_FAMILY, _Tally
 from workpost.store.core import Core
 from workpost.store.tables.report_tallies import DMARC, list_told
 
@@ -146,3 +149,33 @@ async def test_names_below_one_domain_leave_room_for_others(
     # What is gathered next has its own room.
     count(bare_core, "e.evil.example")
     assert len(GATHERER.gathered(bare_core)) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.booleans(), st.sampled_from(("a", "b.test", "c.d.test"))),
+        max_size=40,
+    ),
+    st.integers(0, 40),
+)
+def test_whatever_one_family_does_others_are_gathered_whole(
+    others: list[tuple[int, bool, str]], start: int
+) -> None:
+    """A wildcard's names, before and after, cost nobody else a count and are all told of."""
+    tally, wanted = _Tally(), Counter[Any]()
+    seen = [Outcome(str(number)) for number in range(7)]
+    evil = [(7, f"x{number}.evil.test", seen[0]) for number in range(MOST_OF_FAMILY + 50)]
+    for key in evil[:start]:
+        tally.add(key, 1)
+    for number, deep, domain in others:
+        key = (7, f"mail.{domain}" if deep else domain, seen[number])
+        tally.add(key, 1)
+        wanted[key] += 1
+    for key in evil:
+        tally.add(key, 1)
+    assert tally.left_out == 50
+    gathered = tally.take()
+    assert {key: count for key, count in gathered.items() if "evil" not in key[1]} == wanted
+    assert len(gathered) == MOST_OF_FAMILY + len(wanted)
+    tally.add(evil[-1], 1)
+    assert tally.take() == {evil[-1]: 1}
