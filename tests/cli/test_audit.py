@@ -40,6 +40,21 @@ def data(tmp_path: Path) -> str:
     return str(tmp_path / "data")
 
 
+def test_a_line_steers_no_terminal(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = record("ListUsers", "2026-01-04T00:00:00Z", "Odd\x1b[2J\x9b\u2028\nforged")
+
+    async def fill(core: Core) -> None:
+        log = AuditLog(core)
+        log.add(ACCOUNT, 4, forged)
+        await log.close()
+
+    with_core(Settings(data_dir=data), fill)
+    assert main(["audit", "--data", data]) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 4
+    assert "Odd?[2J???forged" in out
+
+
 def test_a_line_a_call(data: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "--data", data]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -59,7 +59,7 @@ def read_since(text: str, now: int) -> int:
 
 def _line(record: dict[str, Any]) -> str:
     identity = record["userIdentity"]
-    return "  ".join(
+    line = "  ".join(
         (
             record["eventTime"],
             # What Workpost does by itself has no ARN.
@@ -69,6 +69,8 @@ def _line(record: dict[str, Any]) -> str:
             record.get("errorCode") or _outcome(record),
         )
     )
+    # Names of roles, sessions and addresses may be as strangers wrote them.
+    return "".join(each if each.isprintable() else "?" for each in line)
 
 
 def _outcome(record: dict[str, Any]) -> str:

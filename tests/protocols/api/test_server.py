@@ -434,13 +434,15 @@ class TestAsgi:
         sent = serve(self.application(), [body_event(b"")], raw_path=None, client=None)
         assert sent[0]["status"] == 400
 
-    def proxied(self, trusted: list[str], peer: str = "10.0.0.9") -> tuple[int, dict[str, Any]]:
+    def proxied(
+        self, trusted: list[str], peer: str = "10.0.0.9", nearest: bytes = b"203.0.113.5"
+    ) -> tuple[int, dict[str, Any]]:
         request: ApiRequest = call("ListOrganizations")
         headers = [(n, b"inside:80" if n == b"host" else v) for n, v in request.headers]
         headers += [
             (b"x-forwarded-host", dict(request.headers)[b"host"]),
             (b"x-forwarded-proto", b"https"),
-            (b"x-forwarded-for", b"192.0.2.7, 203.0.113.5"),
+            (b"x-forwarded-for", b"192.0.2.7, " + nearest),
         ]
         events = [body_event(request.body)]
         application = self.application(trusted_proxies=trusted)
@@ -451,6 +453,20 @@ class TestAsgi:
         status, body = self.proxied(["10.0.0.0/8"])
         assert status == 200
         assert body["OrganizationSummaries"][0]["Alias"] == "203.0.113.5"
+
+    @pytest.mark.parametrize(
+        ("nearest", "peer"),
+        [
+            (b"2001:DB8::1", "2001:db8::1"),
+            (b"fe80::1%\x9b2J", "fe80::1"),
+            (b"\x9b2Jforged", "10.0.0.9"),
+            (b"9" * 60_000, "10.0.0.9"),
+            (b"", "10.0.0.9"),
+        ],
+    )
+    def test_a_client_is_an_address_or_the_proxy_itself(self, nearest: bytes, peer: str) -> None:
+        _, body = self.proxied(["10.0.0.0/8"], nearest=nearest)
+        assert body["OrganizationSummaries"][0]["Alias"] == peer
 
     @pytest.mark.parametrize("trusted", [[], ["192.168.0.0/16"]])
     def test_nobody_else_does(self, trusted: list[str]) -> None:
