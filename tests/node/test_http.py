@@ -324,3 +324,49 @@ async def test_a_head_that_is_refused_does_not_answer_the_request_before_it() ->
         many = b"GET / HTTP/1.1\r\n%b\r\n" % (b"a:\r\n" * (http.MOST_FIELDS + 1))
         assert await exchange(port, GET, many) == b""
         go.set()
+
+
+async def test_who_was_answered_before_the_body_was_there_gives_way() -> None:
+    async def hasty(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 403, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with serving(app=hasty, total=1) as (port, peers), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST % (5, b"") + b"abc")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+        (session,) = peers._sessions
+        writer.write(b"de")
+        while session._timer is None:  # type: ignore[attr-defined]  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        _, newcomer = await asyncio.open_connection("127.0.0.1", port)
+        await reader.read()
+        assert session not in peers._sessions
+        writer.close()
+        newcomer.close()
+
+
+async def test_requests_sent_without_waiting_keep_the_place_until_the_last_is_answered() -> None:
+    go_on = [asyncio.Event(), asyncio.Event()]
+    begun: list[int] = []
+
+    async def slow(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        begun.append(1)
+        await go_on[len(begun) - 1].wait()
+        await echo(scope, receive, send)
+
+    async with serving(app=slow, total=1) as (port, _), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET + GET)
+        while not begun:  # noqa: ASYNC110 - the application tells nobody
+            await asyncio.sleep(0.005)
+        go_on[0].set()
+        while len(begun) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        assert (await exchange(port, GET)).startswith(b"HTTP/1.1 503 ")
+        go_on[1].set()
+        heard = b""
+        while heard.count(b"HTTP/1.1 200 ") < 2:
+            heard += await reader.read(1024)
+        writer.close()

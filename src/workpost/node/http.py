@@ -153,12 +153,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         self._told += 1
-        # Where others hold too many places it goes on, and may be ended.
-        self._peers.hold(self)
+        # The answer may have gone before the body was there: then nothing is under way.
+        if not self.idle:
+            # Where others hold too many places it goes on, and may be ended.
+            self._peers.hold(self)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self._peers.release(self)
+        # Of requests sent without waiting, the last one says whether any is left to be answered.
+        if self.idle or self.cycle.more_body:
+            self._peers.release(self)
         super().on_response_complete()
 
     @property
