@@ -30,6 +30,8 @@ from workpost.operations.outbound.tls_tallies import GATHERER, note
 from workpost.operations.reports import days
 from workpost.operations.reports.gathering import DAY
 from workpost.store.core import Core
+from workpost.store.tables.jobs import Lease
+from workpost.store.tables.report_tallies import TLS
 
 POLICY = TlsPolicy(ladder=(), kind="no-policy-found")
 GRACE = "mailto:grace@demo.test"
@@ -189,6 +191,52 @@ async def test_who_refuses_is_not_asked_again(
     await desk.next_day()
     assert len(await desk.reports()) == 1
     assert await desk.counted() == []
+
+
+async def test_a_url_that_never_answers_takes_nothing_from_other_places(
+    house: Directory, authority: Authority, receiver: OutsideServer
+) -> None:
+    desk = Desk(house, allow=("127.0.0.0/8", "::1/128"), **trusting(authority))
+    desk.ask(f"https://localhost:{receiver.port}/reports,{GRACE}")
+    receiver.answer = lambda asked: (503, {}, b"")
+    jobs = await desk.next_day()
+    assert await desk.reports() == []
+    assert await desk.counted() == ["example.test"]
+    ENV.ahead += days.UNTIL_MS
+    await jobs.run_due()
+    assert len(receiver.asked) == 2
+    assert len(await desk.reports()) == 1
+    assert await desk.counted() == []
+
+
+async def test_who_is_slow_to_say_what_it_wants_takes_no_time_from_telling_it(
+    desk: Desk,
+) -> None:
+    """A lease that ran out between the two would let another node post the same report."""
+    until: list[int] = []
+
+    async def leased() -> None:
+        until.extend(row[0] for row in await desk.house.run("SELECT lease_until FROM job"))
+
+    class Slow:
+        async def ask(self, domain: str) -> str:
+            await leased()
+            await asyncio.sleep(0.05)
+            return domain
+
+        async def write(self, domain: str, wanted: str) -> None:
+            await leased()
+
+    async def report_day(core: Core, lease: Lease) -> None:
+        await days.Day[str](core, lease, TLS).work(Slow())
+
+    await GATHERER.settle(desk.core)
+    ENV.ahead += DAY
+    await days.schedule_day(desk.core, TLS)
+    ENV.ahead += days.FIRST_MS + days.WITHIN_MS
+    await JobRunner(desk.core, {days.job_of(TLS): report_day}).run_due()
+    asked, _, told, _ = until  # of two domains, first all are asked
+    assert told >= asked + 50
 
 
 async def test_a_url_is_no_way_into_our_networks(desk: Desk, receiver: OutsideServer) -> None:

@@ -112,6 +112,19 @@ def test_a_handshake_gives_way_too():
     assert (stranger.gone, peers.open, peers.beginning) == (True, 0, 2)
 
 
+def test_handshakes_and_sessions_share_the_places():
+    """Else they would take the descriptors of twice as many."""
+    peers = PeerCounter(total=4)
+    handshakes = [Somebody() for _ in range(4)]
+    for number, each in enumerate(handshakes):
+        assert peers.begin(f"h{number}", each)
+    for number in range(4):
+        peers.know(enter(peers, f"p{number}"))
+        assert peers.open + peers.beginning <= peers.total + 1
+    # The last of them may be on its way to one of these sessions.
+    assert [each.gone for each in handshakes] == [True, True, True, False]
+
+
 def test_who_gave_way_changes_nothing_any_more():
     peers = PeerCounter(total=1)
     gone = enter(peers)

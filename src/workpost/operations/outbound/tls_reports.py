@@ -2,7 +2,7 @@
 
 By mail a report goes in the transaction that removes its counts. Over HTTPS it has gone before; a
 job that is killed between the two, or one of whose URLs does not answer, sends it again under the
-same report id.
+same report id. Where a URL does not answer until noon, the domain's other places are told then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workpost.integrations.egress.client import Bounds, EgressFailed, post
 from workpost.kernel.errors import TryLater
 from workpost.kernel.logging import logger
 from workpost.operations.outbound.report_mailing import prepare_report, signer_of
-from workpost.operations.reports.days import Day, day_of, job_of, schedule_day
+from workpost.operations.reports.days import Day, day_of, is_late, job_of, schedule_day
 from workpost.operations.reports.gathering import DAY
 from workpost.store.core import Core
 from workpost.store.tables import report_tallies
@@ -81,9 +81,16 @@ class _Desk:
         head = self._head(domain)
         report = await asyncio.to_thread(_compress, head, rows)
         posted = await asyncio.gather(*(self._post(domain, url, report) for url in wanted.urls))
+        away = next((reason for reason in posted if isinstance(reason, TryLater)), None)
+        if away is not None and not is_late(self._core, self._day):
+            raise away
         mails = [await self._mail(head, address, report) for address in wanted.addresses]
         going = [mail for mail in mails if mail is not None]
-        return going if going or any(posted) else None
+        if going or True in posted:
+            return going
+        if away is not None:
+            raise away
+        return None
 
     def _head(self, domain: str) -> Head:
         submitter = self._core.settings.host_name
@@ -120,8 +127,11 @@ class _Desk:
             raw=raw,
         )
 
-    async def _post(self, domain: str, url: str, report: bytes) -> bool:
-        """Whether a URL took the report. Raises TryLater where it may later (RFC 8460 5.5)."""
+    async def _post(self, domain: str, url: str, report: bytes) -> bool | TryLater:
+        """Whether a URL took the report; TryLater, not raised, where it may later (RFC 8460 5.5).
+
+        So one that is away ends no request to another.
+        """
         settings = self._core.settings.outbound
         bounds = Bounds(
             allow=settings.allow, ca_file=settings.ca_file, seconds=SECONDS, response_bytes=65_536
@@ -129,9 +139,11 @@ class _Desk:
         try:
             answer = await post(bounds, url, {"Content-Type": tlsrpt.MEDIA_TYPE}, report)
         except EgressFailed as error:
-            raise TryLater(f"{url}: {error}") from error
+            return TryLater(f"{url}: {error}")
+        except TryLater as error:
+            return error
         if answer.status >= 500 or answer.status == 429:
-            raise TryLater(f"{url}: status {answer.status}")
+            return TryLater(f"{url}: status {answer.status}")
         if answer.status // 100 != 2:
             log.info("a TLS report was refused", domain=domain, status=answer.status)
             return False

@@ -109,6 +109,11 @@ def day_of(lease: Lease) -> int:
     return int((lease.cursor or b"").partition(b" ")[0])
 
 
+def is_late(core: Core, day: int) -> bool:
+    """Whether nobody is tried again after this time."""
+    return core.env.now() >= (day + 1) * DAY + UNTIL_MS
+
+
 class Day(Generic[Wanted]):
     """The job of one day and kind, while it has its lease."""
 
@@ -130,13 +135,12 @@ class Day(Generic[Wanted]):
         elif teller is not None and core.env.now() < (day + 1 + KEPT_DAYS) * DAY:
             end = core.env.monotonic() + TURN_SECONDS
             while page := await self._told(last, AT_ONCE):
-                await self._tell(teller, page)
+                await self._tell(teller, page, last)
                 last = page[-1]
                 if core.env.monotonic() >= end:
                     await self._go_on(last, core.env.now())
                     return
-            late = core.env.now() >= (day + 1) * DAY + UNTIL_MS
-            if not late and await self._told("", 1):
+            if not is_late(core, day) and await self._told("", 1):
                 await self._go_on("", core.env.now() + AGAIN_MS)
                 return
         while not await core.store.write_background(
@@ -160,17 +164,23 @@ class Day(Generic[Wanted]):
             go_on, lease=self._lease, day=self._day, last=last, due=due
         )
 
-    async def _tell(self, teller: Teller[Wanted], domains: Sequence[str]) -> None:
-        """Tell domains, in their order; who has to be tried again keeps its counts."""
+    async def _tell(self, teller: Teller[Wanted], domains: Sequence[str], last: str) -> None:
+        """Tell domains, in their order, after `last`; who has to be tried again keeps its counts.
+
+        Raises Conflict, before anybody is told anything, when the lease is lost.
+        """
         found = await asyncio.gather(*(self._ask(teller, domain) for domain in domains))
+        # To ask may take most of a lease, and what goes over HTTPS cannot be taken back.
+        await self._hold(last)
         for domain, (wanted, late) in zip(domains, found, strict=True):
             why = late or await self._tell_one(teller, domain, wanted)
             if why:
                 log.info("a report is late", kind=self._kind, domain=domain, reason=why)
                 ENDED.labels(self._kind, "late").inc()
-                await self._core.store.write_background(
-                    hold, lease=self._lease, day=self._day, last=domain
-                )
+                await self._hold(domain)
+
+    async def _hold(self, last: str) -> None:
+        await self._core.store.write_background(hold, lease=self._lease, day=self._day, last=last)
 
     async def _ask(self, teller: Teller[Wanted], domain: str) -> tuple[Wanted | None, str]:
         """What a domain wants, and why it is late where it cannot be asked now."""

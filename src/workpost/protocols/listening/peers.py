@@ -105,8 +105,9 @@ class PeerCounter:
         """Count one more, a stranger so far; False, and nothing counted, without room."""
         if self._peers.get(network, 0) >= self.each:
             return False
-        while self.open >= self.total:
-            if not self._make_room(network, ()):
+        # One more: a connection in a handshake becomes a session before `begun` is called for it.
+        while self.open >= self.total or self.open + self.beginning > self.total:
+            if not self._make_room(network, self._beginning if self.open < self.total else ()):
                 return False
         self._sessions[occupant] = network
         self._peers[network] = self._peers.get(network, 0) + 1
