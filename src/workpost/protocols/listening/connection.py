@@ -153,7 +153,13 @@ class ClientConnection(asyncio.Protocol, abc.ABC):
             self._transport.resume_reading()
 
     async def _upgrade(self, context: ssl.SSLContext) -> bool:
-        """TLS from now on, after STARTTLS; False, and `_forget` was called, where that failed."""
+        """TLS from now on, after STARTTLS; False where that failed or the client is gone.
+
+        A client that only does not speak any more has not been forgotten then, and is hung up on.
+        """
+        if self._ended or self._transport.is_closing():
+            # No TLS layer hears of what has been lost already: it would wait all its time.
+            return False
         self._upgrading = True
         try:
             transport = await start_tls(self._transport, self, context)

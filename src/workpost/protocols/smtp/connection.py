@@ -181,8 +181,6 @@ class Connection(ClientConnection):
         """RFC 3207: what came in clear behind STARTTLS is forgotten, then the handshake."""
         self.flush()
         self._input, self._at = b"", 0
-        if self._ended or self._transport.is_closing():
-            raise SessionEnd
         if not await self._upgrade(context):
             raise SessionEnd
         self.cipher = _describe_tls(self._transport)
