@@ -353,7 +353,7 @@ async def test_a_domain_with_more_than_a_report_holds_is_told_once(
     await office.core.store.write(
         add_tallies, kind=DMARC, rows=[(day, "a.example", b"i" * 16, more, 9)]
     )
-    monkeypatch.setattr(dmarc_reports, "MOST_BYTES", len(more) + 1)
+    monkeypatch.setattr(days, "MOST_BYTES", len(more) + 1)
     office.dns.failing = {"_dmarc.b.example"}
     await (await jobs_at_work(office)).run_due()
     ENV.ahead += days.AGAIN_MS

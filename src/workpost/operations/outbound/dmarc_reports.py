@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 
-import msgspec
-
 from workpost.domain.messages.delivery import Outgoing
 from workpost.formats import dmarc_feedback
 from workpost.formats.dmarc_feedback import Head, Seen, write_feedback
@@ -21,7 +19,7 @@ from workpost.formats.mime.report_mail import (
 from workpost.kernel.logging import logger
 from workpost.operations.outbound.dmarc_places import Wanted, find_places
 from workpost.operations.outbound.report_mailing import prepare_report, signer_of
-from workpost.operations.reports.days import Day, day_of, job_of, schedule_day
+from workpost.operations.reports.days import Day, day_of, decode_seen, job_of, schedule_day
 from workpost.operations.reports.gathering import DAY
 from workpost.store.core import Core
 from workpost.store.tables import report_tallies
@@ -29,9 +27,6 @@ from workpost.store.tables.jobs import Lease
 from workpost.store.tables.report_tallies import DMARC
 
 REPORT = job_of(DMARC)
-MOST_BYTES = 4 << 20
-"""Of what one report tells, as it is kept: strangers choose how long the names in it are."""
-
 log = logger("outbound")
 
 
@@ -131,11 +126,4 @@ def _message(mail: ReportMail) -> bytes:
 
 
 def _compress(head: Head, rows: list[tuple[bytes, int]]) -> bytes:
-    seen = []
-    left = MOST_BYTES
-    for row, count in rows:
-        left -= len(row)
-        if left < 0:
-            break
-        seen.append((msgspec.json.decode(row, type=Seen), count))
-    return gzip.compress(write_feedback(head, seen), mtime=0)
+    return gzip.compress(write_feedback(head, decode_seen(rows, Seen)), mtime=0)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 
-import msgspec
-
 from workpost.domain.messages.delivery import Outgoing
 from workpost.formats import tlsrpt
 from workpost.formats.mime.report_mail import file_name, stable_id
@@ -21,7 +19,14 @@ from workpost.integrations.egress.client import Bounds, EgressFailed, post
 from workpost.kernel.errors import TryLater
 from workpost.kernel.logging import logger
 from workpost.operations.outbound.report_mailing import prepare_report, signer_of
-from workpost.operations.reports.days import Day, day_of, is_late, job_of, schedule_day
+from workpost.operations.reports.days import (
+    Day,
+    day_of,
+    decode_seen,
+    is_late,
+    job_of,
+    schedule_day,
+)
 from workpost.operations.reports.gathering import DAY
 from workpost.store.core import Core
 from workpost.store.tables import report_tallies
@@ -151,5 +156,4 @@ class _Desk:
 
 
 def _compress(head: Head, rows: list[tuple[bytes, int]]) -> bytes:
-    seen = [(msgspec.json.decode(row, type=Seen), count) for row, count in rows]
-    return gzip.compress(write_feedback(head, seen), mtime=0)
+    return gzip.compress(write_feedback(head, decode_seen(rows, Seen)), mtime=0)

@@ -12,8 +12,10 @@ turns and no more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
+
+import msgspec
 
 from workpost.domain.messages.delivery import Outgoing, insert_outgoing
 from workpost.kernel.errors import Conflict, TryLater, WorkpostError
@@ -44,12 +46,15 @@ KEPT_DAYS = 3
 MOST_TURNS = 3_000
 """Of one day's job, hours of work; what is not told then is told to nobody."""
 SLICE = 2_000
+MOST_BYTES = 4 << 20
+"""Of what one report tells, as it is kept: strangers choose how long the names in it are."""
 
 ENDED = counter("workpost_reports_total", "Daily reports to other domains.", "kind", "outcome")
 
 log = logger("reports")
 
 Wanted = TypeVar("Wanted")
+Seen = TypeVar("Seen", bound=msgspec.Struct)
 
 
 class Teller(Protocol[Wanted]):
@@ -102,6 +107,18 @@ def begin_day(tx: Tx, *, kind: str, day: int, id: int, after_ms: int) -> None:
         due=(day + 1) * DAY + after_ms,
         cursor=f"{day} ".encode(),
     )
+
+
+def decode_seen(rows: Iterable[tuple[bytes, int]], type: type[Seen]) -> list[tuple[Seen, int]]:
+    """What was seen and how often, as far as one report may tell it."""
+    found: list[tuple[Seen, int]] = []
+    left = MOST_BYTES
+    for row, count in rows:
+        left -= len(row)
+        if left < 0:
+            break
+        found.append((msgspec.json.decode(row, type=type), count))
+    return found
 
 
 def day_of(lease: Lease) -> int:
