@@ -63,6 +63,30 @@ def test_operators_list_restore_and_purge(
     assert run("restore", ADA, "--all") == []
 
 
+@pytest.mark.parametrize("verb", ["restore", "purge"])
+def test_a_number_that_is_not_there_is_told_and_fails(
+    data: Path,
+    organization: str,
+    thrown_away: None,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+) -> None:
+    def run(*arguments: str, code: int) -> tuple[Any, str]:
+        command = ["mailbox", "recoverable", *arguments, "--data", str(data)]
+        assert main(command) == code
+        told = capsys.readouterr()
+        return json.loads(told.out), told.err
+
+    listed, _ = run("list", ADA, code=0)
+    there = listed[0]["Number"]
+    numbers = ("--number", "4711", "--number", str(there))
+    done, complaint = run(verb, ADA, *numbers, code=1)
+    assert (done["Purged"] if verb == "purge" else [each["Number"] for each in done]) == [there]
+    assert complaint == "workpost: there is no recoverable item 4711\n"
+    left, _ = run("list", ADA, code=0)
+    assert there not in [each["Number"] for each in left]
+
+
 def test_what_operators_do_is_in_the_audit_log(
     data: Path, organization: str, thrown_away: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -118,8 +119,9 @@ def restore(args: argparse.Namespace) -> int:
             for each in done
         ]
 
-    print_json(run_on_mailbox(args, work))
-    return 0
+    done = run_on_mailbox(args, work)
+    print_json(done)
+    return _missing(args.numbers, [each["Number"] for each in done])
 
 
 def purge(args: argparse.Namespace) -> int:
@@ -130,8 +132,17 @@ def purge(args: argparse.Namespace) -> int:
         await _record(core, numbers)
         return {"Purged": await recovering.purge(core, grant, numbers)}
 
-    print_json(run_on_mailbox(args, work))
-    return 0
+    done = run_on_mailbox(args, work)
+    print_json(done)
+    return _missing(args.numbers, done["Purged"])
+
+
+def _missing(asked: Sequence[int] | None, done: Sequence[int]) -> int:
+    """Tell which of the numbers asked for are of no recoverable item; returns the exit code."""
+    missing = sorted(set(asked or ()) - set(done))
+    for number in missing:
+        print(f"workpost: there is no recoverable item {number}", file=sys.stderr)
+    return 1 if missing else 0
 
 
 async def _record(core: Core, numbers: Sequence[int], **more: str) -> None:
