@@ -92,6 +92,24 @@ def test_rules_are_made_tested_replaced_and_deleted(operator: Operator) -> None:
     assert sorted(operator.orders()) == ["DeleteMailFlowRule", *["PutMailFlowRule"] * 4]
 
 
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_rule_with_a_function_that_nobody_mapped_is_made_with_a_warning(
+    operator: Operator, capsys: pytest.CaptureFixture[str], tmp_path: Path, mapped: bool
+) -> None:
+    settings = tmp_path / "workpost.toml"
+    arn = FUNCTION if mapped else f"{FUNCTION}-of-others"
+    settings.write_text(
+        f'[[lambda.functions]]\narn = "{arn}"\naccounts = ["{operator.account}"]\n'
+        'kind = "http"\nurl = "https://functions.example/tag"\n'
+    )
+    tag = ("inbound", "tag", "RUN_LAMBDA", "--function", FUNCTION, "--asynchronous")
+    command = ["rule", "put", operator.organization, *tag, "--config", str(settings)]
+    assert main([*command, "--data", str(operator.data)]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["Function"] == FUNCTION
+    assert ("maps arn:aws" in told.err) is not mapped
+
+
 def test_gateways_take_their_password_from_standard_input(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ itself) or `*`. The rule with the nearest patterns counts.
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from workpost.cli.common import add_verb, every_page, print_json, run_on_data, shown_time
@@ -26,9 +27,12 @@ from workpost.domain.organizations.flow_rules import (
     FlowRule,
     Match,
 )
+from workpost.integrations.lambda_.base import FunctionFailed
+from workpost.integrations.lambda_.mapping import find_mapping
 from workpost.kernel.errors import ResourceNotFound
 from workpost.kernel.principal import Grant
 from workpost.store.core import Core
+from workpost.store.tables import organizations
 
 JOB = "operator"
 PAGE = 100
@@ -109,10 +113,26 @@ def put(args: argparse.Namespace) -> int:
         else:
             rule_id = before.id
             await rules.update(core, grant, direction, rule_id, rule)
+        await _look_for_function(core, args)
         return _shown(await rules.describe(core, grant, direction, rule_id))
 
     print_json(run_on_data(args, work))
     return 0
+
+
+async def _look_for_function(core: Core, args: argparse.Namespace) -> None:
+    """Warn where the settings map no function at the ARN: mail would wait for it, then fall back.
+
+    No error: rules may be made before their functions, as with the API.
+    """
+    known = await core.store.read(organizations.get_state, organization=args.organization)
+    if not args.function or known is None:
+        return
+    try:
+        find_mapping(core.settings, known[0], args.function)
+    except FunctionFailed:
+        text = f"no [[lambda.functions]] of these settings maps {args.function} for {known[0]}"
+        print(f"workpost: warning: {text}", file=sys.stderr)
 
 
 def delete(args: argparse.Namespace) -> int:
