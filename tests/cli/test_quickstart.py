@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import re
+import secrets
 import stat
 import tomllib
 from pathlib import Path
@@ -250,6 +251,13 @@ def test_names_of_organizations_come_from_the_domain() -> None:
     assert alias_of("müller.example") == "m-ller"
     assert alias_of("ööö.example") == "mail"
     assert len({new_password() for _ in range(10)}) == 10
+
+
+def test_passwords_are_never_taken_for_an_option_of_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: "-" * size)
+    assert new_password()[0].isalpha()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root sets up for somebody else")

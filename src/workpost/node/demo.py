@@ -6,8 +6,6 @@ was cut short begins again from nothing. A demo directory can be served without 
 
 from __future__ import annotations
 
-import secrets
-
 import msgspec
 
 from workpost.domain.access.accounts import create_access_key, create_account
@@ -24,6 +22,7 @@ from workpost.node.demo_mail import demo_messages
 from workpost.operations.jobs.build import build_jobs
 from workpost.operations.mailflow import pipeline
 from workpost.operations.mailflow.envelope import Envelope
+from workpost.operations.setup.founding import new_password
 from workpost.store.core import Core
 from workpost.store.tables.organizations import find_alias
 
@@ -104,7 +103,7 @@ async def _fill(core: Core, organization: str, domain: str) -> list[dict[str, st
     users = []
     ids = []
     for name, display in PEOPLE:
-        password = f"{secrets.token_urlsafe(15)}-A1a"
+        password = new_password()
         ids.append(
             await directory.create_user(core, grant, name=name, display=display, password=password)
         )

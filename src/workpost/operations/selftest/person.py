@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -17,6 +16,7 @@ from workpost.domain.mailboxes.registration import (
 )
 from workpost.kernel.errors import WorkpostError
 from workpost.kernel.principal import Grant
+from workpost.operations.setup.founding import new_password
 from workpost.store.core import Core
 from workpost.store.tables.entities import USER
 
@@ -42,7 +42,7 @@ async def person(core: Core, organization: str, domain: str) -> AsyncIterator[Pe
     grant = Grant.system(JOB, organization)
     await _clear_away(core, grant)
     name = f"{PREFIX}{core.env.new_hex()[-8:]}"
-    made = Person(f"{name}@{domain}", f"{secrets.token_urlsafe(15)}-A1a")
+    made = Person(f"{name}@{domain}", new_password())
     user = await directory.create_user(
         core, grant, name=name, display="Self-test", password=made.password, hidden=True
     )

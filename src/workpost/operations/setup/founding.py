@@ -86,8 +86,11 @@ def alias_of(domain: str) -> str:
 
 
 def new_password() -> str:
-    """A password of about 120 bits that meets the directory's policy."""
-    return f"{secrets.token_urlsafe(15)}-A1a"
+    """A password of about 120 bits that meets the directory's policy.
+
+    It begins with a letter: command lines (`swaks --auth-password`) take `-...` for an option.
+    """
+    return f"A1a-{secrets.token_urlsafe(15)}"
 
 
 async def found(
