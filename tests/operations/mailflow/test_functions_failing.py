@@ -57,6 +57,8 @@ async def test_without_an_answer_it_is_tried_again_and_falls_back_for_all(
     assert len({event["invocationId"] for event in function.events}) == 1
     assert len(function.events) == 2
     assert await waiting(house) == [GRACE, ADA]
+    queued = await list_queue(house.core)
+    assert [one["last"] for one in queued] == ["the function failed: failed"] * 2
     real = house.core.env
     house.core.env = _Later(real, 61_000)  # type: ignore[assignment]
     await run_functions(house, later=True)

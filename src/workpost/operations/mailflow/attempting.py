@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from workpost.domain.messages import delivery, transit
 from workpost.domain.messages.delivery import Settlement
 from workpost.domain.messages.shell import summary_of
@@ -29,19 +31,21 @@ from workpost.kernel.logging import logger
 from workpost.operations.functions.invoking import invoke
 from workpost.operations.mailflow import trace
 from workpost.operations.mailflow.answered import Answer, Waiting
+from workpost.operations.mailflow.entries import seal_batch
 from workpost.operations.mailflow.envelope import Held, StoredEnvelope, StoredRecipient
 from workpost.operations.mailflow.opening import OpenedEntry, open_entry
-from workpost.operations.mailflow.queueing import Lease, begin_attempt, postpone
+from workpost.operations.mailflow.queueing import Lease, begin_attempt, put_off
 from workpost.operations.mailflow.releasing import release
 from workpost.store.core import Core
 from workpost.store.tables.in_transit import INCOMING, OUTGOING, TransitRow
-from workpost.store.tables.queue import WAITING
 
 FIRST_DELAY_MS = 1_000
 LAST_DELAY_MS = 5 * 60_000
 """Wait after the first attempt, doubled each time up to the last; less by chance up to a half."""
 LATE_MS = 3_600_000
 """So long after its time a message is tried again whose turn has come late; later it falls back."""
+MAX_REASON = 200
+"""Characters of why a function has not answered that logs and `workpost queue show` tell."""
 UNWAITED_SECONDS = 900.0
 """How long a function may take for which nobody waits: as long as Lambda lets any run."""
 UNWAITED_DELAYS_MS = (60_000, 120_000)
@@ -99,11 +103,15 @@ class _Attempt:
     def __init__(self, core: Core, lease: Lease, opened: OpenedEntry, held: Held) -> None:
         self.core = core
         self.lease = lease
+        self.key = opened.key.key
         self.content_key = opened.content_key
         self.envelope: StoredEnvelope = opened.envelope
         self.held = held
         [(self.number, people)] = opened.people.items()
-        self.recipients: list[StoredRecipient] = people
+        # What an attempt before came to is not told of what is to follow.
+        self.recipients: list[StoredRecipient] = [
+            msgspec.structs.replace(one, last="") for one in people
+        ]
         self.before = lease.leased.recipients[0][1]
         """Attempts that were made."""
 
@@ -137,13 +145,13 @@ class _Attempt:
             "a function has not answered for a message",
             queue=self.lease.leased.id,
             function=self.held.function,
-            reason=failure[:200],
+            reason=failure[:MAX_REASON],
             retried=left > 0,
         )
         if left <= 0:
             await self._fall_back(failure)
         else:
-            await self._postpone(min(left, self._delay()))
+            await self._postpone(min(left, self._delay()), failure)
 
     def _delay(self) -> int:
         longest = min(FIRST_DELAY_MS << min(self.before, 20), LAST_DELAY_MS)
@@ -157,7 +165,7 @@ class _Attempt:
             queue=self.lease.leased.id,
             rule=self.held.rule,
             function=self.held.function,
-            reason=failure[:200],
+            reason=failure[:MAX_REASON],
         )
         await self._settle(Answer(None, failure), None)
 
@@ -199,7 +207,7 @@ class _Attempt:
             INVOCATIONS.labels(ANSWERED).inc()
         except _Failed as error:
             if self.before < len(UNWAITED_DELAYS_MS):
-                await self._postpone(UNWAITED_DELAYS_MS[self.before])
+                await self._postpone(UNWAITED_DELAYS_MS[self.before], str(error))
                 return
             story = {
                 "traceId": self.envelope.trace,
@@ -285,12 +293,17 @@ class _Attempt:
         if not begun:
             raise _Lost
 
-    async def _postpone(self, delay_ms: int) -> None:
+    async def _postpone(self, delay_ms: int, failure: str) -> None:
+        leased = self.lease.leased
+        people = [
+            msgspec.structs.replace(one, last=failure[:MAX_REASON]) for one in self.recipients
+        ]
         await self.core.store.write_background(
-            postpone,
-            queue_id=self.lease.leased.id,
+            put_off,
+            queue_id=leased.id,
             fence=self.lease.fence,
-            numbers=[self.number],
+            number=self.number,
             delay_ms=delay_ms,
-            state=WAITING,
+            sealed=seal_batch(self.key, leased.org, leased.id, self.number, people),
+            noticed=self.number in leased.noticed,
         )

@@ -89,6 +89,23 @@ def postpone(
 # --- rows that wait for functions ---
 
 
+@command
+def put_off(
+    tx: Tx, *, queue_id: int, fence: int, number: int, delay_ms: int, sealed: bytes, noticed: bool
+) -> None:
+    """Put a leased row back to wait, sealed with what came of it; nothing without the lease."""
+    if number in queue.still_leased(tx, queue=queue_id, fence=fence):
+        queue.put_later(
+            tx,
+            queue=queue_id,
+            number=number,
+            state=queue.WAITING,
+            due=database_now(tx) + delay_ms,
+            sealed=sealed,
+            noticed=noticed,
+        )
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What a look found: what is due, where the next look begins, whether leases ran out.
 
