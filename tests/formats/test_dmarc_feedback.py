@@ -9,27 +9,27 @@ from hypothesis import strategies as st
 
 from workpost.formats.dmarc_feedback import (
     NAMESPACE,
-    Head,
     Seen,
     Signature,
     write_feedback,
 )
 from workpost.formats.mailauth.dmarc import parse_dmarc
 from workpost.formats.mime.report_mail import (
+    ReportHead,
     file_name,
     stable_id,
     subject_of,
 )
 
-HEAD = Head(
+HEAD = ReportHead(
     organization="mx.demo.test",
     contact="postmaster@demo.test",
     report_id="abc123",
     begin=86_400,
     end=172_799,
     domain="author.example",
-    record=parse_dmarc("v=DMARC1; p=reject; sp=quarantine; adkim=s; t=y; rua=mailto:a@b.test"),
 )
+RECORD = parse_dmarc("v=DMARC1; p=reject; sp=quarantine; adkim=s; t=y; rua=mailto:a@b.test")
 SEEN = Seen(
     source="192.0.2.1",
     author="news.author.example",
@@ -51,7 +51,7 @@ def texts(document: bytes, path: str) -> list[str]:
 
 
 def test_the_document() -> None:
-    document = write_feedback(HEAD, [(SEEN, 7)])
+    document = write_feedback(HEAD, RECORD, [(SEEN, 7)])
     root = ET.fromstring(document)
     assert root.tag == f"{{{NAMESPACE}}}feedback"
     names = [each.tag.removeprefix(f"{{{NAMESPACE}}}") for each in root]
@@ -91,7 +91,7 @@ def test_whatever_strangers_wrote_the_document_can_be_read(
         spf_domain="a.test",
         signatures=(Signature("b.test", selector, "fail"),),
     )
-    document = write_feedback(HEAD, [(seen, 1), (SEEN, 2)])
+    document = write_feedback(HEAD, RECORD, [(seen, 1), (SEEN, 2)])
     assert texts(document, "record/row/count") == ["1", "2"]
     (found,) = texts(document, "record/auth_results/dkim/selector")[:1]
     assert len(found) == len(selector)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from workpost.formats.tls_feedback import MAX_FAILURES, Failure, Head, Seen, write_feedback
+from workpost.formats.mime.report_mail import ReportHead
+from workpost.formats.tls_feedback import MAX_FAILURES, Failure, Seen, write_feedback
 
-HEAD = Head(
+HEAD = ReportHead(
     organization="mx.demo.test",
     contact="postmaster@demo.test",
     report_id="5065427c",

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from workpost.formats.mailauth.dmarc import DmarcRecord
+from workpost.formats.mime.report_mail import ReportHead
 
 NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
 MEDIA_TYPE = "application/gzip"
@@ -46,30 +47,20 @@ class Seen(msgspec.Struct, frozen=True):
     signatures: tuple[Signature, ...] = ()
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """Who reports about which domain; moments are seconds since the epoch."""
-
-    organization: str
-    contact: str
-    report_id: str
-    begin: int
-    end: int
-    domain: str
-    record: DmarcRecord
-
-
-def write_feedback(head: Head, rows: Iterable[tuple[Seen, int]]) -> bytes:
-    """The document; `rows` are what was seen, and how often."""
+def write_feedback(
+    head: ReportHead, record: DmarcRecord, rows: Iterable[tuple[Seen, int]]
+) -> bytes:
+    """The document; `record` is the domain's of the moment, `rows` what was seen, and how often."""
     root = ET.Element("feedback", {"xmlns": NAMESPACE})
     _add(root, "version", "1.0")
     root.append(_metadata(head))
-    root.append(_published(head.domain, head.record))
+    root.append(_published(head.domain, record))
     root.extend(_records(rows))
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
 
 
-def _metadata(head: Head) -> ET.Element:
+def _metadata(head: ReportHead) -> ET.Element:
     found = ET.Element("report_metadata")
     _add(found, "org_name", head.organization)
     _add(found, "email", head.contact)

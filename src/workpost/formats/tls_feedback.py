@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from workpost.formats.mime.report_mail import ReportHead
+
 MAX_FAILURES = 100
 """Ways to fail that one policy's sessions are told of, those that happened most often."""
 
@@ -33,18 +35,7 @@ class Seen(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """Who reports about which domain; moments are seconds since the epoch."""
-
-    organization: str
-    contact: str
-    report_id: str
-    begin: int
-    end: int
-    domain: str
-
-
-def write_feedback(head: Head, rows: Iterable[tuple[Seen, int]]) -> bytes:
+def write_feedback(head: ReportHead, rows: Iterable[tuple[Seen, int]]) -> bytes:
     """The document; `rows` are what was seen and how often, most often first."""
     policies: dict[tuple[str, tuple[str, ...], tuple[str, ...]], _Policy] = {}
     for seen, count in rows:

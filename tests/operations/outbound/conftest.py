@@ -15,7 +15,8 @@ import pytest
 from tests.support.dns import DnsServer
 from tests.support.outside import Authority
 from tests.support.smtp_sink import SmtpSink
-from workpost.formats.tls_feedback import Head, write_feedback
+from workpost.formats.mime.report_mail import ReportHead
+from workpost.formats.tls_feedback import write_feedback
 from workpost.integrations.dns.memory import MemoryResolver
 from workpost.integrations.dns.real import DnsResolver
 from workpost.integrations.smtp.base import Mail, MailRecipient, Outcome
@@ -144,7 +145,7 @@ def report_of(world: World, domain: str = "example.test") -> dict[str, Any]:
         for (_, about, seen), count in GATHERER.gathered(core).items()
         if about == domain
     ]
-    head = Head(
+    head = ReportHead(
         organization="Demo", contact="x@demo.test", report_id="1", begin=0, end=1, domain=domain
     )
     found: dict[str, Any] = json.loads(write_feedback(head, rows))

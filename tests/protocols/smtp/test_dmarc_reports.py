@@ -28,7 +28,7 @@ from workpost.kernel.mail_settings import Dmarc
 from workpost.operations.authentication import tallies
 from workpost.operations.jobs.build import build_jobs
 from workpost.operations.jobs.runner import JobRunner
-from workpost.operations.outbound import dmarc_reports, report_mailing
+from workpost.operations.outbound import report_mailing
 from workpost.operations.reports import days
 from workpost.operations.reports.gathering import DAY
 from workpost.store.tables.report_tallies import DMARC, add_tallies
@@ -285,7 +285,7 @@ async def test_a_domain_that_cannot_be_told_holds_nobody_up(
     if step == "asked":
         monkeypatch.setattr(resolver, "txt", txt)
     else:
-        monkeypatch.setattr(dmarc_reports, "prepare_report", prepare_report)
+        monkeypatch.setattr(report_mailing, "prepare_report", prepare_report)
     await (await jobs_at_work(office)).run_due()
     assert await subjects(office) == ["b.example", "c.example"]
     assert await office.house.run("SELECT day FROM report_tally") == []

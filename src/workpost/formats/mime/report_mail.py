@@ -27,6 +27,17 @@ class ReportMail(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[tuple[str, str], ...] = ()
 
 
+class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reports about which domain; moments are seconds since the epoch."""
+
+    organization: str
+    contact: str
+    report_id: str
+    begin: int
+    end: int
+    domain: str
+
+
 def stable_id(kind: str, submitter: str, domain: str, day: int) -> str:
     """The id of a day's report of one kind: the same at every attempt (RFC 8460 4.4, RFC 9990).
 

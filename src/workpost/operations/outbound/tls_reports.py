@@ -12,13 +12,13 @@ import gzip
 
 from workpost.domain.messages.delivery import Outgoing
 from workpost.formats import tlsrpt
-from workpost.formats.mime.report_mail import file_name, stable_id
-from workpost.formats.tls_feedback import Head, Seen, write_feedback
+from workpost.formats.mime.report_mail import ReportHead, file_name
+from workpost.formats.tls_feedback import Seen, write_feedback
 from workpost.formats.tlsrpt import Wanted
 from workpost.integrations.egress.client import Bounds, EgressFailed, post
 from workpost.kernel.errors import TryLater
 from workpost.kernel.logging import logger
-from workpost.operations.outbound.report_mailing import prepare_report, signer_of
+from workpost.operations.outbound.report_mailing import Desk
 from workpost.operations.reports.days import (
     Day,
     day_of,
@@ -27,9 +27,7 @@ from workpost.operations.reports.days import (
     job_of,
     schedule_day,
 )
-from workpost.operations.reports.gathering import DAY
 from workpost.store.core import Core
-from workpost.store.tables import report_tallies
 from workpost.store.tables.jobs import Lease
 from workpost.store.tables.report_tallies import TLS
 
@@ -47,28 +45,13 @@ async def schedule_reports(core: Core) -> None:
 
 async def report_day(core: Core, lease: Lease) -> None:
     """Handle `tls.report` for one turn. Raises Conflict when the lease is lost."""
-    await Day[Wanted](core, lease, TLS).work(await _open_desk(core, day_of(lease)))
+    desk = await _Desk.open(core, day_of(lease), core.settings.outbound.tls_reports)
+    await Day[Wanted](core, lease, TLS).work(desk)
 
 
-async def _open_desk(core: Core, day: int) -> _Desk | None:
-    """Where reports are written; None where nobody signs them."""
-    contact = core.settings.outbound.tls_reports
-    if not contact:
-        return None
-    organization = await signer_of(core, "outbound.tls_reports", contact)
-    if organization is None:
-        return None
-    return _Desk(core, day, contact, organization)
-
-
-class _Desk:
-    """Writes the reports of one day."""
-
-    def __init__(self, core: Core, day: int, contact: str, organization: str) -> None:
-        self._core = core
-        self._day = day
-        self._contact = contact
-        self._organization = organization
+class _Desk(Desk):
+    kind = TLS
+    setting = "outbound.tls_reports"
 
     async def ask(self, domain: str) -> Wanted | None:
         found = await self._core.resolver.txt(f"_smtp._tls.{domain}")
@@ -76,13 +59,7 @@ class _Desk:
         return wanted if wanted.addresses or wanted.urls else None
 
     async def write(self, domain: str, wanted: Wanted) -> list[Outgoing] | None:
-        rows = await self._core.store.read(
-            report_tallies.list_seen,
-            kind=TLS,
-            day=self._day,
-            domain=domain,
-            limit=report_tallies.MOST_OF_DOMAIN,
-        )
+        rows = await self._counted(domain)
         head = self._head(domain)
         report = await asyncio.to_thread(_compress, head, rows)
         posted = await asyncio.gather(*(self._post(domain, url, report) for url in wanted.urls))
@@ -97,19 +74,7 @@ class _Desk:
             raise away
         return None
 
-    def _head(self, domain: str) -> Head:
-        submitter = self._core.settings.host_name
-        begin = self._day * DAY // 1000
-        return Head(
-            organization=submitter,
-            contact=self._contact,
-            report_id=stable_id(TLS, submitter, domain, self._day),
-            begin=begin,
-            end=begin + DAY // 1000 - 1,
-            domain=domain,
-        )
-
-    async def _mail(self, head: Head, address: str, report: bytes) -> Outgoing | None:
+    async def _mail(self, head: ReportHead, address: str, report: bytes) -> Outgoing | None:
         raw = await asyncio.to_thread(
             tlsrpt.compose,
             from_=self._contact,
@@ -124,13 +89,7 @@ class _Desk:
             ),
             report=report,
         )
-        return await prepare_report(
-            self._core,
-            contact=self._contact,
-            organization=self._organization,
-            to=address,
-            raw=raw,
-        )
+        return await self._prepare(address, raw)
 
     async def _post(self, domain: str, url: str, report: bytes) -> bool | TryLater:
         """Whether a URL took the report; TryLater, not raised, where it may later (RFC 8460 5.5).
@@ -155,5 +114,5 @@ class _Desk:
         return True
 
 
-def _compress(head: Head, rows: list[tuple[bytes, int]]) -> bytes:
+def _compress(head: ReportHead, rows: list[tuple[bytes, int]]) -> bytes:
     return gzip.compress(write_feedback(head, decode_seen(rows, Seen)), mtime=0)
