@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import smtplib
 import time
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ from tests.support.dns_thread import threaded_dns
 from tests.support.installation import HOST, Installation, secret, zone_of
 from tests.support.outside import Authority
 from tests.support.postfix import Postfix, require_postfix
-from tests.support.server import Server
+from tests.support.server import Server, command_line
+from workpost.store.tables.dkim_keys import ACTIVE
 
 GRACE = "grace@example.test"
 FAR = "mx1.example.test"
@@ -33,6 +36,7 @@ class Office:
         self.made = Installation(folder)
         said = self.made.quickstart()
         self.password = secret(said, "password")
+        self.organization = re.search("m-[0-9a-f]{32}", said)[0]  # type: ignore[index]
         zone.records |= zone_of(said)
         zone.records |= {
             ("MX", "example.test"): [f"10 {FAR}"],
@@ -55,7 +59,19 @@ class Office:
     def start(self, postfix: Postfix) -> Server:
         self.made.env["WORKPOST_OUTBOUND__ROUTES"] = f"example.test=127.0.0.1:{postfix.port}"
         self.server = self.made.server().start()
+        self._until_signing()
         return self.server
+
+    def _until_signing(self) -> None:
+        """Keys are used once a job has seen them in the DNS: mail before that is unsigned."""
+        show = ("domain", "dkim", "show", self.organization, "example.org")
+        until = time.monotonic() + 60
+        while True:
+            told = command_line(*show, "--config", str(self.made.config), env=self.made.env)
+            states = [key["State"] for key in json.loads(told.stdout)["Keys"]]
+            if states == [ACTIVE, ACTIVE]:
+                return
+            assert time.monotonic() < until, states
 
     def send(self, to: str, subject: str) -> None:
         assert self.server is not None
