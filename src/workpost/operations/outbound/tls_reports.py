@@ -33,7 +33,7 @@ from workpost.store.tables.report_tallies import TLS
 
 REPORT = job_of(TLS)
 SECONDS = 6.0
-"""For one report over HTTPS: with what the DNS takes before, less than a lease."""
+"""For one report over HTTPS; much less than a lease."""
 
 log = logger("outbound")
 
